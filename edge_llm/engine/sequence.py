@@ -1,0 +1,136 @@
+"""One reply in the making: its tokens, its text so far, and when it is over."""
+
+from collections.abc import Sequence as Ids
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llm.engine.sampler import make_sampler
+from edge_llm.engine.tokenizer import Detokenizer
+from edge_llm.engine.types import (
+    Completion,
+    Emit,
+    Failure,
+    FinishReason,
+    GenerationRequest,
+    GenerationStats,
+    Started,
+    TokenEvent,
+)
+
+
+class StopFilter:
+    """Holds text back while it may be the beginning of a stop string."""
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        """Watch for any of ``stops``; the first to appear in the text counts."""
+        self._stops = stops
+        self._held = ""
+
+    def push(self, text: str) -> tuple[str, bool]:
+        """Text that is decided, and whether a stop string was met (it and all after it is dropped)."""
+        if not self._stops:
+            return text, False
+        text = self._held + text
+        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            self._held = ""
+            return text[: min(found)], True
+        held = max(_overlap(text, stop) for stop in self._stops)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held], False
+
+    def finish(self) -> str:
+        """What was held back and turned out to be text."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of ``text`` that begins ``stop``."""
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+class Sequence:
+    """State of one request from its submission on; touched by the engine thread only, but for ``cancelled``."""
+
+    def __init__(self, request: GenerationRequest, emit: Emit) -> None:
+        """A request that waits: nothing is fed yet."""
+        self.request = request
+        self.cancelled = False
+        self.slot = -1
+        self.pending: Ids[int] = ()
+        self._emit = emit
+        self._limit = 0
+        self._sample = make_sampler(request.sampling)
+        self._detokenizer: Detokenizer | None = None
+        self._stop = StopFilter(request.stop)
+        self._stopped = False
+        self._text: list[str] = []
+        self._prompt_tokens = 0
+        self._tokens = 0
+        self._submitted = monotonic()
+        self._admitted: float | None = None
+        self._first_token: float | None = None
+
+    def start(self, slot: int, prompt: Ids[int], detokenizer: Detokenizer, limit: int) -> None:
+        """Leave the queue: ``prompt`` is to be fed into ``slot``, the reply may have ``limit`` tokens."""
+        self.slot = slot
+        self.pending = prompt
+        self._limit = limit
+        self._detokenizer = detokenizer
+        self._prompt_tokens = len(prompt)
+        self._admitted = monotonic()
+        self._emit(Started(len(prompt)))
+
+    def choose(self, logits: NDArray[np.float32], eos: frozenset[int]) -> FinishReason | None:
+        """Sample the next token from ``[vocab]`` logits, emit its text, and say whether the reply is over."""
+        assert self._detokenizer
+        token = self._sample(logits)
+        if self._first_token is None:
+            self._first_token = monotonic()
+        if token in eos:
+            return "stop"
+        self._tokens += 1
+        self.pending = (token,)
+        self._say(self._detokenizer.push(token))
+        if self._stopped:
+            return "stop"
+        return "length" if self._tokens >= self._limit else None
+
+    def complete(self, reason: FinishReason) -> None:
+        """Emit the text that is left and the completion."""
+        if self._detokenizer and not self._stopped:
+            self._say(self._detokenizer.finish())
+            self._give(self._stop.finish())
+        self._emit(Completion("".join(self._text), reason, self._stats()))
+
+    def fail(self, code: str, message: str) -> None:
+        """Emit a failure with what was said so far."""
+        self._emit(Failure(code, message, "".join(self._text)))
+
+    def _say(self, text: str) -> None:
+        text, self._stopped = self._stop.push(text)
+        self._give(text)
+
+    def _give(self, text: str) -> None:
+        if text:
+            self._text.append(text)
+            self._emit(TokenEvent(text))
+
+    def _stats(self) -> GenerationStats:
+        now = monotonic()
+        admitted = self._admitted or now
+        first = self._first_token or now
+        steps = self._tokens - 1
+        return GenerationStats(
+            prompt_tokens=self._prompt_tokens,
+            cached_tokens=0,
+            completion_tokens=self._tokens,
+            queue_ms=1000 * (admitted - self._submitted),
+            prefill_ms=1000 * (first - admitted),
+            ttft_ms=1000 * (first - self._submitted),
+            total_ms=1000 * (now - self._submitted),
+            tokens_per_second=steps / (now - first) if steps > 0 else 0.0,
+        )

@@ -1,0 +1,88 @@
+"""What crosses the engine's boundary: requests in, events out. All of it frozen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How a token is chosen: temperature 0 is greedy, ``top_k`` 0 and ``top_p`` 1 switch those off."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One reply to generate; ``deadline`` is a time.monotonic() instant after which it is given up."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int
+    sampling: SamplingParams
+    stop: tuple[str, ...] = ()
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationStats:
+    """Counts and times of one reply; ``ttft_ms`` runs from submission to the first token."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    queue_ms: float
+    prefill_ms: float
+    ttft_ms: float
+    total_ms: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The request left the queue and its prefill begins."""
+
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """Text that is final: no stop string can take it back, no character of it is incomplete."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The reply is whole."""
+
+    text: str
+    finish_reason: FinishReason
+    stats: GenerationStats
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The reply ended in an error; ``text`` is what was said so far."""
+
+    code: str
+    message: str
+    text: str
+
+
+Event = Started | TokenEvent | Completion | Failure
+Emit = Callable[[Event], None]
+"""Called on the engine thread; must not block. Exactly one Completion or Failure ends each request."""
