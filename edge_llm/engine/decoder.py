@@ -51,7 +51,9 @@ class FusedDecoder:
         self._seqlens = np.zeros(1, dtype=np.int32)
         self._total = np.zeros((), dtype=np.int32)
         self._logits = np.zeros((1, 1, bundle.manifest.vocab_size), dtype=np.float32)
-        self._steps = [self._bind(slot, self._ids, np.zeros(1, np.int64), self._logits) for slot in range(slots)]
+        self._steps = [
+            self._bind(slot, self._ids, np.zeros(1, np.int64), self._logits) for slot in range(slots)
+        ]
 
     def forward(self, slot: int, ids: Sequence[int], logits: int) -> NDArray[np.float32]:
         """See ``Decoder.forward``."""
@@ -68,7 +70,8 @@ class FusedDecoder:
             binding = self._bind(slot, np.array([ids], dtype=np.int64), positions, out)
         self._session.run_with_iobinding(binding)
         self.cache.lengths[slot] = length
-        return out[0]
+        rows: NDArray[np.float32] = out[0]
+        return rows
 
     def _bind(
         self, slot: int, ids: NDArray[np.int64], positions: NDArray[np.int64], logits: NDArray[np.float32]

@@ -38,7 +38,7 @@ def _top_k(logits: NDArray[np.float32], top_k: int, rng: np.random.Generator) ->
 
 
 def _top_p(logits: NDArray[np.float32], top_k: int, top_p: float, rng: np.random.Generator) -> int:
-    """Nucleus sampling (Holtzman et al. 2020): the fewest likely tokens whose probability reaches ``top_p``."""
+    """Nucleus sampling (Holtzman et al. 2020): the fewest tokens whose probability reaches ``top_p``."""
     limit = min(top_k or logits.size, logits.size)
     weights = np.exp(logits - logits.max())
     candidates = _largest(logits, limit if top_k else _FIRST_CANDIDATES)

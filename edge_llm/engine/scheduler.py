@@ -45,7 +45,9 @@ class Scheduler:
                 raise RequestError("unavailable", "the node is stopping", retry_after_ms=5000)
             position = len(self._waiting) + len(self._active)
             if len(self._waiting) >= self._queue_limit:
-                raise RequestError("busy", f"{position} requests are being served already", retry_after_ms=2000)
+                raise RequestError(
+                    "busy", f"{position} requests are being served already", retry_after_ms=2000
+                )
             self._waiting.append(sequence)
             self._changed.notify()
         return sequence, position
@@ -99,10 +101,11 @@ class Scheduler:
             sequence.slot = slot
             try:
                 prompt = self._tokenizer.encode_chat(sequence.request.messages)
-                room = self._decoder.cache.capacity - len(prompt)
+                capacity = self._decoder.cache.capacity
+                room = capacity - len(prompt)
                 if room < 1:
                     raise ContextOverflowError(
-                        f"the prompt has {len(prompt)} tokens, the context holds {self._decoder.cache.capacity}"
+                        f"the prompt has {len(prompt)} tokens, the context holds {capacity}"
                     )
             except EdgeLlmError as error:
                 self._retire(sequence)

@@ -53,7 +53,7 @@ def _overlap(text: str, stop: str) -> int:
 
 
 class Sequence:
-    """State of one request from its submission on; touched by the engine thread only, but for ``cancelled``."""
+    """One request from its submission on; the engine thread's own, but for ``cancelled``."""
 
     def __init__(self, request: GenerationRequest, emit: Emit) -> None:
         """A request that waits: nothing is fed yet."""

@@ -33,12 +33,16 @@ class ChatTokenizer:
             raise BundleError(f"{tokenizer_path} cannot be read: {error}") from error
         # Between special tokens everything is plain text, whoever wrote it.
         self._tokenizer.encode_special_tokens = True
-        added = self._tokenizer.get_added_tokens_decoder().values()
-        special = sorted((token.content for token in added if token.special), key=len, reverse=True)
-        self._special = re.compile("|".join(map(re.escape, special)) or r"(?!)")
+        added = self._tokenizer.get_added_tokens_decoder().items()
+        self._special_ids = {token.content: index for index, token in added if token.special}
+        longest_first = sorted(self._special_ids, key=len, reverse=True)
+        self._special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         # Marks special tokens that stand in a message's own text; nobody outside can guess it.
         self._mark = f"\ufdd0{secrets.token_hex(8)}\ufdd1"
-        self._names = {"bos_token": bundle.manifest.bos_token or "", "eos_token": bundle.manifest.eos_token or ""}
+        self._names = {
+            "bos_token": bundle.manifest.bos_token or "",
+            "eos_token": bundle.manifest.eos_token or "",
+        }
         self._template = _compile(bundle.path / CHAT_TEMPLATE)
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
@@ -58,7 +62,7 @@ class ChatTokenizer:
         end = 0
         for match in self._special.finditer(text):
             ids += self._encode_plain(text[end : match.start()])
-            ids.append(self._tokenizer.token_to_id(match.group()))
+            ids.append(self._special_ids[match.group()])
             end = match.end()
         return ids + self._encode_plain(text[end:])
 

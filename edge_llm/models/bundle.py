@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_llm.errors import BundleError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 MODEL_DATA = "model.onnx.data"
@@ -83,7 +83,9 @@ def open_bundle(path: Path) -> Bundle:
     try:
         raw = manifest_path.read_bytes()
     except OSError as error:
-        raise BundleError(f"no bundle at {path}: make one with `edge-llm prepare SOURCE --out {path}`") from error
+        raise BundleError(
+            f"no bundle at {path}: make one with `edge-llm prepare SOURCE --out {path}`"
+        ) from error
     try:
         manifest = Manifest.model_validate_json(raw)
     except ValidationError as error:
@@ -94,7 +96,9 @@ def open_bundle(path: Path) -> Bundle:
                 f"bundle {path} has format version {first['input']!r}, this edge_llm reads {FORMAT_VERSION}: "
                 "prepare it again, or upgrade edge_llm"
             ) from error
-        raise BundleError(f"{manifest_path} is damaged ({where}: {first['msg']}): prepare the bundle again") from error
+        raise BundleError(
+            f"{manifest_path} is damaged ({where}: {first['msg']}): prepare the bundle again"
+        ) from error
     for name, expected in manifest.sha256.items():
         if name != Path(name).name:
             raise BundleError(f"{manifest_path} names a file outside the bundle: {name!r}")

@@ -1,4 +1,4 @@
-"""A GGUF file as a model source: weights dequantized by the `gguf` package, tokenizer rebuilt from metadata."""
+"""A GGUF file as a model source: weights dequantized by `gguf`, tokenizer rebuilt from metadata."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -80,7 +80,9 @@ def open_gguf(path: Path, *, origin: str) -> Source:
             eos_token=_token(meta, "eos", tokens),
         )
     except KeyError as error:
-        raise SourceError(f"{path} lacks the metadata {error}: it is not a chat model this can serve") from error
+        raise SourceError(
+            f"{path} lacks the metadata {error}: it is not a chat model this can serve"
+        ) from error
 
 
 def _architecture(meta: Mapping[str, Any], names: set[str], origin: str) -> Architecture:
@@ -113,16 +115,14 @@ def _architecture(meta: Mapping[str, Any], names: set[str], origin: str) -> Arch
     )
 
 
-def _tensors(
-    reader: GGUFReader, architecture: Architecture
-) -> dict[str, Callable[[], NDArray[np.float32]]]:
-    tensors = {}
+def _tensors(reader: GGUFReader, architecture: Architecture) -> dict[str, Callable[[], NDArray[np.float32]]]:
+    tensors: dict[str, Callable[[], NDArray[np.float32]]] = {}
     for tensor in reader.tensors:
         stem, _, kind = tensor.name.rpartition(".")
         name = _TENSORS.get(stem)
         if stem.startswith("blk."):
             _, layer, part = stem.split(".", 2)
-            name = part in _LAYER_TENSORS and f"model.layers.{layer}.{_LAYER_TENSORS[part]}" or None
+            name = f"model.layers.{layer}.{_LAYER_TENSORS[part]}" if part in _LAYER_TENSORS else None
         if name is None:
             continue
         heads = {"q_proj": architecture.heads, "k_proj": architecture.kv_heads}.get(name.rpartition(".")[2])
@@ -144,21 +144,23 @@ def _tokenizer(meta: Mapping[str, Any], origin: str) -> Tokenizer:
     model, flavour = meta["tokenizer.ggml.model"], meta.get("tokenizer.ggml.pre", "default")
     byte_level = pre_tokenizers.ByteLevel
     whole = byte_level(add_prefix_space=False, use_regex=False)
-    steps = {
+    recipes: dict[str, list[Any]] = {
         "smollm": [pre_tokenizers.Digits(individual_digits=True), byte_level(add_prefix_space=False)],
         "qwen2": [pre_tokenizers.Split(Regex(_WORDS % ""), "isolated"), whole],
         "llama-bpe": [pre_tokenizers.Split(Regex(_WORDS % "{1,3}"), "isolated"), whole],
         "gpt-2": [byte_level(add_prefix_space=False)],
-    }.get(flavour)
-    if model != "gpt2" or steps is None:
-        raise SourceError(f"{origin}: tokenizer {model}/{flavour} is not known here; use the safetensors model")
+    }
+    if model != "gpt2" or flavour not in recipes:
+        raise SourceError(
+            f"{origin}: tokenizer {model}/{flavour} is not known here; use the safetensors model"
+        )
     tokens = meta["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in meta["tokenizer.ggml.merges"]]
     vocab = {token: index for index, token in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocab, merges, ignore_merges=flavour == "llama-bpe"))
     if flavour == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(recipes[flavour])
     tokenizer.decoder = decoders.ByteLevel()
     kinds = meta["tokenizer.ggml.token_type"]
     tokenizer.add_special_tokens(_added(tokens, kinds, TokenType.CONTROL, special=True))

@@ -90,16 +90,22 @@ class _Decoder:
         attended = self._w.node(
             "GroupQueryAttention",
             [*heads, *past, "seqlens_k", "total_sequence_length", "rope_cos", "rope_sin"],
-            f"attended.{layer}", *present,
-            contrib=True, num_heads=a.heads, kv_num_heads=a.kv_heads, do_rotary=1,
-        )  # fmt: skip
+            f"attended.{layer}",
+            *present,
+            contrib=True,
+            num_heads=a.heads,
+            kv_num_heads=a.kv_heads,
+            do_rotary=1,
+        )
         out = self._matrix(f"o.{layer}", f"{prefix}.o_proj.weight", a.hidden, a.heads * a.head_dim)
         return self._w.matmul(attended, out, f"projected.{layer}")
 
     def _normed_heads(self, layer: int, qkv: str, widths: list[int]) -> list[str]:
         """Qwen3: RMS norm over each head of q and k, before RoPE."""
         query, key, value = (f"{part}.{layer}" for part in "qkv")
-        self._w.node("Split", [qkv, self._w.constant("qkv_widths", np.array(widths))], query, key, value, axis=-1)
+        self._w.node(
+            "Split", [qkv, self._w.constant("qkv_widths", np.array(widths))], query, key, value, axis=-1
+        )
         by_head = self._w.constant("by_head", np.array([0, 0, -1, self._a.head_dim]))
         flat = self._w.constant("flat", np.array([0, 0, -1]))
         normed = []
@@ -124,17 +130,27 @@ class _Decoder:
 
     def _rms_norm(self, x: str, scale: str, output: str, width: int | None = None) -> str:
         return self._w.node(
-            "SimplifiedLayerNormalization", [x, self._scale(scale, width)], output,
-            axis=-1, epsilon=self._a.rms_eps, stash_type=1,
-        )  # fmt: skip
+            "SimplifiedLayerNormalization",
+            [x, self._scale(scale, width)],
+            output,
+            axis=-1,
+            epsilon=self._a.rms_eps,
+            stash_type=1,
+        )
 
     def _add_norm(self, hidden: str, update: str, scale: str, output: str) -> tuple[str, str]:
         """Residual addition and the norm after it, in one operator: (normed, sum)."""
         total = f"{output}.sum"
         self._w.node(
-            "SkipSimplifiedLayerNormalization", [hidden, update, self._scale(scale)], output, "", "", total,
-            contrib=True, epsilon=self._a.rms_eps,
-        )  # fmt: skip
+            "SkipSimplifiedLayerNormalization",
+            [hidden, update, self._scale(scale)],
+            output,
+            "",
+            "",
+            total,
+            contrib=True,
+            epsilon=self._a.rms_eps,
+        )
         return output, total
 
     def _scale(self, name: str, width: int | None = None) -> str:

@@ -65,10 +65,10 @@ def _inverse(scales: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _pack4(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two values a byte along the last axis, the earlier one in the low nibble; odd lengths are padded with 0."""
+    """Two values a byte along the last axis, the earlier one in the low nibble; 0 fills an odd end."""
     if values.shape[-1] % 2:
-        values = np.concatenate([values, np.zeros_like(values[..., :1])], axis=-1)
-    packed: NDArray[np.uint8] = values[..., 0::2] | (values[..., 1::2] << 4)
+        values = np.append(values, np.zeros_like(values[..., :1]), axis=-1)
+    packed: NDArray[np.uint8] = values[..., 0::2] | np.left_shift(values[..., 1::2], np.uint8(4))
     return packed
 
 

@@ -68,7 +68,9 @@ class Source:
             SourceError: there is no such weight, it has another shape, or it cannot be read.
         """
         if name not in self.tensors:
-            raise SourceError(f"{self.origin} lacks the tensor {name}: the file is incomplete, fetch it again")
+            raise SourceError(
+                f"{self.origin} lacks the tensor {name}: the file is incomplete, fetch it again"
+            )
         try:
             value = self.tensors[name]()
         except (OSError, ValueError, NotImplementedError) as error:

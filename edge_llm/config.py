@@ -1,0 +1,163 @@
+"""The configuration: frozen settings, one section a part; environment over YAML over the defaults here.
+
+``EDGE_LLM_MQTT__HOST=broker`` is ``mqtt: {host: broker}`` in YAML. Unknown keys are refused.
+"""
+
+import difflib
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from edge_llm.errors import ConfigError
+
+ENV_PREFIX = "EDGE_LLM_"
+DEFAULT_PATH = Path("/etc/edge_llm/edge_llm.yaml")
+ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
+Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
+
+
+def _hostname() -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:64] or "node"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NodeSettings(_Section):
+    """Who this node is."""
+
+    id: Identifier = Field(default_factory=_hostname, description="default: the host's name")
+
+
+class MqttSettings(_Section):
+    """How to reach the broker."""
+
+    host: str = "localhost"
+    port: int = Field(1883, ge=1, le=65535)
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    keepalive_s: int = Field(30, ge=5, le=3600)
+    base_topic: str = Field("edge_llm", pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$")
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = Field(None, description="read instead of password; one line")
+
+    def secret(self) -> str | None:
+        """The password, from its file when one is named.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        if self.password_file is None:
+            return self.password.get_secret_value() if self.password else None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"mqtt.password_file {self.password_file}: {error.strerror}") from error
+
+
+class EngineSettings(_Section):
+    """The model and what it may use."""
+
+    bundle: Path = Path("/var/lib/edge_llm/bundle")
+    threads: int | None = Field(None, ge=1, description="default: one a physical core")
+    context_tokens: int = Field(2048, ge=64, description="prompt and reply together")
+    queue_limit: int = Field(16, ge=1, description="requests that may wait; more are answered busy")
+
+
+class SamplingSettings(_Section):
+    """What a request gets that does not say otherwise."""
+
+    max_tokens: int = Field(256, ge=1)
+    temperature: float = Field(0.0, ge=0, le=5)
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=0)
+    timeout_s: float = Field(120.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """The whole; each part is handed its own section only."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    node: NodeSettings = NodeSettings()
+    mqtt: MqttSettings = MqttSettings()
+    engine: EngineSettings = EngineSettings()
+    sampling: SamplingSettings = SamplingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what the YAML file said."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Settings from the YAML file at ``path`` (or DEFAULT_PATH where that exists) under the environment.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown, or a value is not allowed.
+    """
+    if path is None and DEFAULT_PATH.exists():
+        path = DEFAULT_PATH
+    _refuse_unknown_environment()
+    try:
+        return Settings(**(_read_yaml(path) if path else {}))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from error
+    except ValueError as error:  # pydantic-settings on a variable that is not JSON where it must be
+        raise ConfigError(f"environment: {error}") from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not valid YAML: {where}") from error
+    if not isinstance(values or {}, dict):
+        raise ConfigError(f"{path} must hold sections ({', '.join(Settings.model_fields)})")
+    # A section with nothing but comments under it is None: all defaults.
+    return {key: value for key, value in (values or {}).items() if value is not None}
+
+
+def _refuse_unknown_environment() -> None:
+    for name in os.environ:
+        section = name.removeprefix(ENV_PREFIX).split("__")[0].lower()
+        if name.startswith(ENV_PREFIX) and section not in Settings.model_fields:
+            raise ConfigError(
+                f"environment: {name} is not a setting{_nearest(section, Settings.model_fields)}"
+            )
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    first = error.errors()[0]
+    keys = [str(key) for key in first["loc"]]
+    where = f"{path}: " if path else ""
+    if first["type"] != "extra_forbidden":
+        return f"{where}{'.'.join(keys)}: {first['msg']}"
+    model: Any = Settings
+    for key in keys[:-1]:
+        model = model.model_fields[key].annotation
+    return f"{where}{'.'.join(keys)} is not a setting{_nearest(keys[-1], model.model_fields)}"
+
+
+def _nearest(name: str, valid: Any) -> str:
+    close = difflib.get_close_matches(name, valid, 1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(valid)}"

@@ -1,0 +1,279 @@
+"""Version 1 of the MQTT contract: every topic and payload. The only file that names wire fields."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edge_llm.config import Identifier
+from edge_llm.errors import RequestError
+
+VERSION = 1
+ErrorCode = Literal[
+    "bad_request",
+    "too_large",
+    "expired",
+    "busy",
+    "rate_limited",
+    "id_conflict",
+    "context_overflow",
+    "timeout",
+    "unavailable",
+    "unsupported_version",
+    "internal",
+]
+RETRYABLE = frozenset({"busy", "rate_limited", "unavailable"})
+MAX_REQUEST_BYTES = 16 * 1024
+EVERYTHING = "*"
+"""As the id of a cancel: all of this client's requests."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one node: ``{base}/{node}/…``."""
+
+    base: str
+    node: str
+
+    def _of(self, *parts: str) -> str:
+        return "/".join((self.base, self.node, *parts))
+
+    def request(self, client: str) -> str:
+        """In, QoS 1: a request, as JSON or as the plain text of a prompt."""
+        return self._of("request", client)
+
+    def cancel(self, client: str) -> str:
+        """In, QoS 1: the id of a request to end, or ``*``."""
+        return self._of("cancel", client)
+
+    def stream(self, client: str) -> str:
+        """Out, QoS 1: every frame of every reply to ``client``."""
+        return self._of("stream", client)
+
+    def reply(self, client: str) -> str:
+        """Out, QoS 1: the terminal frames alone."""
+        return self._of("reply", client)
+
+    @property
+    def state(self) -> str:
+        """Out, QoS 1, retained, last will: ``online`` or ``offline``."""
+        return self._of("state")
+
+    @property
+    def info(self) -> str:
+        """Out, QoS 1, retained: what this node is and can do."""
+        return self._of("info")
+
+    @property
+    def inbound(self) -> tuple[str, ...]:
+        """The filters that a node subscribes to."""
+        return self.request("+"), self.cancel("+")
+
+    def parse(self, topic: str) -> tuple[str, str]:
+        """Kind (``request`` or ``cancel``) and client of a topic that matches ``inbound``."""
+        _, kind, client = topic.rsplit("/", 2)
+        return kind, client
+
+
+ONLINE, OFFLINE = b"online", b"offline"
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    def encode(self) -> bytes:
+        """The payload: JSON without the fields that are not set."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class ChatMessage(_In):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Request(_In):
+    """What to answer and how; either ``text`` or ``messages``."""
+
+    v: int = VERSION
+    id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    text: str | None = None
+    messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1)
+    system: str | None = None
+    stream: bool = True
+    max_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=5)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
+    timeout_s: float | None = Field(None, gt=0, le=3600)
+    custom: Any = None
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Self:
+        if (self.text is None) == (self.messages is None):
+            raise ValueError("give either text or messages")
+        return self
+
+    def conversation(self) -> tuple[ChatMessage, ...]:
+        """The messages in order, the system prompt first."""
+        turns = self.messages or (ChatMessage(role="user", content=self.text or ""),)
+        return (ChatMessage(role="system", content=self.system), *turns) if self.system else turns
+
+
+def parse_request(payload: bytes) -> Request:
+    """A request from JSON (an object) or from plain UTF-8 text, which is then the prompt.
+
+    Raises:
+        RequestError: too_large, unsupported_version or bad_request.
+    """
+    if len(payload) > MAX_REQUEST_BYTES:
+        raise RequestError(
+            "too_large", f"a request may have {MAX_REQUEST_BYTES} bytes, this one has {len(payload)}"
+        )
+    text = _decode(payload)
+    if not text.lstrip().startswith("{"):
+        if not text.strip():
+            raise RequestError("bad_request", "the prompt is empty")
+        return Request(text=text)
+    try:
+        request = Request.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RequestError("bad_request", f"{where}: {first['msg']}" if where else first["msg"]) from error
+    if request.v != VERSION:
+        raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {request.v}")
+    return request
+
+
+def parse_request_id(payload: bytes) -> str:
+    """The id that a refused request carried, so that its error can name it; else a new one."""
+    try:
+        return Request(id=json.loads(payload)["id"], text="").id
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return uuid4().hex
+
+
+def parse_cancel(payload: bytes) -> str:
+    """The id to cancel, from ``{"id": …}`` or the bare id; EVERYTHING for all.
+
+    Raises:
+        RequestError: bad_request.
+    """
+    text = _decode(payload[:MAX_REQUEST_BYTES]).strip()
+    if not text.startswith("{"):
+        return text
+    try:
+        wanted = json.loads(text)["id"]
+    except (ValueError, LookupError, RecursionError) as error:
+        raise RequestError("bad_request", 'give the id to cancel: {"id": …}') from error
+    return str(wanted)
+
+
+def _decode(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError("bad_request", f"not UTF-8 at byte {error.start}") from error
+
+
+class Frame(_Out):
+    """What every frame carries; ``seq`` counts the frames of a reply from 0."""
+
+    v: int = VERSION
+    type: Literal["status", "delta", "done", "error"]
+    id: str
+    node: str
+    seq: int
+    custom: Any = None
+
+
+class Status(Frame):
+    """How far the request is; ``position`` is the number of requests before it."""
+
+    type: Literal["status"] = "status"
+    state: Literal["queued", "prefill"]
+    position: int | None = None
+    prompt_tokens: int | None = None
+
+
+class Delta(Frame):
+    """The next piece of the reply's text."""
+
+    type: Literal["delta"] = "delta"
+    text: str
+
+
+class Usage(_Out):
+    """Token counts of a reply."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+class TimingMs(_Out):
+    """Milliseconds; ``ttft`` runs from the request's arrival to its first token."""
+
+    queue: float
+    prefill: float
+    ttft: float
+    total: float
+
+
+class Done(Frame):
+    """Terminal: the whole reply, whatever of its deltas was lost."""
+
+    type: Literal["done"] = "done"
+    text: str
+    finish_reason: Literal["stop", "length", "cancelled"]
+    model: str
+    usage: Usage
+    timing_ms: TimingMs
+    tokens_per_second: float
+
+
+class Error(Frame):
+    """Terminal: why there is no whole reply, and ``text``, what was said so far."""
+
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    text: str = ""
+
+
+class Limits(_Out):
+    """What a request may ask for."""
+
+    request_bytes: int = MAX_REQUEST_BYTES
+    context_tokens: int
+    queue: int
+
+
+class Info(_Out):
+    """The node, as retained on its info topic."""
+
+    v: int = VERSION
+    version: str
+    node: str
+    protocol: str
+    model: str
+    architecture: str
+    quantization: str
+    bundle_hash: str
+    limits: Limits
+    threads: int
+
+
+AnyFrame = Annotated[Status | Delta | Done | Error, Field(discriminator="type")]

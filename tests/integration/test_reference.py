@@ -1,0 +1,72 @@
+"""The demo model against Hugging Face transformers (reference.json, made by make_reference.py)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_llm.engine.decoder import FusedDecoder
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.engine.types import Message
+from edge_llm.models.bundle import Bundle
+from edge_llm.models.prepare import Quantization
+
+REPLIES = json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
+GetBundle = Callable[[Quantization], Bundle]
+
+
+def decoder_of(bundle: Bundle) -> FusedDecoder:
+    return FusedDecoder(bundle, KVCache(bundle.manifest.kv, 1, 512), threads=2)
+
+
+@pytest.fixture(scope="module")
+def exact(bundle: GetBundle) -> FusedDecoder:
+    return decoder_of(bundle("fp32"))
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply["prompt"][:20])
+def test_prompt_ids_are_those_of_transformers(bundle: GetBundle, reply: dict[str, list[int]]) -> None:
+    tokenizer = ChatTokenizer(bundle("int8"))
+    assert tokenizer.encode_chat([Message("user", str(reply["prompt"]))]) == reply["prompt_ids"]
+
+
+@pytest.mark.parametrize("chunk", [512, 7])
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply["prompt"][:20])
+def test_fp32_greedy_ids_are_those_of_transformers(
+    exact: FusedDecoder, reply: dict[str, list[int]], chunk: int
+) -> None:
+    """Token for token over 64 tokens, with the prompt in one piece and in chunks."""
+    exact.cache.lengths[0] = 0
+    prompt = reply["prompt_ids"]
+    for start in range(0, len(prompt), chunk):
+        logits = exact.forward(0, prompt[start : start + chunk], 1)
+    greedy = []
+    for _ in reply["greedy_ids"]:
+        greedy.append(int(logits[0].argmax()))
+        logits = exact.forward(0, greedy[-1:], 1)
+    assert greedy == reply["greedy_ids"]
+
+
+def test_int8_agrees_on_95_percent_of_teacher_forced_choices(bundle: GetBundle) -> None:
+    decoder = decoder_of(bundle("int8"))
+    agreed = []
+    for reply in REPLIES:
+        decoder.cache.lengths[0] = 0
+        greedy = reply["greedy_ids"]
+        logits = decoder.forward(0, reply["prompt_ids"] + greedy[:-1], len(greedy))
+        agreed += (logits.argmax(axis=1) == np.array(greedy)).tolist()
+    assert len(agreed) == 5 * 64
+    assert np.mean(agreed) >= 0.95
+
+
+def test_a_chunk_without_logits_and_a_rewound_slot_change_nothing(exact: FusedDecoder) -> None:
+    prompt = REPLIES[0]["prompt_ids"]
+    exact.cache.lengths[0] = 0
+    whole = exact.forward(0, prompt, 1).copy()
+    exact.forward(0, [1, 2, 3], 1)
+    exact.cache.lengths[0] = 10
+    exact.forward(0, prompt[10:-3], 0)
+    np.testing.assert_allclose(exact.forward(0, prompt[-3:], 1), whole, atol=1e-3)

@@ -1,0 +1,67 @@
+"""Block-wise rounding: how far off it may be, and that the kernels read it as it was meant."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper
+
+from edge_llm.models.bundle import MODEL, MODEL_DATA
+from edge_llm.models.quantize import BLOCK, dequantize, quantize
+from edge_llm.models.writer import GraphWriter
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("bits", "levels"), [(8, 254), (4, 15)])
+def test_error_is_at_most_half_a_level_of_the_block(bits: Literal[4, 8], levels: int) -> None:
+    weight = RNG.normal(size=(48, 160)).astype(np.float32)
+    blocks = weight.reshape(48, -1, BLOCK)
+    reach = 2 * np.abs(blocks).max(2) if bits == 8 else blocks.max(2) - blocks.min(2)
+    error = np.abs(dequantize(quantize(weight, bits)) - weight).reshape(blocks.shape).max(axis=2)
+    # At 4 bits the zero point is rounded too: up to half a level more at one end.
+    assert (error <= reach / levels * (0.5 if bits == 8 else 1.0) + 1e-6).all()
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_zeros_constants_and_outliers_survive(bits: Literal[4, 8]) -> None:
+    weight = np.zeros((3, 64), dtype=np.float32)
+    weight[1] = 0.5
+    weight[2, 5] = -1000
+    np.testing.assert_allclose(dequantize(quantize(weight, bits)), weight, atol=1e-4)
+
+
+def test_columns_that_do_not_fill_a_block_are_padded_with_zeros() -> None:
+    weight = RNG.normal(size=(4, 40)).astype(np.float32)
+    padded = dequantize(quantize(weight, 8))
+    assert padded.shape == (4, 64)
+    np.testing.assert_allclose(padded[:, 40:], 0)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_the_kernels_read_what_was_written(bits: Literal[4, 8], tmp_path: Path) -> None:
+    """MatMulNBits and GatherBlockQuantized over the same stored bytes give the dequantized matrix."""
+    weight = RNG.normal(size=(320, 96)).astype(np.float32)
+    quantized = quantize(weight, bits)
+    with (tmp_path / MODEL_DATA).open("wb") as data:
+        writer = GraphWriter(data)
+        matrix = writer.matrix("w", quantized)
+        writer.gather_rows(matrix, "ids", "rows")
+        writer.matmul("x", matrix, "product")
+        ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["m", 96])
+        outputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("rows", "product")
+        ]
+        onnx.save(writer.model("test", [ids, x], outputs), tmp_path / MODEL)
+    assert (tmp_path / MODEL_DATA).stat().st_size < 4 * quantized.values.nbytes / 2
+    session = ort.InferenceSession(tmp_path / MODEL, providers=["CPUExecutionProvider"])
+    activations = RNG.normal(size=(5, 96)).astype(np.float32)
+    rows, product = session.run(None, {"ids": np.array([0, 319, 7]), "x": activations})
+    exact = dequantize(quantized)
+    np.testing.assert_allclose(rows, exact[[0, 319, 7]], atol=1e-6)
+    # accuracy_level 4 rounds the activations to 8 bits as well.
+    np.testing.assert_allclose(product, activations @ exact.T, atol=0.35)

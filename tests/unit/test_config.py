@@ -1,0 +1,88 @@
+"""One YAML file, the environment over it, and no typo that goes unnoticed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edge_llm.cli import main
+from edge_llm.config import Settings, load_settings
+from edge_llm.errors import ConfigError
+
+Write = Callable[[str], Path]
+EXAMPLE = Path(__file__).parents[2] / "config" / "edge_llm.example.yaml"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(text: str) -> Path:
+        path = tmp_path / "edge_llm.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_the_example_is_loaded_and_shows_every_default() -> None:
+    example = load_settings(EXAMPLE)
+    defaults = Settings()
+    assert example.model_copy(update={"node": defaults.node}) == defaults
+    shown = yaml.safe_load(EXAMPLE.read_text())
+    for section, field in Settings.model_fields.items():
+        assert field.annotation
+        assert list(shown[section]) == list(field.annotation.model_fields), section
+
+
+def test_environment_wins_over_yaml_wins_over_defaults(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("mqtt: {host: from-yaml, username: from-yaml}")
+    monkeypatch.setenv("EDGE_LLM_MQTT__HOST", "from-environment")
+    mqtt = load_settings(path).mqtt
+    assert (mqtt.host, mqtt.username, mqtt.port) == ("from-environment", "from-yaml", 1883)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mqtt: {hots: x}", "mqtt.hots is not a setting; did you mean host?"),
+        ("mqqt: {host: x}", "mqqt is not a setting; did you mean mqtt?"),
+        ("mqtt: {port: 70000}", "mqtt.port: Input should be less than or equal to 65535"),
+        ("node: {id: a/b}", "node.id: String should match pattern"),
+        ("mqtt: {base_topic: 'home/#'}", "mqtt.base_topic"),
+        ("- a list", "must hold sections"),
+        ("a: [", "is not valid YAML"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line_that_names_the_key(
+    write: Write, text: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--config", str(write(text))]) == 78
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_a_variable_that_is_no_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_LLM_MQT__HOST", "x")
+    with pytest.raises(ConfigError, match="EDGE_LLM_MQT__HOST is not a setting; did you mean mqtt"):
+        load_settings()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*nowhere\.yaml: No such file"):
+        load_settings(tmp_path / "nowhere.yaml")
+
+
+def test_secrets_come_from_a_file_and_are_not_shown(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2\n")
+    settings = load_settings(write(f"mqtt: {{password_file: {tmp_path}/secret}}"))
+    assert settings.mqtt.secret() == "hunter2"
+    shown = load_settings(write("mqtt: {password: hunter2}"))
+    assert shown.mqtt.secret() == "hunter2"
+    assert "hunter2" not in repr(shown)
+
+
+def test_a_secret_file_that_is_missing_is_named(write: Write) -> None:
+    settings = load_settings(write("mqtt: {password_file: /nowhere/secret}"))
+    with pytest.raises(ConfigError, match=r"mqtt\.password_file /nowhere/secret: No such file"):
+        settings.mqtt.secret()
