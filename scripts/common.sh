@@ -6,7 +6,7 @@ say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 [[ -t 2 ]] || say() { printf '%s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-# apt_install COMMAND-THAT-PROVES-IT PACKAGE…: install Debian packages where that may be done.
+# apt_install PACKAGE…: install Debian packages where that may be done.
 apt_install() {
   local root=()
   [[ $EUID -eq 0 ]] || root=(sudo -n)

