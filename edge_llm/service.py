@@ -8,8 +8,6 @@ from time import monotonic
 from types import FrameType
 from typing import TypeVar
 
-import psutil
-
 from edge_llm import __version__
 from edge_llm.config import EngineSettings, SamplingSettings, Settings
 from edge_llm.engine import types
@@ -18,6 +16,7 @@ from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import ConfigError
+from edge_llm.host.cpu import physical_cores
 from edge_llm.models.bundle import Bundle, open_bundle
 from edge_llm.mqtt import contract
 from edge_llm.mqtt.client import Connection
@@ -45,7 +44,7 @@ class Engine:
                 f"engine.context_tokens: {manifest.name} has {manifest.context_tokens},"
                 f" not {settings.context_tokens}"
             )
-        self.threads = settings.threads or psutil.cpu_count(logical=False) or 1
+        self.threads = settings.threads or physical_cores()
         self._defaults = defaults
         cache = KVCache(manifest.kv, SLOTS, settings.context_tokens)
         decoder = FusedDecoder(self.bundle, cache, self.threads)

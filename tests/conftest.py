@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edge_llm.demo import free_port
 from edge_llm.models.bundle import Bundle, open_bundle
 from edge_llm.models.prepare import Quantization, prepare_bundle
+from edge_llm.models.progress import Progress
 from edge_llm.models.source import Source, open_source
 from edge_llm.mqtt.contract import Topics
 
@@ -47,7 +48,7 @@ def bundle(demo_source: Source, tmp_path_factory: pytest.TempPathFactory) -> Cal
     def get(quantization: Quantization) -> Bundle:
         path = directory / quantization
         if not path.exists():
-            prepare_bundle(demo_source, path, quantization, lambda _name, _count: None)
+            prepare_bundle(demo_source, path, quantization, Progress(quiet=True))
         return open_bundle(path)
 
     return get

@@ -1,6 +1,5 @@
 """The model's forward pass: an ONNX Runtime session bound to the KV pool."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,87 +8,101 @@ from numpy.typing import NDArray
 
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.errors import BundleError
+from edge_llm.host.cpu import physical_cores
 from edge_llm.models.bundle import MODEL, Bundle
 
 
 class Decoder(Protocol):
-    """Feeds tokens into a slot of ``cache`` and returns logits."""
+    """Feeds tokens into slots of ``cache`` and returns logits."""
 
     cache: KVCache
 
-    def forward(self, slot: int, ids: Sequence[int], logits: int) -> NDArray[np.float32]:
-        """Append ``ids`` to the slot; float32 ``[logits, vocab]`` of its last ``logits`` tokens.
+    def forward(self, slots: range, ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+        """Append ``ids`` ``[len(slots), tokens]`` to neighbouring slots; several tokens only to one slot.
 
-        The result is valid until the next call.
+        Returns float32 ``[len(slots), logits, vocab]`` of each row's last ``logits`` tokens, valid until
+        the next call.
         """
         ...
+
+
+def new_session(bundle: Bundle, threads: int | None) -> ort.InferenceSession:
+    """A session on the bundle's graph with ``threads`` intra-op threads, the caller's among them.
+
+    Raises:
+        BundleError: ONNX Runtime refuses the graph.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or physical_cores()
+    options.log_severity_level = 3
+    # Workers spin within a forward pass, where work comes in microseconds, and sleep between passes.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    path = bundle.path / MODEL
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
+        raise BundleError(f"ONNX Runtime cannot load {path}: {error}") from error
 
 
 class FusedDecoder:
     """Runs the graph of ``models.graph``: past and present are one memory, nothing is copied a step."""
 
-    def __init__(self, bundle: Bundle, cache: KVCache, threads: int) -> None:
-        """Load the bundle's graph for ``threads`` intra-op threads, the caller's among them.
+    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | None = None) -> None:
+        """Load the bundle's graph; ``threads`` default to the physical cores.
 
         Raises:
             BundleError: ONNX Runtime refuses the graph.
         """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # Workers spin within a forward pass, where work comes in microseconds, and sleep between passes.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        try:
-            self._session = ort.InferenceSession(
-                str(bundle.path / MODEL), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's exceptions have no common base
-            raise BundleError(f"ONNX Runtime cannot load {bundle.path / MODEL}: {error}") from error
         self.cache = cache
-        slots = len(cache.lengths)
-        self._ids = np.zeros((1, 1), dtype=np.int64)
-        self._seqlens = np.zeros(1, dtype=np.int32)
+        self._session = new_session(bundle, threads)
+        self._vocab_size = bundle.manifest.vocab_size
         self._total = np.zeros((), dtype=np.int32)
-        self._logits = np.zeros((1, 1, bundle.manifest.vocab_size), dtype=np.float32)
-        self._steps = [
-            self._bind(slot, self._ids, np.zeros(1, np.int64), self._logits) for slot in range(slots)
-        ]
+        self._steps: dict[range, _Pass] = {}
 
-    def forward(self, slot: int, ids: Sequence[int], logits: int) -> NDArray[np.float32]:
+    def forward(self, slots: range, ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
         """See ``Decoder.forward``."""
-        count = len(ids)
-        length = self.cache.lengths[slot] + count
-        self._seqlens[0] = length - 1
-        self._total[()] = length
+        count = ids.shape[1]
         if count == logits == 1:
-            self._ids[0, 0] = ids[0]
-            out, binding = self._logits, self._steps[slot]
+            # A decode step: everything is bound once, and only written to after that.
+            step = self._steps.get(slots)
+            if step is None:
+                step = self._steps[slots] = self._bind(slots, ids.copy(), 1)
+            step.ids[...] = ids
         else:
-            out = np.empty((1, logits, self._logits.shape[2]), dtype=np.float32)
-            positions = np.arange(count - logits, count, dtype=np.int64)
-            binding = self._bind(slot, np.array([ids], dtype=np.int64), positions, out)
-        self._session.run_with_iobinding(binding)
-        self.cache.lengths[slot] = length
-        rows: NDArray[np.float32] = out[0]
-        return rows
+            step = self._bind(slots, ids, logits)
+        lengths = self.cache.lengths
+        for row, slot in enumerate(slots):
+            lengths[slot] += count
+            step.seqlens[row] = lengths[slot] - 1
+        self._total[()] = step.seqlens.max() + 1
+        self._session.run_with_iobinding(step.binding)
+        return step.logits
 
-    def _bind(
-        self, slot: int, ids: NDArray[np.int64], positions: NDArray[np.int64], logits: NDArray[np.float32]
-    ) -> ort.IOBinding:
-        """Bind every input and output to memory of ours; what changes a step is written into that memory."""
-        binding = self._session.io_binding()
-        fixed = {
-            "input_ids": ids,
-            "seqlens_k": self._seqlens,
-            "total_sequence_length": self._total,
-            "logits_positions": positions,
-        }
-        for name, array in fixed.items():
-            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
-        binding.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(logits))
+    def _bind(self, slots: range, ids: NDArray[np.int64], logits: int) -> "_Pass":
+        """Bind every input and output to memory of ours."""
+        count = ids.shape[1]
+        step = _Pass(self._session.io_binding(), ids, logits, self._vocab_size)
+        step.bind_input("input_ids", ids)
+        step.bind_input("seqlens_k", step.seqlens)
+        step.bind_input("total_sequence_length", self._total)
+        step.bind_input("logits_positions", np.arange(count - logits, count))
+        step.binding.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(step.logits))
         for index, array in enumerate(self.cache.arrays):
             layer, part = index // 2, ("key", "value")[index % 2]
-            row = ort.OrtValue.ortvalue_from_numpy(array[slot : slot + 1])
-            binding.bind_ortvalue_input(f"past.{layer}.{part}", row)
-            binding.bind_ortvalue_output(f"present.{layer}.{part}", row)
-        return binding
+            row = ort.OrtValue.ortvalue_from_numpy(array[slots.start : slots.stop])
+            step.binding.bind_ortvalue_input(f"past.{layer}.{part}", row)
+            step.binding.bind_ortvalue_output(f"present.{layer}.{part}", row)
+        return step
+
+
+class _Pass:
+    """A binding and the arrays that stand behind it."""
+
+    def __init__(self, binding: ort.IOBinding, ids: NDArray[np.int64], logits: int, vocab_size: int) -> None:
+        self.binding = binding
+        self.ids = ids
+        self.seqlens = np.zeros(ids.shape[0], dtype=np.int32)
+        self.logits = np.empty((ids.shape[0], logits, vocab_size), dtype=np.float32)
+
+    def bind_input(self, name: str, array: NDArray[np.generic]) -> None:
+        self.binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))

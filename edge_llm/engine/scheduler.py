@@ -5,6 +5,8 @@ from collections import deque
 from threading import Condition
 from time import monotonic
 
+import numpy as np
+
 from edge_llm.engine.decoder import Decoder
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
@@ -118,11 +120,13 @@ class Scheduler:
         """Feed a chunk of the prompt, or the last token; after the last chunk choose the next token."""
         chunk, rest = sequence.pending[:PREFILL_CHUNK], sequence.pending[PREFILL_CHUNK:]
         try:
-            logits = self._decoder.forward(sequence.slot, chunk, 0 if rest else 1)
+            slots = range(sequence.slot, sequence.slot + 1)
+            ids = np.array([chunk], dtype=np.int64)
+            logits = self._decoder.forward(slots, ids, 0 if rest else 1)
             if rest:
                 sequence.pending = rest
                 return
-            reason = sequence.choose(logits[0], self._eos)
+            reason = sequence.choose(logits[0, 0], self._eos)
         except Exception:  # whatever one request does to the engine, the next one is served
             log.exception("engine.step_failed")
             self._retire(sequence)

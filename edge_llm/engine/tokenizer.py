@@ -61,10 +61,10 @@ class ChatTokenizer:
         ids: list[int] = []
         end = 0
         for match in self._special.finditer(text):
-            ids += self._encode_plain(text[end : match.start()])
+            ids += self.encode_text(text[end : match.start()])
             ids.append(self._special_ids[match.group()])
             end = match.end()
-        return ids + self._encode_plain(text[end:])
+        return ids + self.encode_text(text[end:])
 
     def detokenizer(self) -> "Detokenizer":
         """A fresh detokenizer, for one reply."""
@@ -73,7 +73,8 @@ class ChatTokenizer:
     def _disarm(self, content: str) -> str:
         return self._special.sub(lambda match: match.group()[:1] + self._mark + match.group()[1:], content)
 
-    def _encode_plain(self, text: str) -> list[int]:
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of plain text, in which nothing is special."""
         if not text:
             return []
         ids: list[int] = self._tokenizer.encode(text.replace(self._mark, ""), add_special_tokens=False).ids

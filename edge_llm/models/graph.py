@@ -18,42 +18,40 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from edge_llm.models.bundle import MODEL, MODEL_DATA
-from edge_llm.models.quantize import Bits, quantize
+from edge_llm.models.quantize import QuantizedMatrix
 from edge_llm.models.source import Architecture, Source
 from edge_llm.models.writer import GraphWriter, StoredMatrix
 
-Progress = Callable[[str, int], None]
-"""Called with a matrix's name and its number of parameters once it is written."""
+Weight = NDArray[np.float32] | QuantizedMatrix
+Quantizer = Callable[[str, Callable[[], NDArray[np.float32]]], Weight]
+"""From a matrix's name (``gate.7``) and a function that reads it, ``[out, in]``, to how it is stored."""
 
 
-def parameter_count(architecture: Architecture) -> int:
-    """How many parameters ``write_graph`` reports to its ``progress``; tied embeddings count once."""
-    a = architecture
-    attention = 2 * (a.heads + a.kv_heads) * a.head_dim * a.hidden
-    layer = attention + 3 * a.hidden * a.intermediate
-    return a.layers * layer + a.vocab_size * a.hidden * (1 if a.tied else 2)
+def matrix_count(architecture: Architecture) -> int:
+    """How many matrices ``write_graph`` hands to its quantizer."""
+    return 5 * architecture.layers + (1 if architecture.tied else 2)
 
 
-def write_graph(source: Source, directory: Path, bits: Bits, progress: Progress) -> None:
+def write_graph(source: Source, directory: Path, quantizer: Quantizer) -> None:
     """Write ``model.onnx`` and ``model.onnx.data`` of ``source`` into ``directory``.
 
     Weights are read, quantized and written one at a time; the largest one bounds the memory needed.
+    Their names: ``embedding``; ``qkv.0``, ``o.0``, ``gate.0``, ``up.0``, ``down.0``, …; ``head`` if untied.
 
     Raises:
         SourceError: a weight is missing or has another shape.
     """
     with (directory / MODEL_DATA).open("wb") as data:
-        model = _Decoder(source, GraphWriter(data), bits, progress).build()
+        model = _Decoder(source, GraphWriter(data), quantizer).build()
     onnx.save(model, directory / MODEL)
 
 
 class _Decoder:
-    def __init__(self, source: Source, writer: GraphWriter, bits: Bits, progress: Progress) -> None:
+    def __init__(self, source: Source, writer: GraphWriter, quantizer: Quantizer) -> None:
         self._source = source
         self._a = source.architecture
         self._w = writer
-        self._bits = bits
-        self._progress = progress
+        self._quantize = quantizer
 
     def build(self) -> onnx.ModelProto:
         a = self._a
@@ -78,8 +76,12 @@ class _Decoder:
     def _attention(self, layer: int, normed: str) -> str:
         a, prefix = self._a, f"model.layers.{layer}.self_attn"
         widths = {"q": a.heads * a.head_dim, "k": a.kv_heads * a.head_dim, "v": a.kv_heads * a.head_dim}
-        parts = [self._source.tensor(f"{prefix}.{n}_proj.weight", w, a.hidden) for n, w in widths.items()]
-        qkv = self._w.matmul(normed, self._store(f"qkv.{layer}", np.concatenate(parts)), f"qkv.{layer}")
+
+        def read_qkv() -> NDArray[np.float32]:
+            parts = [self._source.tensor(f"{prefix}.{n}_proj.weight", w, a.hidden) for n, w in widths.items()]
+            return np.concatenate(parts)
+
+        qkv = self._w.matmul(normed, self._store(f"qkv.{layer}", read_qkv), f"qkv.{layer}")
         if a.qkv_bias:
             biases = [self._source.tensor(f"{prefix}.{n}_proj.bias", w) for n, w in widths.items()]
             bias = self._w.constant(f"qkv_bias.{layer}", np.concatenate(biases))
@@ -165,12 +167,10 @@ class _Decoder:
         self._w.constant("rope_sin", np.sin(angles).astype(np.float32))
 
     def _matrix(self, name: str, tensor: str, rows: int, columns: int) -> StoredMatrix:
-        return self._store(name, self._source.tensor(tensor, rows, columns))
+        return self._store(name, lambda: self._source.tensor(tensor, rows, columns))
 
-    def _store(self, name: str, weight: NDArray[np.float32]) -> StoredMatrix:
-        stored = self._w.matrix(name, weight if self._bits == 32 else quantize(weight, self._bits))
-        self._progress(name, weight.size)
-        return stored
+    def _store(self, name: str, read: Callable[[], NDArray[np.float32]]) -> StoredMatrix:
+        return self._w.matrix(name, self._quantize(name, read))
 
     def _interface(self) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
         a, value = self._a, helper.make_tensor_value_info

@@ -1,8 +1,17 @@
-"""From a source to an installed bundle: the one function behind ``edge-llm prepare``."""
+"""From a source to an installed bundle: the function behind ``edge-llm prepare``."""
 
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llm.engine.decoder import FusedDecoder
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.models import quality
 from edge_llm.models.bundle import (
     CHAT_TEMPLATE,
     MANIFEST,
@@ -14,42 +23,111 @@ from edge_llm.models.bundle import (
     open_bundle,
     sha256_of,
 )
-from edge_llm.models.graph import Progress, write_graph
-from edge_llm.models.quantize import Bits
+from edge_llm.models.graph import Quantizer, Weight, matrix_count, write_graph
+from edge_llm.models.mixed import NO_TARGET, Roundings, Target, choose_bits, group_of
+from edge_llm.models.progress import Progress
+from edge_llm.models.quantize import Bits, QuantizedMatrix, quantize
 from edge_llm.models.source import Source
 
-Quantization = Literal["int8", "int4", "fp32"]
+Quantization = Literal["int8", "int4", "mixed", "fp32"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
-_BITS: dict[Quantization, Bits] = {"int8": 8, "int4": 4, "fp32": 32}
+_BITS: dict[str, Bits] = {"int8": 8, "int4": 4, "fp32": 32}
+_SENSITIVITY_EVERY = 4
+"""One in so many of the calibration conversations weighs the groups of ``mixed``."""
 
 
-def prepare_bundle(source: Source, out: Path, quantization: Quantization, progress: Progress) -> Bundle:
+def prepare_bundle(
+    source: Source, out: Path, quantization: Quantization, progress: Progress, target: Target = NO_TARGET
+) -> Bundle:
     """Quantize ``source`` into a bundle at ``out``; an older bundle there stays until the new one is whole.
 
+    ``target`` is what ``mixed`` aims at.
+
     Raises:
-        SourceError: the source is incomplete or damaged.
+        SourceError: the source is incomplete or damaged, or the target is out of reach.
         BundleError: ``out`` cannot be written.
     """
     with new_bundle(out) as directory:
-        write_graph(source, directory, _BITS[quantization], progress)
-        (directory / TOKENIZER).write_text(source.tokenizer_json, encoding="utf-8")
-        (directory / CHAT_TEMPLATE).write_text(source.chat_template, encoding="utf-8")
-        a = source.architecture
-        manifest = Manifest(
-            name=source.name,
-            source=source.origin,
-            revision=source.revision,
-            license=source.license,
-            architecture=a.family,
-            quantization=quantization,
-            flavour="fused",
-            context_tokens=a.context_tokens,
-            vocab_size=a.vocab_size,
-            eos_token_ids=source.eos_token_ids,
-            bos_token=source.bos_token,
-            eos_token=source.eos_token,
-            kv=KvGeometry(layers=a.layers, kv_heads=a.kv_heads, head_dim=a.head_dim),
-            sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir())},
-        )
-        (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if quantization == "mixed":
+            quantizer = _mixed(source, directory, target, progress)
+        else:
+            quantizer = uniform(_BITS[quantization])
+        write_bundle(source, directory, quantization, quantizer, progress)
     return open_bundle(out)
+
+
+def uniform(bits: Bits) -> Quantizer:
+    """The quantizer that gives every matrix the same bits."""
+
+    def quantizer(_name: str, read: Callable[[], NDArray[np.float32]]) -> Weight:
+        return read() if bits == 32 else quantize(read(), bits)
+
+    return quantizer
+
+
+def _mixed(source: Source, directory: Path, target: Target, progress: Progress) -> Quantizer:
+    """Measure every group's sensitivity against int8 in a scratch directory, and choose."""
+    roundings = Roundings()
+    with TemporaryDirectory(dir=directory) as work:
+        scratch = Path(work)
+        (scratch / "int8").mkdir()
+        at_8 = write_bundle(source, scratch / "int8", "int8", roundings.record, progress)
+        tokenizer = ChatTokenizer(at_8)
+        sample = quality.conversations("calibration", _SENSITIVITY_EVERY)
+        expected = list(quality.log_probabilities(decoder_for_quality(at_8), tokenizer, sample))
+        advance = progress.stage("sensitivity", len(roundings.sizes()), "groups")
+
+        def write(path: Path, quantizer: Quantizer) -> Bundle:
+            return write_bundle(source, path, "mixed", quantizer, Progress(quiet=True))
+
+        def cost_of(bundle: Bundle) -> float:
+            measured = quality.compare(expected, decoder_for_quality(bundle), tokenizer, sample)
+            advance(bundle.path.name)
+            return measured[quality.ALL].kl
+
+        return roundings.recall(choose_bits(roundings, target, write, cost_of, scratch))
+
+
+def decoder_for_quality(bundle: Bundle) -> FusedDecoder:
+    """A decoder with one slot, long enough for the shipped conversations."""
+    capacity = min(quality.CONTEXT_TOKENS, bundle.manifest.context_tokens)
+    return FusedDecoder(bundle, KVCache(bundle.manifest.kv, 1, capacity))
+
+
+def write_bundle(
+    source: Source, directory: Path, quantization: str, quantizer: Quantizer, progress: Progress
+) -> Bundle:
+    """Fill an empty directory with a bundle's files."""
+    a = source.architecture
+    advance = progress.stage(f"write {quantization}", matrix_count(a), "tensors")
+    bits: dict[str, int] = {}
+
+    def observed(name: str, read: Callable[[], NDArray[np.float32]]) -> Weight:
+        weight = quantizer(name, read)
+        bits[group_of(name)] = weight.bits if isinstance(weight, QuantizedMatrix) else 32
+        advance(name, weight.nbytes)
+        return weight
+
+    write_graph(source, directory, observed)
+    (directory / TOKENIZER).write_text(source.tokenizer_json, encoding="utf-8")
+    (directory / CHAT_TEMPLATE).write_text(source.chat_template, encoding="utf-8")
+    manifest = Manifest(
+        name=source.name,
+        source=source.origin,
+        revision=source.revision,
+        license=source.license,
+        architecture=a.family,
+        quantization=quantization,
+        bits=bits,
+        flavour="fused",
+        context_tokens=a.context_tokens,
+        vocab_size=a.vocab_size,
+        eos_token_ids=source.eos_token_ids,
+        bos_token=source.bos_token,
+        eos_token=source.eos_token,
+        kv=KvGeometry(layers=a.layers, kv_heads=a.kv_heads, head_dim=a.head_dim),
+        sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir()) if file.is_file()},
+    )
+    raw = manifest.model_dump_json(indent=2) + "\n"
+    (directory / MANIFEST).write_text(raw, encoding="utf-8")
+    return Bundle(directory, manifest, hash="")

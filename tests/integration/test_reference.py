@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_llm.engine.decoder import FusedDecoder
 from edge_llm.engine.kv_cache import KVCache
@@ -18,12 +19,20 @@ REPLIES = json.loads(Path(__file__).with_name("reference.json").read_text(encodi
 GetBundle = Callable[[Quantization], Bundle]
 
 
-def decoder_of(bundle: Bundle) -> FusedDecoder:
-    return FusedDecoder(bundle, KVCache(bundle.manifest.kv, 1, 512), threads=2)
+class OneSlot(FusedDecoder):
+    """A decoder whose first slot is fed lists of ids."""
+
+    def feed(self, ids: list[int], logits: int) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = self.forward(range(1), np.array([ids]), logits)[0]
+        return rows.copy()
+
+
+def decoder_of(bundle: Bundle) -> OneSlot:
+    return OneSlot(bundle, KVCache(bundle.manifest.kv, 1, 512), threads=2)
 
 
 @pytest.fixture(scope="module")
-def exact(bundle: GetBundle) -> FusedDecoder:
+def exact(bundle: GetBundle) -> OneSlot:
     return decoder_of(bundle("fp32"))
 
 
@@ -36,17 +45,17 @@ def test_prompt_ids_are_those_of_transformers(bundle: GetBundle, reply: dict[str
 @pytest.mark.parametrize("chunk", [512, 7])
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply["prompt"][:20])
 def test_fp32_greedy_ids_are_those_of_transformers(
-    exact: FusedDecoder, reply: dict[str, list[int]], chunk: int
+    exact: OneSlot, reply: dict[str, list[int]], chunk: int
 ) -> None:
     """Token for token over 64 tokens, with the prompt in one piece and in chunks."""
     exact.cache.lengths[0] = 0
     prompt = reply["prompt_ids"]
     for start in range(0, len(prompt), chunk):
-        logits = exact.forward(0, prompt[start : start + chunk], 1)
+        logits = exact.feed(prompt[start : start + chunk], 1)
     greedy = []
     for _ in reply["greedy_ids"]:
         greedy.append(int(logits[0].argmax()))
-        logits = exact.forward(0, greedy[-1:], 1)
+        logits = exact.feed(greedy[-1:], 1)
     assert greedy == reply["greedy_ids"]
 
 
@@ -56,17 +65,17 @@ def test_int8_agrees_on_95_percent_of_teacher_forced_choices(bundle: GetBundle) 
     for reply in REPLIES:
         decoder.cache.lengths[0] = 0
         greedy = reply["greedy_ids"]
-        logits = decoder.forward(0, reply["prompt_ids"] + greedy[:-1], len(greedy))
+        logits = decoder.feed(reply["prompt_ids"] + greedy[:-1], len(greedy))
         agreed += (logits.argmax(axis=1) == np.array(greedy)).tolist()
     assert len(agreed) == 5 * 64
     assert np.mean(agreed) >= 0.95
 
 
-def test_a_chunk_without_logits_and_a_rewound_slot_change_nothing(exact: FusedDecoder) -> None:
+def test_a_chunk_without_logits_and_a_rewound_slot_change_nothing(exact: OneSlot) -> None:
     prompt = REPLIES[0]["prompt_ids"]
     exact.cache.lengths[0] = 0
-    whole = exact.forward(0, prompt, 1).copy()
-    exact.forward(0, [1, 2, 3], 1)
+    whole = exact.feed(prompt, 1)
+    exact.feed([1, 2, 3], 1)
     exact.cache.lengths[0] = 10
-    exact.forward(0, prompt[10:-3], 0)
-    np.testing.assert_allclose(exact.forward(0, prompt[-3:], 1), whole, atol=1e-3)
+    exact.feed(prompt[10:-3], 0)
+    np.testing.assert_allclose(exact.feed(prompt[-3:], 1), whole, atol=1e-3)

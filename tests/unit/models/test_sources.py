@@ -14,6 +14,7 @@ from edge_llm.errors import BundleError, SourceError
 from edge_llm.models.bundle import MANIFEST, TOKENIZER, Bundle, open_bundle
 from edge_llm.models.gguf_file import open_gguf
 from edge_llm.models.prepare import Quantization, prepare_bundle
+from edge_llm.models.progress import Progress
 from edge_llm.models.source import Source, demo_gguf
 
 
@@ -50,14 +51,14 @@ def test_a_missing_or_misshapen_tensor_leaves_the_old_bundle_untouched(
     demo_source: Source, tmp_path: Path
 ) -> None:
     out = tmp_path / "bundle"
-    prepare_bundle(demo_source, out, "int4", lambda _name, _count: None)
+    prepare_bundle(demo_source, out, "int4", Progress(quiet=True))
     before = open_bundle(out).hash
     name = "model.layers.7.mlp.up_proj.weight"
     without = {key: read for key, read in demo_source.tensors.items() if key != name}
     misshapen = {**demo_source.tensors, name: demo_source.tensors["model.norm.weight"]}
     for tensors, words in ((without, f"lacks the tensor {name}"), (misshapen, "has shape")):
         with pytest.raises(SourceError, match=words):
-            prepare_bundle(replace(demo_source, tensors=tensors), out, "int8", lambda _name, _count: None)
+            prepare_bundle(replace(demo_source, tensors=tensors), out, "int8", Progress(quiet=True))
         assert open_bundle(out).hash == before
         assert list(tmp_path.iterdir()) == [out]
 
@@ -66,7 +67,7 @@ def test_a_directory_that_is_no_bundle_is_never_replaced(demo_source: Source, tm
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"meow")
     with pytest.raises(BundleError, match="is not a bundle"):
-        prepare_bundle(demo_source, tmp_path / "photos", "int8", lambda _name, _count: None)
+        prepare_bundle(demo_source, tmp_path / "photos", "int8", Progress(quiet=True))
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 

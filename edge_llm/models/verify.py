@@ -1,0 +1,49 @@
+"""Quality of a bundle against the source it came from, or against another bundle."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.errors import BundleError
+from edge_llm.models.bundle import Bundle
+from edge_llm.models.prepare import decoder_for_quality, uniform, write_bundle
+from edge_llm.models.progress import Progress
+from edge_llm.models.quality import Quality, compare, conversations, log_probabilities
+from edge_llm.models.source import Source
+
+SAMPLE_EVERY = 6
+"""``prepare`` measures on one in so many of the conversations; ``verify`` on all."""
+
+
+def verify_against_source(
+    bundle: Bundle, source: Source, progress: Progress, every: int = 1
+) -> dict[str, Quality]:
+    """Quality by language, with ``source`` in float32 as the reference, written beside the bundle for it.
+
+    Raises:
+        SourceError: the source cannot be read.
+        BundleError: the two do not share a vocabulary.
+    """
+    with TemporaryDirectory(prefix=".reference-", dir=bundle.path.parent) as work:
+        reference = write_bundle(source, Path(work), "fp32", uniform(32), progress)
+        return verify_against_bundle(bundle, reference, progress, every)
+
+
+def verify_against_bundle(
+    bundle: Bundle, reference: Bundle, progress: Progress, every: int = 1
+) -> dict[str, Quality]:
+    """Quality by language, with another bundle of the same vocabulary as the reference.
+
+    Raises:
+        BundleError: the two do not share a vocabulary.
+    """
+    if bundle.manifest.vocab_size != reference.manifest.vocab_size:
+        raise BundleError(
+            f"{bundle.path} and {reference.manifest.source} have different vocabularies:"
+            " give --against the source that the bundle was made from"
+        )
+    sample = conversations("quality", every)
+    tokenizer = ChatTokenizer(reference)
+    expected = log_probabilities(decoder_for_quality(reference), tokenizer, sample)
+    advance = progress.stage("quality", len(sample), "prompts")
+    return compare(expected, decoder_for_quality(bundle), tokenizer, sample, advance)
