@@ -7,9 +7,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from edge_llm.engine.concat_decoder import ConcatDecoder
 from edge_llm.engine.kv_cache import KVCache
-from edge_llm.errors import BundleError
-from edge_llm.models.bundle import MODEL, Bundle
+from edge_llm.engine.session import open_session
+from edge_llm.models.bundle import Bundle
 
 
 class Decoder(Protocol):
@@ -25,26 +26,23 @@ class Decoder(Protocol):
         ...
 
 
+def load_decoder(bundle: Bundle, cache: KVCache, threads: int) -> Decoder:
+    """The decoder of the bundle's flavour, on ``threads`` intra-op threads, the caller's among them.
+
+    Raises:
+        BundleError: ONNX Runtime refuses the graph.
+    """
+    if bundle.manifest.flavour == "concat":
+        return ConcatDecoder(bundle, cache, threads)
+    return FusedDecoder(bundle, cache, threads)
+
+
 class FusedDecoder:
     """Runs the graph of ``models.graph``: past and present are one memory, nothing is copied a step."""
 
     def __init__(self, bundle: Bundle, cache: KVCache, threads: int) -> None:
-        """Load the bundle's graph for ``threads`` intra-op threads, the caller's among them.
-
-        Raises:
-            BundleError: ONNX Runtime refuses the graph.
-        """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # Workers spin within a forward pass, where work comes in microseconds, and sleep between passes.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        try:
-            self._session = ort.InferenceSession(
-                str(bundle.path / MODEL), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's exceptions have no common base
-            raise BundleError(f"ONNX Runtime cannot load {bundle.path / MODEL}: {error}") from error
+        """See ``load_decoder``."""
+        self._session = open_session(bundle, threads)
         self.cache = cache
         slots = len(cache.lengths)
         self._ids = np.zeros((1, 1), dtype=np.int64)
