@@ -103,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("source", metavar="SOURCE")
     prepare.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the bundle goes")
     prepare.add_argument("--quant", choices=QUANTIZATIONS, default="int8", help="default: %(default)s")
+    prepare.add_argument(
+        "--exporter",
+        choices=("fused", "optimum"),
+        default="fused",
+        help="optimum takes a directory of any architecture that Optimum knows (default: %(default)s)",
+    )
     prepare.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
 
@@ -165,7 +171,13 @@ def _stream(client: Client, fields: dict[str, Any], *, show: bool) -> Done:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    path = _make_bundle(options.source, options.out, options.quant)
+    if options.exporter == "optimum":
+        from edge_llm.models.optimum import prepare_optimum_bundle  # noqa: PLC0415 - not for the service
+
+        print("exporting with Optimum …", file=sys.stderr)
+        path = prepare_optimum_bundle(Path(options.source), options.out, options.quant).path
+    else:
+        path = _make_bundle(options.source, options.out, options.quant)
     size = sum(file.stat().st_size for file in path.iterdir())
     if options.json:
         print(json.dumps({"bundle": str(path), "quantization": options.quant, "bytes": size}))
