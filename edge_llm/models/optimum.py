@@ -104,7 +104,8 @@ def _read_directory(path: Path) -> _Directory:
         template = _read_text(path, CHAT_TEMPLATE)
     if not isinstance(template, str):
         raise SourceError(f"{path} has no chat template: take a model that is tuned to chat")
-    eos = generation.get("eos_token_id", config.get("eos_token_id"))
+    eos = generation.get("eos_token_id")
+    eos = config.get("eos_token_id") if eos is None else eos
     return _Directory(
         model_type=str(config.get("model_type")),
         remote_code="auto_map" in config,
@@ -152,7 +153,7 @@ def _quiet() -> Iterator[None]:
         logging.root.removeHandler(handler)
 
 
-def _load(name: str) -> Any:
+def _import(name: str) -> Any:
     """Import a module of the extra: here and not above, since these take seconds and half a gigabyte."""
     try:
         return import_module(name)
@@ -172,13 +173,13 @@ def _check_exportable(path: Path, described: _Directory) -> None:
         if any(file for pattern in _PICKLES for file in path.glob(pattern)):
             raise SourceError(f"{path} has pickled weights only, which can run code: convert to safetensors")
         raise SourceError(f"{path} lacks weights (*.safetensors)")
-    transformers = _load("transformers")
+    transformers = _import("transformers")
     if described.model_type not in transformers.CONFIG_MAPPING:
         if described.remote_code:
             raise SourceError(f"{path} brings code of its own (auto_map), which is never run")
         raise SourceError(f"transformers {transformers.__version__} does not know {described.model_type!r}")
-    _load("optimum.exporters.onnx.convert")  # registers what can be exported
-    tasks = _load("optimum.exporters.tasks").TasksManager
+    _import("optimum.exporters.onnx.convert")  # registers what can be exported
+    tasks = _import("optimum.exporters.tasks").TasksManager
     try:
         known = tasks.get_supported_tasks_for_model_type(
             described.model_type, "onnx", library_name="transformers"
@@ -203,7 +204,7 @@ def _export(path: Path, directory: Path, *, int8: bool) -> None:
         gc.collect()  # the model, before the quantizer takes as much again
         if int8:
             # Optimum's recipe for AVX512-VNNI: signed weights with a scale a channel.
-            quantization = _load("onnxruntime.quantization")
+            quantization = _import("onnxruntime.quantization")
             quantization.quantize_dynamic(
                 raw,
                 made,
@@ -212,7 +213,7 @@ def _export(path: Path, directory: Path, *, int8: bool) -> None:
                 use_external_data_format=True,
             )
         else:
-            onnx = _load("onnx")
+            onnx = _import("onnx")
             onnx.save(onnx.load(raw), made, save_as_external_data=True, location=MODEL_DATA)
         for file in (made, made.with_name(MODEL_DATA)):
             file.chmod(0o644)  # onnx makes its data readable for its owner only
@@ -221,7 +222,7 @@ def _export(path: Path, directory: Path, *, int8: bool) -> None:
 
 def _export_fp32(path: Path, target: Path) -> None:
     """Optimum's `text-generation-with-past` graph of float32 weights, at ``target``."""
-    torch, transformers = _load("torch"), _load("transformers")
+    torch, transformers = _import("torch"), _import("transformers")
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
         str(path),
         dtype=torch.float32,
@@ -233,18 +234,18 @@ def _export_fp32(path: Path, target: Path) -> None:
     if info["missing_keys"]:  # transformers would go on with random numbers
         raise SourceError(f"{path} lacks weights: {', '.join(sorted(info['missing_keys'])[:4])}")
     model.eval().config.use_cache = True
-    tasks = _load("optimum.exporters.tasks").TasksManager
+    tasks = _import("optimum.exporters.tasks").TasksManager
     config = tasks.get_exporter_config_constructor(
         "onnx", model=model, task=f"{_TASK}-with-past", library_name="transformers"
     )(model.config, task=_TASK, use_past=True, use_past_in_inputs=True)
-    _load("optimum.exporters.onnx.convert").export(
+    _import("optimum.exporters.onnx.convert").export(
         model=model, config=config, output=target, opset=config.DEFAULT_ONNX_OPSET
     )
 
 
 def _read_geometry(model: Path) -> tuple[int, KvGeometry]:
     """Vocabulary size and KV geometry, from the shapes of the graph's outputs."""
-    outputs = _load("onnx").load(model, load_external_data=False).graph.output
+    outputs = _import("onnx").load(model, load_external_data=False).graph.output
     shapes = {
         output.name: [axis.dim_value for axis in output.type.tensor_type.shape.dim] for output in outputs
     }
