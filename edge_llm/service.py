@@ -11,7 +11,7 @@ from typing import TypeVar
 from edge_llm import __version__
 from edge_llm.config import EngineSettings, SamplingSettings, Settings
 from edge_llm.engine import types
-from edge_llm.engine.decoder import FusedDecoder
+from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
@@ -47,7 +47,7 @@ class Engine:
         self.threads = settings.threads or physical_cores()
         self._defaults = defaults
         cache = KVCache(manifest.kv, SLOTS, settings.context_tokens)
-        decoder = FusedDecoder(self.bundle, cache, self.threads)
+        decoder = load_decoder(self.bundle, cache, self.threads)
         tokenizer = ChatTokenizer(self.bundle)
         self._scheduler = Scheduler(decoder, tokenizer, manifest.eos_token_ids, settings.queue_limit)
         self._thread = Thread(target=self._scheduler.run, name="engine")

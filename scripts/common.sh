@@ -28,6 +28,13 @@ python_command() {
   done
 }
 
+# torch: for the exporter's tests. By itself and first, so that whichever build pip is set up for is kept.
+install_torch() {
+  .venv/bin/python -c 'import torch' 2>/dev/null && return
+  say "installing torch into .venv …"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 >&2
+}
+
 # venv EXTRA: make or update .venv with this package and one of its extras, editable.
 venv() {
   local extra=$1 stamp=.venv/.installed-$1 python
@@ -37,6 +44,7 @@ venv() {
     [[ -n $python ]] || die "Python 3.11 or newer is needed"
     "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
     [[ -x .venv/bin/pip ]] || { rm -rf .venv; "$python" -m venv .venv; }
+    [[ $extra != dev ]] || install_torch
     say "installing edge-llm[$extra] into .venv …"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]" >&2
     touch "$stamp"

@@ -6,10 +6,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from edge_llm.engine.concat_decoder import ConcatDecoder
 from edge_llm.engine.kv_cache import KVCache
-from edge_llm.errors import BundleError
-from edge_llm.host.cpu import physical_cores
-from edge_llm.models.bundle import MODEL, Bundle
+from edge_llm.engine.session import open_session
+from edge_llm.models.bundle import Bundle
 
 
 class Decoder(Protocol):
@@ -26,35 +26,24 @@ class Decoder(Protocol):
         ...
 
 
-def new_session(bundle: Bundle, threads: int | None) -> ort.InferenceSession:
-    """A session on the bundle's graph with ``threads`` intra-op threads, the caller's among them.
+def load_decoder(bundle: Bundle, cache: KVCache, threads: int | None = None) -> Decoder:
+    """The decoder of the bundle's flavour; ``threads`` default to the physical cores.
 
     Raises:
         BundleError: ONNX Runtime refuses the graph.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or physical_cores()
-    options.log_severity_level = 3
-    # Workers spin within a forward pass, where work comes in microseconds, and sleep between passes.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    path = bundle.path / MODEL
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common base
-        raise BundleError(f"ONNX Runtime cannot load {path}: {error}") from error
+    if bundle.manifest.flavour == "concat":
+        return ConcatDecoder(bundle, cache, threads)
+    return FusedDecoder(bundle, cache, threads)
 
 
 class FusedDecoder:
     """Runs the graph of ``models.graph``: past and present are one memory, nothing is copied a step."""
 
     def __init__(self, bundle: Bundle, cache: KVCache, threads: int | None = None) -> None:
-        """Load the bundle's graph; ``threads`` default to the physical cores.
-
-        Raises:
-            BundleError: ONNX Runtime refuses the graph.
-        """
+        """See ``load_decoder``."""
         self.cache = cache
-        self._session = new_session(bundle, threads)
+        self._session = open_session(bundle, threads)
         self._vocab_size = bundle.manifest.vocab_size
         self._total = np.zeros((), dtype=np.int32)
         self._steps: dict[range, _Pass] = {}

@@ -48,7 +48,7 @@ class Manifest(BaseModel):
     license: str | None
     architecture: str
     quantization: str
-    bits: dict[str, int]
+    bits: dict[str, int] = {}
     """Bits a weight of each group of matrices: ``embedding``, ``qkv``, ``gate`` and so on."""
     flavour: Literal["fused", "concat"]
     context_tokens: int

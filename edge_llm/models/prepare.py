@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_llm.engine.decoder import FusedDecoder
+from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.models import quality
@@ -88,10 +88,10 @@ def _mixed(source: Source, directory: Path, target: Target, progress: Progress) 
         return roundings.recall(choose_bits(roundings, target, write, cost_of, scratch))
 
 
-def decoder_for_quality(bundle: Bundle) -> FusedDecoder:
+def decoder_for_quality(bundle: Bundle) -> Decoder:
     """A decoder with one slot, long enough for the shipped conversations."""
     capacity = min(quality.CONTEXT_TOKENS, bundle.manifest.context_tokens)
-    return FusedDecoder(bundle, KVCache(bundle.manifest.kv, 1, capacity))
+    return load_decoder(bundle, KVCache(bundle.manifest.kv, 1, capacity))
 
 
 def write_bundle(
