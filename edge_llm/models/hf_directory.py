@@ -262,8 +262,9 @@ def _eos_token_ids(
     values = [config.get("eos_token_id") for config in configs]
     flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
     ids = {each for each in flat if isinstance(each, int)}
-    if not ids and eos_token is not None:
-        ids = {tokenizer.token_to_id(eos_token)} - {None}
+    fallback = None if eos_token is None else tokenizer.token_to_id(eos_token)
+    if not ids and fallback is not None:
+        ids = {fallback}
     if not ids:
         raise SourceError(f"{origin} names no eos_token_id: its replies would never end")
     return tuple(sorted(ids))
