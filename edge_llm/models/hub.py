@@ -71,8 +71,9 @@ def _download(repository: str, revision: str | None) -> Path:
 
 def _explanation(error: Exception, repository: str, revision: str) -> str:
     """One line: what went wrong, and what to do."""
-    endpoint = constants.ENDPOINT
-    page = f"{endpoint}/{repository}"
+    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # why the hub was not asked, or what it said
+    page = f"{constants.ENDPOINT}/{repository}"
     match error:
         case GatedRepoError():
             said, do = f"{repository} is gated", f"accept its terms at {page}, then {_LOG_IN}"
@@ -81,18 +82,19 @@ def _explanation(error: Exception, repository: str, revision: str) -> str:
             do = f"check the name; if it is private, {_LOG_IN}"
         case RevisionNotFoundError():
             said, do = f"{repository} has no revision {revision!r}", f"see {page}/commits"
-        case LocalEntryNotFoundError() if isinstance(error.__cause__, OfflineModeIsEnabled):
+        case HfHubHTTPError() if error.response is not None and error.response.status_code in {401, 403}:
+            said, do = f"no access to {page}", f"check the name; if it is private, {_LOG_IN}"
+        case OfflineModeIsEnabled():
             said = f"{repository} is not in the cache, and HF_HUB_OFFLINE is set"
             do = "unset it once to fetch the model"
-        case LocalEntryNotFoundError():
-            said = f"cannot fetch {repository} from {endpoint} ({_first_line(error.__cause__ or error)})"
-            do = "check the network and HF_ENDPOINT"
-        case HfHubHTTPError() if error.response is not None and error.response.status_code in {401, 403}:
-            said, do = f"{endpoint} denies access to {repository}", _LOG_IN
         case HFValidationError():
             said, do = f"{repository!r} is not a hub id", _first_line(error)
+        case OSError() if error.errno:
+            said = f"cannot write {repository} to {constants.HF_HUB_CACHE} ({error.strerror})"
+            do = "make room there, or set HF_HOME"
         case _:
-            said, do = f"cannot fetch {repository} ({_first_line(error)})", "try again"
+            said = f"cannot fetch {page} ({_first_line(error)})"
+            do = "check the network and HF_ENDPOINT, then try again"
     return f"{said}: {do}"
 
 

@@ -69,7 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("/api/models"):
             self._api(path)
         else:
-            self._file(path.split("/")[-1])
+            *_, commit, name = path.split("/")
+            self._file(name, commit)
 
     def _api(self, path: str) -> None:
         revision = path.partition("/revision/")[2] or path.partition("/tree/")[2] or "main"
@@ -87,10 +88,13 @@ class _Handler(BaseHTTPRequestHandler):
             ]
         self._answer(json.dumps(value).encode(), 200, {"Content-Type": "application/json"})
 
-    def _file(self, name: str) -> None:
+    def _file(self, name: str, commit: str) -> None:
+        if not (self.server.model / name).is_file():
+            self._answer(b"", 404, {"X-Error-Code": "EntryNotFound"})
+            return
         content = (self.server.model / name).read_bytes()
         start = int(re.findall(r"\d+", self.headers.get("Range", "0"))[0])
-        headers = {"ETag": f'"{_etag(self.server.model / name)}"', "X-Repo-Commit": COMMITS["main"]}
+        headers = {"ETag": f'"{_etag(self.server.model / name)}"', "X-Repo-Commit": commit}
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         cut = self.command == "GET" and name.endswith(".safetensors") and self.server.cuts > 0
@@ -200,9 +204,9 @@ def test_a_cut_download_goes_on_where_it_was_cut(hub: HubServer, tmp_path: Path)
         ("tiny/gated", ["is gated", "HF_TOKEN"]),
         ("tiny/gated-login", ["is gated", "HF_TOKEN"]),
         ("tiny/forbidden", ["HF_TOKEN"]),
-        ("tiny/private", ["neither a directory", "HF_TOKEN"]),
+        ("tiny/private", ["check the name", "HF_TOKEN"]),
         ("tiny/missing", ["neither a directory", "check the name"]),
-        ("tiny/broken", ["cannot fetch tiny/broken", "500"]),
+        ("tiny/broken", ["cannot fetch", "tiny/broken", "500"]),
         ("tiny/a--b", ["is not a hub id"]),
     ],
 )

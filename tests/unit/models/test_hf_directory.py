@@ -1,6 +1,7 @@
 """Directories of safetensors: every layout gives a model that runs, and what would run wrong is refused."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,12 @@ def logits(path: Path, quantization: Quantization = "fp32") -> NDArray[np.float3
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("config", [{"tie_word_embeddings": True}, {}])
 @pytest.mark.parametrize(("dtype", "shards"), [("bf16", 2), ("f16", 1), ("f32", 3)])
 def test_each_layout_gives_a_model_that_runs(
-    family: str, tied: bool, dtype: str, shards: int, tmp_path: Path
+    family: str, config: dict[str, Any], dtype: str, shards: int, tmp_path: Path
 ) -> None:
-    model = write_model(tmp_path / "m", family, dtype=dtype, shards=shards, tie_word_embeddings=tied)
+    model = write_model(tmp_path / "m", family, dtype=dtype, shards=shards, **config)
     values = logits(model, "int8")
     assert values.shape == (7, VOCAB)
     assert np.isfinite(values).all()
@@ -98,12 +99,11 @@ def test_weights_that_the_graph_would_not_use_are_refused(tmp_path: Path) -> Non
     """A bias that config.json does not tell of, and integers where floats should be."""
     model = write_model(tmp_path / "m") / "model.safetensors"
     weights = load_file(model)
-    for name, extra in (
-        ("mlp.up_proj.bias", np.ones(96, np.float32)),
-        ("mlp.up_proj.weight", np.int8([[1]])),
-    ):
-        save_file({**weights, f"model.layers.0.{name}": extra}, model)
-        with pytest.raises(SourceError, match=name.replace(".", r"\.")):
+    bias, integers = np.ones(96, np.float32), np.ones((96, 64), np.int8)
+    for name, extra in (("mlp.up_proj.bias", bias), ("mlp.up_proj.weight", integers)):
+        changed: dict[str, NDArray[Any]] = {**weights, f"model.layers.0.{name}": extra}
+        save_file(changed, model)
+        with pytest.raises(SourceError, match=re.escape(name)):
             opened(model.parent)
 
 
@@ -119,7 +119,7 @@ def truncate(path: Path) -> None:
         (lambda m: (m / "config.json").write_text("[]"), "holds no JSON object"),
         (lambda m: edit(m / "config.json", hidden_size="wide"), "hidden_size"),
         (lambda m: edit(m / "config.json", layer_types=3), "malformed"),
-        (lambda m: edit(m / "config.json", eos_token_id=None), "has no eos_token_id|names no eos_token_id"),
+        (lambda m: edit(m / "config.json", eos_token_id=None), "names no eos_token_id"),
         (lambda m: truncate(m / "model.safetensors"), "damaged or truncated"),
         (lambda m: (m / "model.safetensors").write_bytes(b"GGUF"), "damaged or truncated"),
         (lambda m: (m / "model.safetensors").rename(m / "pytorch_model.bin"), "never loaded"),
@@ -137,7 +137,7 @@ def test_damage_is_one_line_and_leaves_nothing_behind(
     assert main(["prepare", str(model), "--out", str(tmp_path / "bundle")]) == 1
     *_, last = capsys.readouterr().err.splitlines()
     assert last.startswith("edge-llm: ")
-    assert any(word in last for word in words.split("|"))
+    assert words in last
     assert list(tmp_path.iterdir()) == [model]
 
 
@@ -148,7 +148,7 @@ def edit(file: Path, **values: Any) -> None:
 def test_a_missing_shard_and_one_outside_the_directory_are_refused(tmp_path: Path) -> None:
     model = write_model(tmp_path / "m", shards=2)
     (model / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(SourceError, match="lacks model-00002-of-00002.safetensors"):
+    with pytest.raises(SourceError, match=r"lacks model-00002-of-00002\.safetensors"):
         opened(model)
     edit(model / "model.safetensors.index.json", weight_map={"lm_head.weight": "../x.safetensors"})
     with pytest.raises(SourceError, match="outside the directory"):
@@ -164,7 +164,7 @@ def test_names_template_and_ends_come_from_the_files_beside_the_weights(tmp_path
 
     write_json(model / "generation_config.json", {"eos_token_id": [7, 9]})
     named = [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "plain"}]
-    edit(model / "tokenizer_config.json", chat_template=named, bos_token="<|start|>")
+    edit(model / "tokenizer_config.json", chat_template=named, bos_token="<|start|>")  # noqa: S106
     source = opened(model)
     assert (source.eos_token_ids, source.chat_template, source.bos_token) == ((1, 7, 9), "plain", "<|start|>")
 
