@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -32,6 +33,12 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="default: engine.bundle of the configuration")
     parser.add_argument("--quant", choices=QUANTIZATIONS, default="int8", help="default: %(default)s")
+    parser.add_argument(
+        "--exporter",
+        choices=("fused", "optimum"),
+        default="fused",
+        help="optimum: any architecture that it knows, from a directory or hub id (default: %(default)s)",
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--target-bytes", type=int, metavar="N", help="mixed: bytes read a token, at most")
     target.add_argument("--target-kl", type=float, metavar="X", help="mixed: KL divergence to int8, at most")
@@ -44,7 +51,10 @@ def prepare(options: argparse.Namespace) -> int:
     source, out = options.source or engine.source, options.out or engine.bundle
     if options.quant != "mixed" and (options.target_bytes or options.target_kl):
         raise EdgeLlmError("--target-bytes and --target-kl go with --quant mixed")
-    bundle, measured = make_bundle(source, out, options.quant, options, quality=not options.no_quality)
+    if options.exporter == "optimum":
+        bundle, measured = _export(source, out, options.quant), dict[str, Any]()
+    else:
+        bundle, measured = make_bundle(source, out, options.quant, options, quality=not options.no_quality)
     size = sum(file.stat().st_size for file in bundle.path.iterdir())
     if options.json:
         print(json.dumps(_summary(bundle) | {"bytes": size} | _measured_json(measured)))
@@ -78,6 +88,16 @@ def make_bundle(
         if not quality:
             return bundle, {}
         return bundle, verify.verify_against_source(bundle, source, progress, verify.SAMPLE_EVERY)
+
+
+def _export(spec: str, out: Path, quantization: str) -> Bundle:
+    with _extra():
+        from edge_llm.models.hub import fetch  # noqa: PLC0415
+        from edge_llm.models.optimum import prepare_optimum_bundle  # noqa: PLC0415
+    local = Path(spec).is_dir()
+    directory = Path(spec) if local else fetch(spec)
+    print("exporting with Optimum; for 0.5 B parameters this takes a minute or two …", file=sys.stderr)
+    return prepare_optimum_bundle(directory, out, quantization, None if local else directory.name)
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,9 @@ class ConcatDecoder:
     Of ``cache`` it uses the lengths alone; the arrays are never touched, so they take no memory.
     """
 
-    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | None = None, sink_tokens: int = SINK_TOKENS) -> None:
+    def __init__(
+        self, bundle: Bundle, cache: KVCache, threads: int | None = None, sink_tokens: int = SINK_TOKENS
+    ) -> None:
         """See ``load_decoder``; ``sink_tokens`` of an INT8 graph's prompt are fed one a step (0: none)."""
         self._session = open_session(bundle, threads)
         self.cache = cache
@@ -37,7 +39,9 @@ class ConcatDecoder:
 
     def forward(self, slots: range, ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
         """See ``Decoder.forward``; row by row, for each has a past of its own length."""
-        return np.stack([self._feed(slot, row, logits) for slot, row in zip(slots, ids.tolist(), strict=True)])
+        return np.stack(
+            [self._feed(slot, row, logits) for slot, row in zip(slots, ids.tolist(), strict=True)]
+        )
 
     def _feed(self, slot: int, ids: Sequence[int], logits: int) -> NDArray[np.float32]:
         alone = max(0, min(self._alone - self.cache.lengths[slot], len(ids) - max(logits, 1)))

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 TEMPLATE = "chat_template.jinja"
 README = "README.md"
 
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 _DTYPES = ("BF16", "F16", "F32")
 _ROPE_KEYS = {"type", "rope_type", "rope_theta", "partial_rotary_factor"}
 _TOP_WEIGHTS = {"model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"}
@@ -66,40 +68,70 @@ class _Config(BaseModel):
     tie_word_embeddings: bool = False
 
 
+@dataclass(frozen=True)
+class ChatFiles:
+    """What a directory's small files say: its configuration, and how its model converses."""
+
+    config: dict[str, Any]
+    license: str | None
+    tokenizer_json: str
+    chat_template: str
+    eos_token_ids: tuple[int, ...]
+    bos_token: str | None
+    eos_token: str | None
+
+
 def open_directory(path: Path, *, origin: str, revision: str | None = None) -> Source:
     """Open a model directory; its weights are read one at a time, when asked for.
 
     Raises:
         SourceError: a file is missing or damaged, or the model is of a kind not known here.
     """
+    chat = read_chat_files(path, origin)
     try:
-        return _open(path, origin, revision)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        architecture = _architecture(chat.config, origin)
+        return Source(
+            name=origin.rpartition("/")[2],
+            origin=origin,
+            revision=revision,
+            license=chat.license,
+            architecture=architecture,
+            tensors=_tensors(path, architecture, origin),
+            tokenizer_json=chat.tokenizer_json,
+            chat_template=chat.chat_template,
+            eos_token_ids=chat.eos_token_ids,
+            bos_token=chat.bos_token,
+            eos_token=chat.eos_token,
+        )
+    except _MALFORMED as error:
         raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error
 
 
-def _open(path: Path, origin: str, revision: str | None) -> Source:
+def read_chat_files(path: Path, origin: str) -> ChatFiles:
+    """Read all but the weights, whatever the architecture.
+
+    Raises:
+        SourceError: a file is missing or damaged.
+    """
     config = _json(path / CONFIG, origin)
     if config is None:
         raise SourceError(f"{origin} has no {CONFIG}: it is not a model directory of Hugging Face's layout")
     generation = _json(path / GENERATION, origin) or {}
     settings = _json(path / TOKENIZER_CONFIG, origin) or {}
-    architecture = _architecture(config, origin)
     tokenizer = _tokenizer(path, origin)
-    eos_token = _token(settings, "eos")
-    return Source(
-        name=origin.rpartition("/")[2],
-        origin=origin,
-        revision=revision,
-        license=_license(path / README),
-        architecture=architecture,
-        tensors=_tensors(path, architecture, origin),
-        tokenizer_json=tokenizer.to_str(),
-        chat_template=_chat_template(path, settings, origin),
-        eos_token_ids=_eos_token_ids([config, generation], tokenizer, eos_token, origin),
-        bos_token=_token(settings, "bos"),
-        eos_token=eos_token,
-    )
+    try:
+        eos_token = _token(settings, "eos")
+        return ChatFiles(
+            config=config,
+            license=_license(path / README),
+            tokenizer_json=tokenizer.to_str(),
+            chat_template=_chat_template(path, settings, origin),
+            eos_token_ids=_eos_token_ids([config, generation], tokenizer, eos_token, origin),
+            bos_token=_token(settings, "bos"),
+            eos_token=eos_token,
+        )
+    except _MALFORMED as error:
+        raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error
 
 
 def _json(path: Path, origin: str) -> dict[str, Any] | None:

@@ -42,14 +42,23 @@ def open_hub(spec: str) -> Source:
     Raises:
         SourceError: it cannot be fetched, with what to do about it, or cannot be read.
     """
+    snapshot = fetch(spec)
+    return layout.open_directory(snapshot, origin=spec.partition("@")[0], revision=snapshot.name)
+
+
+def fetch(spec: str) -> Path:
+    """The directory that holds ``owner/name`` or ``owner/name@revision``, named by its commit.
+
+    Raises:
+        SourceError: it cannot be fetched, with what to do about it.
+    """
     repository, _, revision = spec.partition("@")
     if not sys.stderr.isatty():
         disable_progress_bars()
     try:
-        snapshot = _download(repository, revision or None)
+        return _download(repository, revision or None)
     except Exception as error:  # network errors are requests' in huggingface_hub 0.x, httpx's later
         raise SourceError(_explanation(error, repository, revision)) from error
-    return layout.open_directory(snapshot, origin=repository, revision=snapshot.name)
 
 
 def _download(repository: str, revision: str | None) -> Path:

@@ -24,6 +24,7 @@ from edge_llm.engine.types import Completion, Event, GenerationRequest, Message,
 from edge_llm.models.bundle import Bundle
 from edge_llm.models.optimum import prepare_optimum_bundle
 from edge_llm.models.prepare import Quantization, prepare_bundle
+from edge_llm.models.progress import Progress
 from edge_llm.models.source import Source
 from tests import tiny
 from tests.conftest import eventually
@@ -35,6 +36,11 @@ MESSAGES = (Message("user", "How warm is the bath?"),)
 
 def decoder_of(bundle: Bundle, slots: int = 1) -> Decoder:
     return load_decoder(bundle, KVCache(bundle.manifest.kv, slots, 256), threads=2)
+
+
+def feed(decoder: Decoder, slot: int, ids: list[int], logits: int) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = decoder.forward(range(slot, slot + 1), np.array([ids]), logits)[0]
+    return rows.copy()
 
 
 def logits_of(decoder: Decoder, chunk: int) -> NDArray[np.float32]:
@@ -58,7 +64,7 @@ def assert_same_logits(fused: Bundle, exported: Bundle) -> None:
 def test_the_fused_graph_gives_the_logits_of_optimums_export(name: str, tmp_path: Path) -> None:
     """Over a prefill, a chunked prefill and 16 decode steps."""
     model = tiny.make(name, tmp_path / "model")
-    fused = prepare_bundle(tiny.source_of(name, model), tmp_path / "fused", "fp32", lambda *_: None)
+    fused = prepare_bundle(tiny.source_of(name, model), tmp_path / "fused", "fp32", Progress(quiet=True))
     exported = prepare_optimum_bundle(tmp_path / "model", tmp_path / "exported", "fp32")
     assert exported.manifest.kv == fused.manifest.kv
     assert exported.manifest.eos_token_ids == (2,)
@@ -240,3 +246,22 @@ def test_a_missing_extra_and_a_foreign_quantization_are_refused(
     monkeypatch.setitem(sys.modules, "transformers", None)
     words = "transformers is missing: pip install torch==2.13.0, then pip install 'edge-llm[optimum]'"
     assert words in refusal(capsys, good, out)
+
+
+@pytest.mark.parametrize("name", ["qwen2", "llama", "qwen3"])
+def test_a_batch_of_rows_gives_each_row_what_optimums_export_gives_it_alone(
+    name: str, tmp_path: Path
+) -> None:
+    """Three rows of different lengths, prefilled one by one in chunks, then decoded as one batch."""
+    model = tiny.make(name, tmp_path / "model")
+    fused = prepare_bundle(tiny.source_of(name, model), tmp_path / "fused", "fp32", Progress(quiet=True))
+    exported = prepare_optimum_bundle(tmp_path / "model", tmp_path / "exported", "fp32")
+    ours, reference = decoder_of(fused, slots=3), decoder_of(exported, slots=3)
+    for slot, length in enumerate((30, 9, 17)):
+        for start in range(0, length, 8):
+            feed(ours, slot, PROMPT[start : min(start + 8, length)], 0)
+        feed(reference, slot, PROMPT[:length], 0)
+    for step in NEW_TOKENS:
+        ids = np.array([[step], [step + 20], [step + 40]])
+        expected = reference.forward(range(3), ids, 1)
+        np.testing.assert_allclose(ours.forward(range(3), ids, 1), expected, rtol=0, atol=1e-3)

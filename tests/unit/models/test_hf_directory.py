@@ -16,6 +16,7 @@ from edge_llm.engine.decoder import FusedDecoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.errors import SourceError
 from edge_llm.models.prepare import Quantization, prepare_bundle
+from edge_llm.models.progress import Progress
 from edge_llm.models.source import Source, open_source
 from tests.tiny_model import TEMPLATE, VOCAB, tokenizer, write_json, write_model
 
@@ -27,9 +28,12 @@ def opened(path: Path) -> Source:
 def logits(path: Path, quantization: Quantization = "fp32") -> NDArray[np.float32]:
     """Logits ``[7, vocab]`` of a prompt, by the bundle that is prepared from the directory."""
     out = path.with_name(f"{path.name}-{quantization}")
-    bundle = prepare_bundle(opened(path), out, quantization, lambda _name, _count: None)
+    bundle = prepare_bundle(opened(path), out, quantization, Progress(quiet=True))
     decoder = FusedDecoder(bundle, KVCache(bundle.manifest.kv, slots=1, capacity=16), threads=1)
-    return decoder.forward(0, [5, 80, 7, 200, 31, 12, 99], logits=7)
+    rows: NDArray[np.float32] = decoder.forward(range(1), np.array([[5, 80, 7, 200, 31, 12, 99]]), logits=7)[
+        0
+    ]
+    return rows
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
