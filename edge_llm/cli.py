@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -181,8 +182,8 @@ def _make_bundle(spec: str, out: Path, quantization: Any) -> Path:
         from edge_llm.models.source import open_source  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise EdgeLlmError(f"{error.name} is missing: pip install 'edge-llm[prepare]'") from error
+    source = open_source(spec, _cache())  # what it fetches has progress bars of its own
     with _progress(f"prepare {quantization}") as start:
-        source = open_source(spec, _cache())
         return prepare_bundle(source, out, quantization, start(source)).path
 
 
@@ -217,7 +218,7 @@ def _demo(options: argparse.Namespace) -> int:
     from edge_llm import demo  # noqa: PLC0415
     from edge_llm.models.bundle import open_bundle  # noqa: PLC0415
 
-    name = Path(options.model).stem
+    name = re.sub(r"[^\w.-]+", "--", options.model)  # whole: models differ in owner, path or a decimal alone
     bundle = _cache() / "bundles" / f"{name}-{options.quant}"
     try:
         open_bundle(bundle)
