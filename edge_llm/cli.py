@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -176,7 +177,7 @@ def _stream(client: Client, fields: dict[str, Any], *, show: bool) -> Done:
 def _demo(options: argparse.Namespace) -> int:
     from edge_llm import demo  # noqa: PLC0415
 
-    name = Path(options.model).stem
+    name = re.sub(r"[^\w.-]+", "--", options.model)  # whole: models differ in owner, path or a decimal alone
     bundle = cli_models.cache_directory() / "bundles" / f"{name}-{options.quant}"
     try:
         open_bundle(bundle)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_llm.config import load_settings
-from edge_llm.errors import EdgeLlmError
+from edge_llm.errors import EdgeLlmError, SourceError
 from edge_llm.models.bundle import MANIFEST, Bundle, open_bundle
 
 QUANTIZATIONS = ("int8", "int4", "mixed", "fp32")
@@ -94,7 +94,10 @@ def _export(spec: str, out: Path, quantization: str) -> Bundle:
     with _extra():
         from edge_llm.models.hub import fetch  # noqa: PLC0415
         from edge_llm.models.optimum import prepare_optimum_bundle  # noqa: PLC0415
+        from edge_llm.models.source import HUB_ID  # noqa: PLC0415
     local = Path(spec).is_dir()
+    if not local and not HUB_ID.fullmatch(spec):
+        raise SourceError(f"{spec} is neither a directory nor a hub id, which is what Optimum exports")
     directory = Path(spec) if local else fetch(spec)
     print("exporting with Optimum; for 0.5 B parameters this takes a minute or two …", file=sys.stderr)
     return prepare_optimum_bundle(directory, out, quantization, None if local else directory.name)

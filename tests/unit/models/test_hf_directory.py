@@ -139,9 +139,9 @@ def test_damage_is_one_line_and_leaves_nothing_behind(
     edit(model / "tokenizer_config.json", eos_token=None)
     damage(model)
     assert main(["prepare", str(model), "--out", str(tmp_path / "bundle")]) == 1
-    *_, last = capsys.readouterr().err.splitlines()
-    assert last.startswith("edge-llm: ")
-    assert words in last
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("edge-llm: ")
+    assert words in line
     assert list(tmp_path.iterdir()) == [model]
 
 

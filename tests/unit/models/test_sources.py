@@ -3,11 +3,16 @@
 import importlib.util
 import json
 import os
-from collections.abc import Callable
+import resource
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from gguf import GGMLQuantizationType
 
 from edge_llm.cli import main
 from edge_llm.errors import BundleError, SourceError
@@ -15,7 +20,8 @@ from edge_llm.models.bundle import MANIFEST, TOKENIZER, Bundle, open_bundle
 from edge_llm.models.gguf_file import open_gguf
 from edge_llm.models.prepare import Quantization, prepare_bundle
 from edge_llm.models.progress import Progress
-from edge_llm.models.source import Source, demo_gguf
+from edge_llm.models.source import Source, demo_gguf, open_source
+from tests.tiny_model import write_model
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +46,65 @@ def test_bad_magic_and_truncation_are_told_apart(
         assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(999, "is quantized in a way not known here"), (GGMLQuantizationType.Q8_K, "Q8_K")],
+)
+def test_an_unknown_quantization_type_is_named(
+    number: int, words: str, gguf: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number that no version of the format has, and one that has a name but no dequantizer."""
+    name = b"token_embd.weight"
+    dimensions = gguf.index(name) + len(name)
+    (count,) = struct.unpack_from("<I", gguf, dimensions)
+    changed = bytearray(gguf)
+    struct.pack_into("<I", changed, dimensions + 4 + 8 * count, number)
+    file = tmp_path / "model.gguf"
+    file.write_bytes(changed)
+    assert main(["prepare", str(file), "--out", str(tmp_path / "bundle")]) == 1
+    assert words in capsys.readouterr().err.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A directory that holds 8 MB, and the size of file to allow in it where nothing may be mounted."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["sh", "-c", 'mount -t tmpfs -o size=8m tmpfs "$0"', str(directory)]
+    mounted = subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    yield directory, resource.RLIM_INFINITY if mounted else 8_000_000
+    if mounted:
+        subprocess.run(["umount", str(directory)], check=True)
+
+
+def test_a_full_disk_leaves_the_old_bundle_and_nothing_else(
+    small_disk: tuple[Path, int], tmp_path: Path
+) -> None:
+    directory, file_size = small_disk
+    out = directory / "bundle"
+    old = prepare_bundle(
+        open_source(str(write_model(tmp_path / "small")), tmp_path), out, "int8", Progress(quiet=True)
+    )
+    large = write_model(tmp_path / "large", hidden=512, intermediate=2560)
+    code = (
+        "import resource, sys; from edge_llm.cli import main; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({file_size}, {file_size})); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(large), "--quant", "fp32", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"edge-llm: cannot write the bundle {out}: " in done.stderr.splitlines()[-1]
+    assert list(directory.iterdir()) == [out]
+    assert open_bundle(out).hash == old.hash
+
+
 def test_a_source_that_is_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "nonsense", "--out", str(tmp_path / "bundle")]) == 1
-    assert "is not a model source" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "is not a model source" in error
+    assert all(kind in error for kind in ("`demo`", "directory", ".gguf", "owner/name@revision"))
     with pytest.raises(SourceError, match="cannot read"):
         open_gguf(tmp_path / "none.gguf", origin="none.gguf")
 
