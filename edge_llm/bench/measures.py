@@ -1,0 +1,94 @@
+"""Measures of the engine in this process: times to the first token, decoding, streams side by side."""
+
+from dataclasses import dataclass
+from time import monotonic
+
+from edge_llm.bench.figures import Rounds
+from edge_llm.bench.local_engine import LocalEngine
+from edge_llm.bench.prompts import Prompts
+from edge_llm.models.progress import Advance
+
+OWN_TOKENS = 20
+"""New tokens behind a prefix that is known."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured; ``quick`` only shows that it works."""
+
+    rounds: int = 5
+    prompt_tokens: tuple[int, ...] = (32, 128, 512, 1024, 2048)
+    prefix_tokens: int = 1500
+    decode_tokens: int = 48
+    streams: tuple[int, ...] = (1, 2, 3, 4)
+    idle_s: float = 10.0
+    peer_decode_tokens: int = 64
+
+    @classmethod
+    def quick(cls) -> "Plan":
+        """Seconds instead of minutes."""
+        return cls(
+            rounds=1,
+            prompt_tokens=(32, 128),
+            prefix_tokens=150,
+            decode_tokens=8,
+            streams=(1, 2),
+            idle_s=0.5,
+            peer_decode_tokens=8,
+        )
+
+    def context_tokens(self, limit: int) -> int:
+        """The context that the longest prompt needs, as far as the model's ``limit`` goes."""
+        return min(limit, max(*self.prompt_tokens, self.prefix_tokens + 100) + self.decode_tokens + 1)
+
+
+def steps(plan: Plan, engine: LocalEngine) -> int:
+    """How often ``measure_replies`` advances."""
+    return plan.rounds * (len(_lengths(plan, engine)) + 1)
+
+
+def measure_replies(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
+    """Cold and warm TTFT, and decoding behind contexts of several lengths, which alternate in each round."""
+    prompts = Prompts(engine.tokenizer)
+    engine.run(
+        prompts.of(min(plan.prompt_tokens)), plan.decode_tokens
+    )  # the first reply pays for page faults
+    for _ in range(plan.rounds):
+        for tokens in _lengths(plan, engine):
+            stats = engine.run(prompts.of(tokens), plan.decode_tokens).completion.stats
+            note = f"{stats.cached_tokens} tokens cached" if stats.cached_tokens else ""
+            rounds.add("cold TTFT", "ms", stats.ttft_ms, tokens, note)
+            rounds.add("decode at context", "tokens/s", stats.tokens_per_second, tokens)
+            advance(f"{tokens} tokens")
+        _measure_prefix(engine, plan, prompts, rounds)
+        advance("prefix")
+
+
+def _lengths(plan: Plan, engine: LocalEngine) -> list[int]:
+    room = engine.context_tokens - plan.decode_tokens
+    return [tokens for tokens in plan.prompt_tokens if tokens <= room]
+
+
+def _measure_prefix(engine: LocalEngine, plan: Plan, prompts: Prompts, rounds: Rounds) -> None:
+    """TTFT behind a long prefix: new, and again with other tokens behind it."""
+    first, again = prompts.with_prefix(plan.prefix_tokens, OWN_TOKENS)
+    if len(first.ids) >= engine.context_tokens:
+        return
+    cold = engine.run(first, 1).completion.stats
+    warm = engine.run(again, 1).completion.stats
+    note = f"{warm.cached_tokens} of {warm.prompt_tokens} tokens cached"
+    rounds.add("TTFT with a new prefix", "ms", cold.ttft_ms, plan.prefix_tokens)
+    rounds.add("warm TTFT, the same prefix", "ms", warm.ttft_ms, plan.prefix_tokens, note)
+
+
+def measure_streams(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
+    """Tokens per second of all streams together, from the first request to the last reply's end."""
+    prompts = Prompts(engine.tokenizer, seed=1)
+    for _ in range(plan.rounds):
+        for streams in plan.streams:
+            started = monotonic()
+            futures = [engine.submit(prompts.of(32), plan.decode_tokens) for _ in range(streams)]
+            replies = [future.result() for future in futures]
+            tokens = sum(reply.completion.stats.completion_tokens for reply in replies)
+            rounds.add("concurrent streams, together", "tokens/s", tokens / (monotonic() - started), streams)
+            advance(f"{streams} streams")

@@ -1,0 +1,85 @@
+"""Prompts of exactly so many tokens, each unlike every other from its first words on."""
+
+import random
+from dataclasses import dataclass
+from functools import cache
+
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.engine.types import Message
+
+_WORDS = (  # plain ones, of one token each in most vocabularies
+    "the",
+    "light",
+    "house",
+    "warm",
+    "water",
+    "room",
+    "door",
+    "window",
+    "day",
+    "night",
+    "time",
+    "year",
+    "people",
+    "way",
+    "man",
+    "woman",
+    "child",
+    "world",
+    "life",
+    "hand",
+    "part",
+    "place",
+    "case",
+    "week",
+    "company",
+    "system",
+    "program",
+    "question",
+    "work",
+    "number",
+    "point",
+    "home",
+)
+_SYSTEM = "You help."
+"""Short, for some templates put in a long one where there is none."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation, and the ids that the tokenizer makes of it."""
+
+    messages: tuple[Message, ...]
+    ids: tuple[int, ...]
+
+
+class Prompts:
+    """Makes prompts for one tokenizer; the same seed gives the same prompts."""
+
+    def __init__(self, tokenizer: ChatTokenizer, seed: int = 0) -> None:
+        """Words that are one token each are the filling."""
+        self._tokenizer = tokenizer
+        self._random = random.Random(seed)  # noqa: S311 - filling, no secret
+        self._count = cache(self._count_tokens)
+        self._words = [word for word in _WORDS if self._count(f"Say {word}") == self._count("Say") + 1]
+
+    def of(self, tokens: int) -> Prompt:
+        """A new prompt of ``tokens`` tokens; of as few as the chat template allows where that is more."""
+        return self._build(Message("system", _SYSTEM), tokens)
+
+    def with_prefix(self, prefix_tokens: int, tokens: int) -> tuple[Prompt, Prompt]:
+        """Two prompts that share a new system prompt of about ``prefix_tokens``; ``tokens`` are their own."""
+        # Words of one token each, so the size of the system prompt is known without the template.
+        system = Message("system", " ".join(self._random.choices(self._words, k=prefix_tokens)))
+        bare = len(self._tokenizer.encode_chat((system, Message("user", ""))))
+        return self._build(system, bare + tokens), self._build(system, bare + tokens)
+
+    def _build(self, system: Message, tokens: int) -> Prompt:
+        opening = self._random.choice(self._words)
+        missing = tokens - len(self._tokenizer.encode_chat((system, Message("user", opening))))
+        words = [opening, *self._random.choices(self._words, k=max(0, missing))]
+        messages = (system, Message("user", " ".join(words)))
+        return Prompt(messages, tuple(self._tokenizer.encode_chat(messages)))
+
+    def _count_tokens(self, text: str) -> int:
+        return len(self._tokenizer.encode_chat((Message("user", text),)))

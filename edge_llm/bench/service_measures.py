@@ -1,0 +1,111 @@
+"""Measures of the whole service as a process, behind a broker: ready, memory, idle, and what MQTT costs."""
+
+from threading import Event
+from time import monotonic, sleep, time
+
+import psutil
+
+from edge_llm.bench.figures import Rounds
+from edge_llm.bench.local_engine import LocalEngine
+from edge_llm.bench.measures import Plan
+from edge_llm.client import Client
+from edge_llm.config import MqttSettings
+from edge_llm.demo import NODE, peak_rss_mb, running_demo
+from edge_llm.engine.types import Message
+from edge_llm.errors import EdgeLlmError
+from edge_llm.models.progress import Advance
+from edge_llm.mqtt.client import Connection
+from edge_llm.mqtt.contract import ONLINE, Done, Topics
+
+STARTS = 3
+PROMPT = "Count from one to two hundred in words."
+"""Its reply is long enough for any number of tokens asked here."""
+_SETTLE_S = 1.0
+
+
+def steps(plan: Plan) -> int:
+    """How often ``measure_service`` advances."""
+    return min(STARTS, plan.rounds) + plan.rounds + 2
+
+
+def measure_service(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
+    """Start the service on the engine's bundle several times, then measure the last one at work and idle."""
+    starts = min(STARTS, plan.rounds)
+    for start in range(starts):
+        with running_demo(engine.bundle.path) as (mqtt, service):
+            _wait_online(mqtt)
+            rounds.add("time to ready", "ms", 1000 * (time() - service.create_time()))
+            advance("start")
+            if start < starts - 1:
+                continue
+            _measure_overhead(engine, mqtt, plan, rounds, advance)
+            rounds.add("peak memory of the service", "MB", peak_rss_mb(service.pid))
+            advance("memory")
+            rounds.add("idle CPU of the service", "% of a core", _idle_percent(service, plan.idle_s))
+            advance("idle")
+
+
+def _wait_online(mqtt: MqttSettings) -> None:
+    online = Event()
+
+    def on_message(_topic: str, payload: bytes, _retained: bool) -> None:  # noqa: FBT001 - paho's message
+        if payload == ONLINE:
+            online.set()
+
+    state = (Topics(mqtt.base_topic, NODE).state,)
+    watcher = Connection(mqtt, "edge_llm-bench", state, on_message, on_ready=lambda: None)
+    watcher.start()
+    try:
+        if not online.wait(30):
+            raise EdgeLlmError("the service did not come online within 30 s")
+    finally:
+        watcher.stop()
+
+
+def _measure_overhead(
+    engine: LocalEngine, mqtt: MqttSettings, plan: Plan, rounds: Rounds, advance: Advance
+) -> None:
+    """The same reply through the broker and from the engine alone, by turns."""
+    with Client(mqtt, NODE, "bench") as client:
+        _ask(client, plan.decode_tokens)
+        for number in range(plan.rounds):
+            if number % 2:  # each goes first as often as the other
+                alone = _alone(engine, plan.decode_tokens)
+            tokens, through = _ask(client, plan.decode_tokens)
+            if not number % 2:
+                alone = _alone(engine, plan.decode_tokens)
+            rounds.add("decode through the broker", "tokens/s", through, note=f"{tokens} tokens a reply")
+            rounds.add("decode of the engine alone", "tokens/s", alone)
+            rounds.add("through the broker / alone", "%", 100 * through / alone)
+            advance("broker")
+
+
+def _alone(engine: LocalEngine, tokens: int) -> float:
+    return engine.run((Message("user", PROMPT),), tokens).completion.stats.tokens_per_second
+
+
+def _ask(client: Client, tokens: int) -> tuple[int, float]:
+    """Tokens of the reply, and tokens per second with all that the way there and back costs.
+
+    From the request to the terminal frame, less what the node says it took to the first token: what is
+    left is decoding and MQTT.
+    """
+    started = monotonic()
+    for frame in client.stream(text=PROMPT, max_tokens=tokens, temperature=0):
+        if isinstance(frame, Done) and frame.usage.completion_tokens > 1:
+            steps, seconds = frame.usage.completion_tokens - 1, monotonic() - started
+            return steps + 1, steps / (seconds - frame.timing_ms.ttft / 1000)
+    raise EdgeLlmError(f"this bundle has no reply to {PROMPT!r} that could be timed")
+
+
+def _idle_percent(service: psutil.Process, idle_s: float) -> float:
+    sleep(min(_SETTLE_S, idle_s))
+    before, start = _cpu_s(service), monotonic()
+    sleep(idle_s)
+    return 100 * (_cpu_s(service) - before) / (monotonic() - start)
+
+
+def _cpu_s(service: psutil.Process) -> float:
+    times = service.cpu_times()
+    seconds: float = times.user + times.system
+    return seconds
