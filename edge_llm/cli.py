@@ -3,18 +3,16 @@
 import argparse
 import json
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_llm import __version__, cli_models
+from edge_llm import __version__, cli_bench, cli_models
 from edge_llm.client import Client
 from edge_llm.config import MqttSettings, load_settings
 from edge_llm.errors import EdgeLlmError, RequestError
-from edge_llm.models.bundle import open_bundle
 from edge_llm.mqtt.contract import Delta, Done, Error, Topics
 
 
@@ -114,6 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     for parser_ in (prepare, verify):
         parser_.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         _add_config(parser_)
+
+    bench = _command(
+        commands,
+        "bench",
+        cli_bench.bench,
+        "measure a bundle, the service, and other engines",
+        "Measure by turns, in rounds; print medians with the least and the greatest value.",
+    )
+    cli_bench.add_bench(bench)
     return parser
 
 
@@ -177,13 +184,8 @@ def _stream(client: Client, fields: dict[str, Any], *, show: bool) -> Done:
 def _demo(options: argparse.Namespace) -> int:
     from edge_llm import demo  # noqa: PLC0415
 
-    name = re.sub(r"[^\w.-]+", "--", options.model)  # whole: models differ in owner, path or a decimal alone
-    bundle = cli_models.cache_directory() / "bundles" / f"{name}-{options.quant}"
-    try:
-        open_bundle(bundle)
-    except EdgeLlmError:
-        cli_models.make_bundle(options.model, bundle, options.quant)
-    with demo.running_demo(bundle) as (mqtt, service), Client(mqtt, demo.NODE, "demo") as client:
+    bundle = cli_models.cached_bundle(options.model, options.quant)
+    with demo.running_demo(bundle.path) as (mqtt, service), Client(mqtt, demo.NODE, "demo") as client:
         once = options.once is not None or options.json or not sys.stdin.isatty()
         if once:
             _demo_ask(client, service, options.once or demo.PROMPT, as_json=options.json)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_llm.config import load_settings
-from edge_llm.errors import EdgeLlmError, SourceError
+from edge_llm.errors import BundleError, EdgeLlmError, SourceError
 from edge_llm.models.bundle import MANIFEST, Bundle, open_bundle
 
 QUANTIZATIONS = ("int8", "int4", "mixed", "fp32")
@@ -75,7 +76,7 @@ def make_bundle(
     quality: bool = False,
 ) -> tuple[Bundle, dict[str, Any]]:
     """Prepare a bundle with bars on standard error; with its quality on a sample if that is asked for."""
-    with _extra():
+    with extra():
         from edge_llm.models import verify  # noqa: PLC0415 - what needs an extra is imported where it is used
         from edge_llm.models.mixed import Target  # noqa: PLC0415
         from edge_llm.models.prepare import prepare_bundle  # noqa: PLC0415
@@ -90,8 +91,18 @@ def make_bundle(
         return bundle, verify.verify_against_source(bundle, source, progress, verify.SAMPLE_EVERY)
 
 
+def cached_bundle(spec: str, quantization: str) -> Bundle:
+    """A bundle in the cache directory; prepared when it is missing or damaged."""
+    name = re.sub(r"[^\w.-]+", "--", spec)  # whole: models differ in owner, path or a decimal alone
+    path = cache_directory() / "bundles" / f"{name}-{quantization}"
+    try:
+        return open_bundle(path)
+    except BundleError:
+        return make_bundle(spec, path, quantization)[0]
+
+
 def _export(spec: str, out: Path, quantization: str) -> Bundle:
-    with _extra():
+    with extra():
         from edge_llm.models.hub import fetch  # noqa: PLC0415
         from edge_llm.models.optimum import prepare_optimum_bundle  # noqa: PLC0415
         from edge_llm.models.source import HUB_ID  # noqa: PLC0415
@@ -126,7 +137,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _verify_against(bundle: Bundle, against: str) -> dict[str, Any]:
-    with _extra():
+    with extra():
         from edge_llm.models import verify  # noqa: PLC0415
         from edge_llm.models.progress import Progress  # noqa: PLC0415
         from edge_llm.models.source import open_source  # noqa: PLC0415
@@ -138,7 +149,8 @@ def _verify_against(bundle: Bundle, against: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _extra() -> Iterator[None]:
+def extra() -> Iterator[None]:
+    """Say how to get what an import in the block misses."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,0 +1,161 @@
+"""One contender, a process of its own: JSON lines on standard input and output, one answer a request.
+
+Run as ``python -m edge_llm.bench.contender KIND MODEL THREADS`` by any interpreter that has the library
+of its kind; none but ``edge_llm`` itself needs this package's requirements.
+
+    in   {"messages": [["role", "content"], …], "ids": […], "max_tokens": N}
+    out  {"version"} when ready, then {"ttft_ms", "tokens_per_second"} for each request
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+CONTEXT_TOKENS = 1280
+"""What every contender holds: the longest prompt, and the reply to another."""
+Generate = Callable[[list[int], int, Callable[[], None]], None]
+"""Greedy decoding of so many tokens behind a prompt's ids; calls back at each token."""
+Answer = Callable[[dict[str, Any]], tuple[float, float]]
+"""From a request to its TTFT in ms and its tokens per second after that."""
+
+
+def edge_llm(model: Path, threads: int) -> Answer:
+    """A bundle, through the scheduler."""
+    # Here, for the other contenders' interpreters have none of it.
+    from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415
+    from edge_llm.engine.types import Message  # noqa: PLC0415
+    from edge_llm.models.bundle import open_bundle  # noqa: PLC0415
+
+    bundle = open_bundle(model)
+    engine = LocalEngine(bundle, threads, min(CONTEXT_TOKENS, bundle.manifest.context_tokens)).__enter__()
+
+    def answer(request: dict[str, Any]) -> tuple[float, float]:
+        messages = [Message(role, content) for role, content in request["messages"]]
+        stats = engine.run(messages, request["max_tokens"]).completion.stats
+        return stats.ttft_ms, stats.tokens_per_second
+
+    return answer
+
+
+def llama_cpp(model: Path, threads: int) -> Answer:
+    """A GGUF file through llama-cpp-python."""
+    llama = import_module("llama_cpp").Llama(
+        str(model), n_ctx=CONTEXT_TOKENS, n_threads=threads, n_threads_batch=threads, verbose=False
+    )
+
+    def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
+        tokens = llama.generate(ids, temp=0.0, repeat_penalty=1.0, reset=False)
+        llama.reset()  # nothing is left of another prompt
+        for _ in zip(range(count), tokens, strict=False):
+            on_token()
+
+    return _timed(generate)
+
+
+def optimum(model: Path, threads: int) -> Answer:
+    """A graph that Optimum exported, in ONNX Runtime: past in, present out."""
+    np, ort = import_module("numpy"), import_module("onnxruntime")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # not while others have their turn
+    session = ort.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    inputs = {entry.name: entry.shape for entry in session.get_inputs()}
+    pasts = [name for name in inputs if name.startswith("past_key_values.")]
+    outputs = ["logits", *(name.replace("past_key_values", "present") for name in pasts)]
+    value = ort.OrtValue.ortvalue_from_numpy
+
+    def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
+        past = [value(np.zeros((1, inputs[name][1], 0, inputs[name][3]), np.float32)) for name in pasts]
+        held, fed = 0, ids
+        for _ in range(count):
+            held += len(fed)
+            own = {
+                "input_ids": np.array([fed], np.int64),
+                "attention_mask": np.ones((1, held), np.int64),
+                "position_ids": np.arange(held - len(fed), held, dtype=np.int64)[None],
+            }
+            feeds = {name: value(own[name]) for name in own if name in inputs}
+            logits, *past = session.run_with_ort_values(outputs, feeds | dict(zip(pasts, past, strict=True)))
+            fed = [int(logits.numpy()[0, -1].argmax())]
+            on_token()
+
+    return _timed(generate)
+
+
+def pytorch(model: Path, threads: int) -> Answer:
+    """A Hugging Face directory through transformers' own ``generate``, in float32."""
+    torch, transformers = import_module("torch"), import_module("transformers")
+    torch.set_num_threads(threads)
+    network = transformers.AutoModelForCausalLM.from_pretrained(str(model), dtype=torch.float32).eval()
+
+    class Streamer:
+        """Is handed the prompt's ids first, then each token."""
+
+        def __init__(self, on_token: Callable[[], None]) -> None:
+            self._next: Callable[[], None] = lambda: setattr(self, "_next", on_token)
+
+        def put(self, _ids: Any) -> None:
+            self._next()
+
+        def end(self) -> None:
+            pass
+
+    def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
+        prompt = torch.tensor([ids])
+        with torch.inference_mode():
+            network.generate(
+                prompt,
+                attention_mask=torch.ones_like(prompt),
+                min_new_tokens=count,
+                max_new_tokens=count,
+                do_sample=False,
+                pad_token_id=0,
+                streamer=Streamer(on_token),
+            )
+
+    return _timed(generate)
+
+
+def _timed(generate: Generate) -> Answer:
+    def answer(request: dict[str, Any]) -> tuple[float, float]:
+        times: list[float] = []
+        started = monotonic()
+        generate(request["ids"], request["max_tokens"], lambda: times.append(monotonic()))
+        seconds = times[-1] - times[0]
+        return 1000 * (times[0] - started), (len(times) - 1) / seconds if seconds else 0.0
+
+    return answer
+
+
+KINDS: dict[str, tuple[Callable[[Path, int], Answer], str]] = {
+    "edge_llm": (edge_llm, "onnxruntime"),
+    "llama_cpp": (llama_cpp, "llama-cpp-python"),
+    "optimum": (optimum, "onnxruntime"),
+    "pytorch": (pytorch, "torch"),
+}
+"""Each kind's function, and the distribution whose version it reports."""
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    kind, model, threads = sys.argv[1:]
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)  # what a library prints is no answer
+        start, package = KINDS[kind]
+        answer = start(Path(model), int(threads))
+        print(json.dumps({"version": f"{package} {version(package)}"}), file=answers, flush=True)
+        for line in sys.stdin:
+            ttft_ms, rate = answer(json.loads(line))
+            print(json.dumps({"ttft_ms": ttft_ms, "tokens_per_second": rate}), file=answers, flush=True)
+    os._exit(0)  # the engine's thread waits for requests that will not come
+
+
+if __name__ == "__main__":
+    main()

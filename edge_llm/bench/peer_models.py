@@ -1,0 +1,146 @@
+"""The peers' models, made from the source that the bundle was made from, and kept in the cache."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_llm.errors import SourceError
+from edge_llm.models.source import DEMO, HUB_ID, Source, demo_gguf, open_source
+
+Python = str
+"""An interpreter that has a peer's library."""
+
+_QUANTIZE = """
+import sys, ctypes, llama_cpp
+source, target, kind, threads = sys.argv[1:]
+params = llama_cpp.llama_model_quantize_default_params()
+params.nthread = int(threads)
+params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
+params.allow_requantize = True
+sys.exit(llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes.byref(params)))
+"""
+
+
+class PeerModels:
+    """Makes each peer's model when it is first asked for."""
+
+    def __init__(self, spec: str, cache: Path, threads: int) -> None:
+        """Models of the source ``spec``, in directories of its own under ``cache``."""
+        self._spec = spec
+        self._cache = cache
+        self._threads = threads
+        path = Path(spec)
+        stamp = f"-{path.stat().st_mtime_ns}" if path.exists() else ""
+        self._directory = cache / "bench" / (spec.strip("/").replace("/", "--") + stamp)
+
+    def gguf(self, python: Python, kind: str) -> Path:
+        """llama.cpp's own quantization ``kind`` (Q8_0, Q4_0) of the source's GGUF file.
+
+        Raises:
+            SourceError: the source is no GGUF file, or llama.cpp failed.
+        """
+        if self._spec != DEMO and Path(self._spec).suffix != ".gguf":
+            raise SourceError("its quantizer starts from a GGUF file: name one with --source")
+        source = demo_gguf(self._cache) if self._spec == DEMO else Path(self._spec)
+
+        def make(target: Path) -> None:
+            _run([python, "-c", _QUANTIZE, str(source), str(target), kind, str(self._threads)])
+
+        return self._once(f"{kind}.gguf", make)
+
+    def directory(self) -> Path:
+        """The source as a directory that transformers reads, in float32 where it is written here.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        if Path(self._spec).is_dir():
+            return Path(self._spec)
+        if self._spec != DEMO and HUB_ID.fullmatch(self._spec):
+            from edge_llm.models.hub import fetch  # noqa: PLC0415 - needs the extra
+
+            return fetch(self._spec)
+        return self._once(
+            "directory", lambda target: write_directory(open_source(self._spec, self._cache), target)
+        )
+
+    def optimum(self, python: Python, quantization: str) -> Path:
+        """Optimum's export as `edge-llm prepare --exporter optimum` makes it.
+
+        Raises:
+            SourceError: the export failed.
+        """
+        source = self.directory()
+
+        def make(target: Path) -> None:
+            command = [python, "-m", "edge_llm.cli", "prepare", str(source), "--out", str(target)]
+            _run([*command, "--exporter", "optimum", "--quant", quantization, "--no-quality"])
+
+        return self._once(f"optimum-{quantization}", make)
+
+    def _once(self, name: str, make: Callable[[Path], None]) -> Path:
+        """Where ``make`` has put what it makes; a half of it is never left there."""
+        made, partial = self._directory / name, self._directory / f".{name}.partial"
+        if made.exists():
+            return made
+        self._directory.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
+        try:
+            make(partial)
+            partial.rename(made)
+        finally:
+            _remove(partial)
+        return made
+
+
+def write_directory(source: Source, target: Path) -> None:
+    """Write a source as config.json, safetensors (float32) and tokenizer files of transformers."""
+    from safetensors.numpy import save_file  # noqa: PLC0415 - needs the extra
+
+    target.mkdir()
+    a = source.architecture
+    config = {
+        "architectures": [f"{a.family.capitalize()}ForCausalLM"],
+        "model_type": a.family,
+        "num_hidden_layers": a.layers,
+        "hidden_size": a.hidden,
+        "intermediate_size": a.intermediate,
+        "num_attention_heads": a.heads,
+        "num_key_value_heads": a.kv_heads,
+        "head_dim": a.head_dim,
+        "vocab_size": a.vocab_size,
+        "max_position_embeddings": a.context_tokens,
+        "rope_theta": a.rope_theta,
+        "rms_norm_eps": a.rms_eps,
+        "tie_word_embeddings": a.tied,
+        "eos_token_id": list(source.eos_token_ids),
+        "torch_dtype": "float32",
+    }
+    tokens = {"bos_token": source.bos_token, "eos_token": source.eos_token}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": source.chat_template}
+    _write_json(target / "config.json", config)
+    _write_json(target / "tokenizer_config.json", settings | {k: v for k, v in tokens.items() if v})
+    (target / "tokenizer.json").write_text(source.tokenizer_json, encoding="utf-8")
+    tensors = {name: read() for name, read in source.tensors.items()}
+    save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2), encoding="utf-8")
+
+
+def _run(command: list[str]) -> None:
+    """Run a command that makes a model; its last words are in the error."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+        raise SourceError(words[-1])
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
