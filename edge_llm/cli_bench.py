@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import os
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -85,6 +86,7 @@ def _report(bundle: Bundle, options: argparse.Namespace) -> "Report":
         "rounds": plan.rounds,
         "onnxruntime": version("onnxruntime"),
         "cpu": _cpu_model(),
+        "load_average": round(os.getloadavg()[0], 2),
     }
     if options.peers:
         return Report(setting, peers=_peers(bundle, plan, threads, options))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from edge_llm.bench.figures import Figure
@@ -47,8 +48,11 @@ def _draw_lines(axes: Any, series: list[list[Figure]], axis: str) -> None:
             places, medians, list(zip(*bars, strict=True)), marker="o", capsize=4, label=figures[0].name
         )
         axes.set_ylabel(figures[0].unit)
+    highest = max(max(figure.values) for figures in series for figure in figures)
+    axes.set_ylim(0, 1.15 * highest)
+    axes.set_xticks(sorted({figure.at or 0 for figures in series for figure in figures}))
+    axes.tick_params(axis="x", rotation=45)
     axes.set_xlabel(axis)
-    axes.set_ylim(bottom=0)
     axes.legend()
 
 
@@ -59,7 +63,7 @@ def _peer_panels(report: Report) -> list[Draw]:
 
 def _draw_bars(axes: Any, peers: list[Result]) -> None:
     found = [(peer.values or {})[DECODE] for peer in peers]
-    medians = [sorted(values)[len(values) // 2] for values in found]
+    medians = [median(values) for values in found]
     bars = [_error(values, middle) for values, middle in zip(found, medians, strict=True)]
     axes.barh([peer.name for peer in peers], medians, xerr=list(zip(*bars, strict=True)), capsize=4)
     axes.set_xlabel(DECODE)

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -150,7 +150,8 @@ class _Process:
         messages = [(turn.role, turn.content) for turn in prompt.messages]
         request = {"messages": messages, "ids": prompt.ids, "max_tokens": max_tokens}
         assert self._process.stdin
-        print(json.dumps(request), file=self._process.stdin, flush=True)
+        with suppress(BrokenPipeError):  # then it has ended, and what it said last is the error
+            print(json.dumps(request), file=self._process.stdin, flush=True)
         answer = self._read()
         return answer["ttft_ms"], answer["tokens_per_second"]
 

@@ -1,0 +1,130 @@
+"""`edge-llm bench` as a user runs it, in its smallest setting; no figure's size is tested."""
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_llm.bench.peer_models import write_directory
+from edge_llm.bench.peers import Result
+from edge_llm.bench.prompts import Prompts
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.models.bundle import Bundle
+from edge_llm.models.hf_directory import open_directory
+from tests.tiny_model import write_model
+
+BUNDLE = Callable[[str], Bundle]
+COMMAND = [sys.executable, "-m", "edge_llm.cli", "bench", "--quick"]
+
+
+def run(*arguments: str | Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [*COMMAND, "--json", *arguments], capture_output=True, text=True, check=True, timeout=300
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_measures_the_engine_and_the_service_and_draws_a_chart(bundle: BUNDLE, tmp_path: Path) -> None:
+    """Each measure comes with its unit, its median and spread, and all values behind them."""
+    result = run("--bundle", bundle("int8").path, "--chart", tmp_path / "chart.png")
+    assert result["quantization"] == "int8"
+    assert result["rounds"] == 1
+    measures = {(its["name"], its["at"]): its for its in result["measures"]}
+    assert list(measures) == [
+        ("cold TTFT", 32),
+        ("cold TTFT", 128),
+        ("decode at context", 32),
+        ("decode at context", 128),
+        ("TTFT with a new prefix", 150),
+        ("warm TTFT, the same prefix", 150),
+        ("concurrent streams, together", 1),
+        ("concurrent streams, together", 2),
+        ("time to ready", None),
+        ("decode through the broker", None),
+        ("decode of the engine alone", None),
+        ("through the broker / alone", None),
+        ("peak memory of the service", None),
+        ("idle CPU of the service", None),
+    ]
+    assert measures.pop(("idle CPU of the service", None))["median"] >= 0
+    for its in measures.values():
+        assert 0 < its["min"] <= its["median"] <= its["max"]
+        assert its["median"] in its["values"]
+        assert its["unit"]
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_profile_accounts_for_the_whole_of_a_token(bundle: BUNDLE) -> None:
+    """The items are disjoint: their sum is the time of a token."""
+    profile = run("--bundle", bundle("int8").path, "--profile")["profile"]
+    assert 0 < profile["outside_percent"]["median"] < 100
+    items = profile["items_ms"]
+    assert sorted(items) == ["decoder", "detokenizer", "sampler", "scheduler and emit", "session.run"]
+    assert min(items.values()) > 0
+    assert sum(items.values()) == pytest.approx(profile["token_ms"], rel=0.01)
+
+
+def test_peers_that_are_not_installed_are_named_as_missing(bundle: BUNDLE, tmp_path: Path) -> None:
+    """An interpreter without any of them: ours runs, and the table says what is missing and why."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    python = tmp_path / "bare" / "bin" / "python"
+    ours, *others = run("--bundle", bundle("int8").path, "--peers", "--peer-python", python)["peers"]
+    assert ours["name"] == "edge_llm"
+    assert ours["peak_rss_mb"] > 0
+    for its in ours["measures"].values():
+        assert its["median"] > 0
+        assert its["ours_to_this"]["values"] == [1.0]
+    assert {"llama.cpp Q8_0", "llama.cpp Q4_0", "Optimum INT8 (seed)", "PyTorch FP32 (seed)"} <= {
+        other["name"] for other in others
+    }
+    assert all(other["missing"] for other in others)
+
+
+def test_peers_of_another_source_than_the_bundles_are_refused(bundle: BUNDLE, tmp_path: Path) -> None:
+    """Weights that differ would make every ratio a lie."""
+    other = write_model(tmp_path / "other")
+    command = [*COMMAND, "--bundle", str(bundle("int8").path), "--peers", "--source", str(other)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "--source" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_prompts_have_the_tokens_that_were_asked_for_and_begin_differently(bundle: BUNDLE) -> None:
+    """Else a prefix cache would answer what is to be measured cold."""
+    tokenizer = ChatTokenizer(bundle("int8"))
+    prompts = Prompts(tokenizer)
+    made = [prompts.of(tokens) for tokens in (64, 64, 256)]
+    assert [len(prompt.ids) for prompt in made] == [64, 64, 256]
+    assert len({prompt.ids[:40] for prompt in made}) == 3
+    assert list(made[0].ids) == tokenizer.encode_chat(made[0].messages)
+    first, again = prompts.with_prefix(100, 20)
+    common = next(i for i, (one, other) in enumerate(zip(first.ids, again.ids, strict=True)) if one != other)
+    assert 100 <= common < len(first.ids) - 20
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    """A machine that is slow for one round is slow for both."""
+    ours = Result("ours", values={"decode": (10.0, 40.0)})
+    theirs = Result("theirs", values={"decode": (5.0, 20.0)})
+    assert theirs.to_json(ours)["measures"]["decode"]["ours_to_this"]["values"] == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_peers_get_the_weights_of_the_source(family: str, tmp_path: Path) -> None:
+    """What transformers is to read is the same model, tensor for tensor."""
+    source = open_directory(write_model(tmp_path / "source", family), origin="tiny")
+    write_directory(source, tmp_path / "written")
+    written = open_directory(tmp_path / "written", origin="tiny")
+    assert written.architecture == source.architecture
+    assert written.eos_token_ids == source.eos_token_ids
+    assert written.chat_template == source.chat_template
+    assert set(written.tensors) == set(source.tensors)
+    for name, read in source.tensors.items():
+        assert (written.tensors[name]() == read()).all()
