@@ -123,6 +123,27 @@ def pytorch(model: Path, threads: int) -> Answer:
     return _timed(generate)
 
 
+def onnxruntime_genai(model: Path, threads: int) -> Answer:
+    """A directory that onnxruntime-genai's model builder wrote."""
+    genai = import_module("onnxruntime_genai")
+    config = genai.Config(str(model))
+    config.overlay(json.dumps({"model": {"decoder": {"session_options": {"intra_op_num_threads": threads}}}}))
+    network = genai.Model(config)
+
+    def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
+        length = len(ids) + count
+        params = genai.GeneratorParams(network)
+        params.set_search_options(do_sample=False, min_length=length, max_length=length)
+        generator = genai.Generator(network, params)
+        generator.append_tokens(ids)
+        for _ in range(count):
+            generator.generate_next_token()
+            generator.get_next_tokens()
+            on_token()
+
+    return _timed(generate)
+
+
 def _timed(generate: Generate) -> Answer:
     def answer(request: dict[str, Any]) -> tuple[float, float]:
         times: list[float] = []
@@ -139,6 +160,7 @@ KINDS: dict[str, tuple[Callable[[Path, int], Answer], str]] = {
     "llama_cpp": (llama_cpp, "llama-cpp-python"),
     "optimum": (optimum, "onnxruntime"),
     "pytorch": (pytorch, "torch"),
+    "onnxruntime_genai": (onnxruntime_genai, "onnxruntime-genai"),
 }
 """Each kind's function, and the distribution whose version it reports."""
 

@@ -80,6 +80,20 @@ class PeerModels:
 
         return self._once(f"optimum-{quantization}", make)
 
+    def genai(self, python: Python, precision: str) -> Path:
+        """What the model builder of onnxruntime-genai makes for CPUs.
+
+        Raises:
+            SourceError: it failed.
+        """
+        source = self.directory()
+
+        def make(target: Path) -> None:
+            command = [python, "-m", "onnxruntime_genai.models.builder", "-i", str(source), "-o", str(target)]
+            _run([*command, "-p", precision, "-e", "cpu", "-c", str(self._directory)])
+
+        return self._once(f"genai-{precision}", make)
+
     def _once(self, name: str, make: Callable[[Path], None]) -> Path:
         """Where ``make`` has put what it makes; a half of it is never left there."""
         made, partial = self._directory / name, self._directory / f".{name}.partial"

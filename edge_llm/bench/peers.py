@@ -45,9 +45,14 @@ PEERS = (
         lambda models, python: models.optimum(python, "int8"),
     ),
     Peer("PyTorch FP32 (seed)", "pytorch", "transformers", lambda models, _: models.directory()),
+    Peer(
+        "onnxruntime-genai int4",
+        "onnxruntime_genai",
+        "onnxruntime_genai",
+        lambda models, python: models.genai(python, "int4"),
+    ),
 )
 ABSENT = {
-    "onnxruntime-genai": "not wired up: its model builder makes graphs of its own",
     "OpenVINO GenAI": "not wired up: its export needs optimum-intel",
 }
 
