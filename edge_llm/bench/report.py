@@ -34,10 +34,10 @@ class Report:
 
     def lines(self) -> list[str]:
         """Everything as text, medians with the least and the greatest value."""
-        setting = (
-            "{model}, {quantization}, {threads} threads, {rounds} rounds; onnxruntime {onnxruntime}, {cpu}"
-        )
-        lines = [setting.format(**self.setting), *(figure.line() for figure in self.figures)]
+        model = "{model}, {quantization}, {threads} threads, {rounds} rounds"
+        host = "onnxruntime {onnxruntime}, {cpu}, load average {load_average} before (quiet: below 0.5)"
+        lines = [model.format(**self.setting), host.format(**self.setting)]
+        lines += [figure.line() for figure in self.figures]
         if self.profile:
             lines += _profile_lines(self.profile)
         if self.peers:
