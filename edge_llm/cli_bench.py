@@ -61,6 +61,8 @@ def bench(options: argparse.Namespace) -> int:
     """Measure, print, and draw."""
     if options.chart and not importlib.util.find_spec("matplotlib"):
         raise EdgeLlmError("matplotlib is missing: pip install 'edge-llm[bench]'")
+    if options.chart and options.profile:
+        raise EdgeLlmError("a profile has no chart: leave out --chart or --profile")
     bundle = open_bundle(options.bundle) if options.bundle else cli_models.cached_bundle("demo", "int8")
     report = _report(bundle, options)
     print(json.dumps(report.to_json()) if options.json else "\n".join(report.lines()))

@@ -29,7 +29,7 @@ _Calls = dict[str, list[tuple[float, float]]]
 class Profile:
     """What of the decode phase is not spent in ``session.run``, one value a round.
 
-    ``items`` are ms a token, medians of the rounds; together they are ``token_ms``.
+    ``items`` are the disjoint parts of a token's ms; they and ``token_ms`` are medians of the rounds.
     """
 
     outside_percent: tuple[float, ...]
