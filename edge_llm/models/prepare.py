@@ -73,8 +73,11 @@ def _mixed(source: Source, directory: Path, target: Target, progress: Progress) 
         (scratch / "int8").mkdir()
         at_8 = write_bundle(source, scratch / "int8", "int8", roundings.record, progress)
         tokenizer = ChatTokenizer(at_8)
-        sample = quality.conversations("calibration", _SENSITIVITY_EVERY)
-        expected = list(quality.log_probabilities(decoder_for_quality(at_8), tokenizer, sample))
+        reference = decoder_for_quality(at_8)
+        sample = quality.fitting(
+            quality.conversations("calibration", _SENSITIVITY_EVERY), tokenizer, reference.cache.capacity
+        )
+        expected = list(quality.log_probabilities(reference, tokenizer, sample))
         advance = progress.stage("sensitivity", len(roundings.sizes()), "groups")
 
         def write(path: Path, quantizer: Quantizer) -> Bundle:

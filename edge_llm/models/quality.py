@@ -69,6 +69,11 @@ def log_probabilities(
         yield logits
 
 
+def fitting(sample: Sequence[Conversation], tokenizer: ChatTokenizer, capacity: int) -> list[Conversation]:
+    """Those conversations that a context of ``capacity`` tokens holds."""
+    return [each for each in sample if sum(map(len, _encode(tokenizer, each))) <= capacity]
+
+
 def compare(
     expected: Iterable[NDArray[np.float32]],
     model: Decoder,
