@@ -75,14 +75,14 @@ def _mixed(source: Source, directory: Path, target: Target, progress: Progress) 
         at_8 = write_bundle(source, scratch / "int8", "int8", roundings.record, progress)
         tokenizer = ChatTokenizer(at_8)
         reference = decoder_for_quality(at_8)
-        sample = quality.fitting(
-            quality.conversations("calibration", _SENSITIVITY_EVERY), tokenizer, reference.cache.capacity
-        )
+        calibration = quality.conversations("calibration", _SENSITIVITY_EVERY)
+        sample = quality.fitting(calibration, tokenizer, reference.cache.capacity)
         if not sample:
             raise SourceError(
                 f"{source.origin}: too short a context to measure sensitivity; take int8 or int4"
             )
         expected = list(quality.log_probabilities(reference, tokenizer, sample))
+        del reference  # or its weights would stay in memory beside each variant's
         advance = progress.stage("sensitivity", len(roundings.sizes()), "groups")
 
         def write(path: Path, quantizer: Quantizer) -> Bundle:
