@@ -162,6 +162,16 @@ def test_what_cannot_be_answered_gets_an_error_frame(hub: Hub, payload: bytes, c
         assert error["id"].encode() in payload
 
 
+def test_what_was_prepared_is_not_computed_again(hub: Hub) -> None:
+    system = "You are a patient butler. " * 12
+    hub.publish(TOPICS.prepare("butler"), json.dumps({"id": "p", "system": system}))
+    prepared = ended(hub, "butler", "p")[-1]
+    assert (prepared["type"], prepared["text"]) == ("done", "")
+    hub.messages.clear()
+    usage = ask(hub, "butler", id="q", system=system, text="Who are you?", max_tokens=4)[-1]["usage"]
+    assert prepared["usage"]["prompt_tokens"] <= usage["cached_tokens"] < usage["prompt_tokens"]
+
+
 def test_stop_strings_end_the_reply_and_are_not_in_it(hub: Hub) -> None:
     messages = [{"role": "user", "content": "Repeat exactly: alpha beta gamma delta"}]
     whole = ask(hub, "stopper", id="w", messages=messages, max_tokens=30)[-1]["text"]
