@@ -27,9 +27,7 @@ from edge_llm.models.bundle import Bundle
 from edge_llm.models.prepare import Quantization
 
 GREEDY = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
-RULES = Message(
-    "system", "You control a house. " + "The lamp in the kitchen is on, the one in the bath is off. " * 20
-)
+RULES = Message("system", "You control a house. " + "The kitchen lamp is on, the bath lamp is off. " * 25)
 STORY = """The house was quiet in the evening. The lamp in the hall was on, the heating had been turned down, and
 the cat slept on the warm floor of the bathroom. In the kitchen somebody had left a window open, so that the
 curtain moved in the wind. When the alarm went off, nobody was at home to hear it. The neighbours called the
