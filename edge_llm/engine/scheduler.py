@@ -22,6 +22,11 @@ PREFILL_CHUNK = 256
 SHARED_PREFILL_CHUNK = 64
 """Tokens of a prompt fed between two decode steps; fewer while others are waiting for those."""
 
+_LAST_FED = 2
+"""Tokens that a prompt's last pass has at least. One would do for its logits, but ONNX Runtime's attention adds
+up in another order for one token than for several, and int8 activations make that noise visible:
+a cached prompt would not always get the tokens that it gets cold."""
+
 
 class Scheduler:
     """Serves requests in order of arrival on one thread; any thread may submit and cancel."""
@@ -123,8 +128,7 @@ class Scheduler:
             limit = min(request.max_tokens, capacity - len(prompt))
             sequence.start(slot, prompt, self._tokenizer.detokenizer(), limit)
             if self._prefixes is not None:
-                # The last token is always fed: its logits are what the first token comes from.
-                sequence.cached_tokens = self._prefixes.load(slot, prompt[:-1])
+                sequence.cached_tokens = self._prefixes.load(slot, prompt[:-_LAST_FED])
             if request.sampling.temperature == 0:
                 sequence.drafter = Drafter(self._acceptance)
 
@@ -138,6 +142,8 @@ class Scheduler:
         alone = len(prefilling) == len(self._active)
         start = lengths[sequence.slot]
         end = min(start + (PREFILL_CHUNK if alone else SHARED_PREFILL_CHUNK), sequence.prompt_tokens)
+        if 0 < sequence.prompt_tokens - end < _LAST_FED:
+            end = sequence.prompt_tokens - _LAST_FED
         last = end == sequence.prompt_tokens and not sequence.request.prefill_only
         self._feed([sequence], [sequence.ids[start:end]], 1 if last else 0)
         if end == sequence.prompt_tokens and sequence.request.prefill_only and sequence in self._active:

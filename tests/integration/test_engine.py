@@ -28,7 +28,7 @@ from edge_llm.models.prepare import Quantization
 
 GREEDY = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
 RULES = Message("system", "You control a house. " + "The kitchen lamp is on, the bath lamp is off. " * 25)
-STORY = """The house was quiet in the evening. The lamp in the hall was on, the heating had been turned down, and
+STORY = """The house was quiet in the evening. The lamp in the hall was on, the heating was turned down, and
 the cat slept on the warm floor of the bathroom. In the kitchen somebody had left a window open, so that the
 curtain moved in the wind. When the alarm went off, nobody was at home to hear it. The neighbours called the
 police, who found nothing but a cat, a window and a curtain, and wrote a short report."""
@@ -101,7 +101,7 @@ def test_a_known_prefix_is_not_computed_again_and_changes_no_token(engine: Engin
     shared = len(engine.tokenizer.encode_chat([RULES], open_reply=False))
     assert cold.stats.cached_tokens == 0
     assert shared <= other.stats.cached_tokens < other.stats.prompt_tokens
-    assert again.stats.cached_tokens == again.stats.prompt_tokens - 1
+    assert again.stats.cached_tokens == again.stats.prompt_tokens - 2
     assert again.token_ids == cold.token_ids
 
 

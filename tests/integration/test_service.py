@@ -121,14 +121,15 @@ def test_cancel_ends_a_reply_in_done(hub: Hub, payload: str) -> None:
 
 
 def test_a_queued_request_waits_its_turn_and_can_be_cancelled(hub: Hub) -> None:
-    hub.publish(TOPICS.request("first"), json.dumps({**LONG, "id": "long"}))
+    for slot in ("one", "two"):
+        hub.publish(TOPICS.request("first"), json.dumps({**LONG, "id": slot}))
     hub.publish(TOPICS.request("second"), json.dumps({"text": "Say hello.", "id": "waits"}))
     status = eventually(lambda: frames(hub, "second"))[0]
     assert (status["state"], status["position"]) == ("queued", 1)
     hub.publish(TOPICS.cancel("second"), "waits")
     assert ended(hub, "second")[-1]["finish_reason"] == "cancelled"
     hub.publish(TOPICS.cancel("first"), "*")
-    ended(hub, "first")
+    assert [ended(hub, "first", slot)[-1]["finish_reason"] for slot in ("one", "two")] == 2 * ["cancelled"]
 
 
 def test_one_client_cannot_cancel_for_another(hub: Hub) -> None:
