@@ -23,9 +23,9 @@ SHARED_PREFILL_CHUNK = 64
 """Tokens of a prompt fed between two decode steps; fewer while others are waiting for those."""
 
 _LAST_FED = 2
-"""Tokens that a prompt's last pass has at least. One would do for its logits, but ONNX Runtime's attention adds
-up in another order for one token than for several, and int8 activations make that noise visible:
-a cached prompt would not always get the tokens that it gets cold."""
+"""Tokens, at least, of a prompt's last pass. One would do for logits, but ONNX Runtime's attention adds up
+in another order for one token than for several, and int8 activations make that noise visible: a cached
+prompt would not always get the tokens that it gets cold."""
 
 
 class Scheduler:
