@@ -89,6 +89,14 @@ class SamplingSettings(_Section):
     timeout_s: float = Field(120.0, gt=0)
 
 
+class SessionsSettings(_Section):
+    """Conversations that the node remembers."""
+
+    file: Path | None = Field(None, description="sqlite file that keeps them over a restart")
+    max_sessions: int = Field(100, ge=1, description="the longest unused go first")
+    max_age_s: float = Field(604800.0, gt=0, description="since their last turn")
+
+
 class Settings(BaseSettings):
     """The whole; each part is handed its own section only."""
 
@@ -100,6 +108,7 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = MqttSettings()
     engine: EngineSettings = EngineSettings()
     sampling: SamplingSettings = SamplingSettings()
+    sessions: SessionsSettings = SessionsSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -3,10 +3,11 @@
 import logging
 import signal
 import sys
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from types import FrameType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from edge_llm import __version__
 from edge_llm.config import EngineSettings, SamplingSettings, Settings
@@ -23,6 +24,7 @@ from edge_llm.models.bundle import Bundle, open_bundle
 from edge_llm.mqtt import contract
 from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.gateway import Gateway, Reply
+from edge_llm.sessions import SessionStore, StoredMessage
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 class Engine:
     """A gateway's backend: translates between the contract and the engine, and owns the engine's thread."""
 
-    def __init__(self, settings: EngineSettings, defaults: SamplingSettings) -> None:
+    def __init__(self, settings: EngineSettings, defaults: SamplingSettings, sessions: SessionStore) -> None:
         """Load the bundle and warm the model up; takes as long as reading the model's file.
 
         Raises:
@@ -46,6 +48,7 @@ class Engine:
             )
         self.threads = settings.threads or physical_cores()
         self._defaults = defaults
+        self._sessions = sessions
         cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
         decoder = load_decoder(self.bundle, cache, self.threads)
         tokenizer = ChatTokenizer(self.bundle)
@@ -64,11 +67,14 @@ class Engine:
         self._scheduler.stop()
         self._thread.join()
 
-    def submit(self, request: contract.Request | contract.Prepare, reply: Reply) -> None:
+    def submit(self, request: contract.Inbound, reply: Reply) -> None:
         """See ``gateway.Backend.submit``."""
+        if isinstance(request, contract.SessionCommand):
+            self._manage(request, reply)
+            return
         messages = tuple(types.Message(turn.role, turn.content) for turn in request.conversation())
         if isinstance(request, contract.Request):
-            generation = self._generation(request, messages)
+            generation = self._generation(request, messages, reply.client)
         else:
             greedy = types.SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
             generation = types.GenerationRequest(messages, 0, greedy, prefill_only=True)
@@ -78,9 +84,10 @@ class Engine:
             reply.status("queued", position=position)
 
     def _generation(
-        self, request: contract.Request, messages: tuple[types.Message, ...]
+        self, request: contract.Request, messages: tuple[types.Message, ...], client: str
     ) -> types.GenerationRequest:
-        defaults = self._defaults
+        defaults, session = self._defaults, request.session
+        remembered = partial(self._history, client, session) if session else tuple
         return types.GenerationRequest(
             messages=messages,
             max_tokens=_either(request.max_tokens, defaults.max_tokens),
@@ -92,7 +99,35 @@ class Engine:
             ),
             stop=request.stop,
             deadline=monotonic() + _either(request.timeout_s, defaults.timeout_s),
+            session=session and (client, session),
+            history=remembered,
         )
+
+    def _history(self, client: str, session: str) -> tuple[types.Message, ...]:
+        """The turns of a session for the engine."""
+        turns = self._sessions.load(client, session)
+        return tuple(types.Message(cast(types.Role, t.role), t.content, t.token_ids) for t in turns)
+
+    def _remember(self, reply: Reply, completion: types.Completion) -> None:
+        """Add a request's turns and its reply to its session."""
+        request = reply.request
+        if not isinstance(request, contract.Request) or request.session is None or not completion.text:
+            return
+        asked = [StoredMessage(t.role, t.content) for t in request.conversation() if t.role != "system"]
+        answered = StoredMessage("assistant", completion.text, completion.token_ids)
+        self._sessions.append(reply.client, request.session, *asked, answered)
+
+    def _manage(self, command: contract.SessionCommand, reply: Reply) -> None:
+        client, session = reply.client, command.session or ""
+        if command.op in ("reset", "delete"):
+            self._sessions.delete(client, session)
+        messages = None
+        if command.op == "get":
+            messages = tuple(
+                contract.ChatMessage.model_validate({"role": turn.role, "content": turn.content})
+                for turn in self._sessions.load(client, session)
+            )
+        reply.answer(op=command.op, sessions=self._sessions.list(client), messages=messages)
 
     def _report(self, event: types.Event, reply: Reply) -> None:
         match event:
@@ -100,7 +135,8 @@ class Engine:
                 reply.delta(text)
             case types.Started(prompt_tokens):
                 reply.status("prefill", prompt_tokens=prompt_tokens)
-            case types.Completion(text, finish_reason, stats, _):
+            case types.Completion(text, finish_reason, stats):
+                self._remember(reply, event)
                 reply.done(
                     text=text,
                     finish_reason=finish_reason,
@@ -111,6 +147,7 @@ class Engine:
                         completion_tokens=stats.completion_tokens,
                         draft_tokens=stats.draft_tokens,
                         accepted_tokens=stats.accepted_tokens,
+                        dropped_messages=event.dropped_messages,
                     ),
                     timing_ms=contract.TimingMs(
                         queue=stats.queue_ms,
@@ -157,7 +194,8 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    engine = Engine(settings.engine, settings.sampling)
+    sessions = SessionStore(settings.sessions)
+    engine = Engine(settings.engine, settings.sampling, sessions)
     topics = contract.Topics(settings.mqtt.base_topic, settings.node.id)
     gateway = Gateway(topics, engine)
 
@@ -185,6 +223,7 @@ def serve(settings: Settings) -> None:
     gateway.stop()
     publisher.join()
     connection.stop(farewell=(topics.state, contract.OFFLINE))
+    sessions.close()
 
 
 def _info(settings: Settings, engine: Engine, connection: Connection) -> contract.Info:

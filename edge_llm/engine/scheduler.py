@@ -108,29 +108,56 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Move waiting requests into free slots, oldest first, with what is known of their prompts."""
-        while self._waiting and (slot := self._decoder.cache.acquire()) is not None:
+        while (sequence := self._next_waiting()) and (slot := self._decoder.cache.acquire()) is not None:
             with self._changed:
-                sequence = self._waiting.popleft()
+                self._waiting.remove(sequence)
                 self._active.append(sequence)
             sequence.slot = slot
             request = sequence.request
             try:
-                prompt = self._tokenizer.encode_chat(request.messages, open_reply=not request.prefill_only)
-                capacity = self._decoder.cache.capacity
-                if len(prompt) >= capacity:
-                    raise ContextOverflowError(
-                        f"the prompt has {len(prompt)} tokens, the context holds {capacity}"
-                    )
+                prompt = self._fit(sequence)
             except EdgeLlmError as error:
                 self._release(sequence)
                 sequence.fail(error.code, str(error))
                 continue
-            limit = min(request.max_tokens, capacity - len(prompt))
+            limit = min(request.max_tokens, self._decoder.cache.capacity - len(prompt))
             sequence.start(slot, prompt, self._tokenizer.detokenizer(), limit)
             if self._prefixes is not None:
                 sequence.cached_tokens = self._prefixes.load(slot, prompt[:-_LAST_FED])
             if request.sampling.temperature == 0:
                 sequence.drafter = Drafter(self._acceptance)
+
+    def _next_waiting(self) -> Sequence | None:
+        """The oldest request whose session is not being served already."""
+        busy = {s.request.session for s in self._active} - {None}
+        with self._changed:
+            return next((s for s in self._waiting if s.request.session not in busy), None)
+
+    def _fit(self, sequence: Sequence) -> list[int]:
+        """The prompt's ids, with as much of the session's history as the context holds beside a reply.
+
+        Raises:
+            ContextOverflowError: the request alone does not fit.
+            RequestError: the chat template refuses it.
+        """
+        request, capacity = sequence.request, self._decoder.cache.capacity
+        system = [turn for turn in request.messages[:1] if turn.role == "system"]
+        new, history = request.messages[len(system) :], list(request.history())
+        room = capacity - min(request.max_tokens, capacity // 4)
+        while True:
+            prompt = self._tokenizer.encode_chat(
+                [*system, *history, *new], open_reply=not request.prefill_only
+            )
+            if len(prompt) < (room if history else capacity):
+                return prompt
+            if not history:
+                raise ContextOverflowError(
+                    f"the prompt has {len(prompt)} tokens, the context holds {capacity}"
+                )
+            # A question goes with its answer.
+            dropped = 2 if len(history) > 1 and history[1].role == "assistant" else 1
+            sequence.dropped_messages += dropped
+            del history[:dropped]
 
     def _prefill(self) -> None:
         """Feed a chunk of the oldest prompt that is not fed; after the last one choose the first token."""

@@ -67,6 +67,7 @@ class Sequence:
         self.ids: list[int] = []
         self.prompt_tokens = 0
         self.cached_tokens = 0
+        self.dropped_messages = 0
         self.drafter: Drafter | None = None
         self._emit = emit
         self._limit = 0
@@ -117,8 +118,8 @@ class Sequence:
         if self._detokenizer and not self._stopped:
             self._say(self._detokenizer.finish())
             self._give(self._stop.finish())
-        reply = tuple(self.ids[self.prompt_tokens :])
-        self._emit(Completion("".join(self._text), reason, self._stats(), reply))
+        reply = None if self._stopped else tuple(self.ids[self.prompt_tokens :])
+        self._emit(Completion("".join(self._text), reason, self._stats(), reply, self.dropped_messages))
 
     def fail(self, code: str, message: str) -> None:
         """Emit a failure with what was said so far."""

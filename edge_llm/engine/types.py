@@ -1,6 +1,6 @@
 """What crosses the engine's boundary: requests in, events out. All of it frozen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,11 @@ class GenerationRequest:
     sampling: SamplingParams
     stop: tuple[str, ...] = ()
     deadline: float | None = None
+    session: Hashable | None = None
+    """Requests of one session are served one after the other."""
+    history: Callable[[], tuple[Message, ...]] = tuple
+    """Turns before ``messages`` (after a system message there), read when the request leaves the queue; where
+    the context does not hold them all, the oldest are dropped."""
     prefill_only: bool = False
     """Compute the messages into the prefix cache, pinned, and end without a reply."""
 
@@ -78,7 +83,9 @@ class Completion:
     text: str
     finish_reason: FinishReason
     stats: GenerationStats
-    token_ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] | None = None
+    """The reply's tokens; None where a stop string cut the text within them."""
+    dropped_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

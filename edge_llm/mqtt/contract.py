@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -52,6 +52,10 @@ class Topics:
         """In, QoS 1: messages to compute ahead of the question that will follow them."""
         return self._of("prepare", client)
 
+    def session(self, client: str) -> str:
+        """In, QoS 1: a SessionCommand."""
+        return self._of("session", client)
+
     def stream(self, client: str) -> str:
         """Out, QoS 1: every frame of every reply to ``client``."""
         return self._of("stream", client)
@@ -73,10 +77,10 @@ class Topics:
     @property
     def inbound(self) -> tuple[str, ...]:
         """The filters that a node subscribes to."""
-        return self.request("+"), self.cancel("+"), self.prepare("+")
+        return self.request("+"), self.cancel("+"), self.prepare("+"), self.session("+")
 
     def parse(self, topic: str) -> tuple[str, str]:
-        """Kind (``request``, ``cancel`` or ``prepare``) and client of a topic that matches ``inbound``."""
+        """Kind (``request``, ``cancel``, …) and client of a topic that matches ``inbound``."""
         _, kind, client = topic.rsplit("/", 2)
         return kind, client
 
@@ -110,6 +114,7 @@ class Request(_In):
     id: Identifier = Field(default_factory=lambda: uuid4().hex)
     text: str | None = None
     messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1)
+    session: Identifier | None = None
     system: str | None = None
     stream: bool = True
     max_tokens: int | None = Field(None, ge=1)
@@ -138,6 +143,7 @@ class Prepare(_In):
 
     v: int = VERSION
     id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    session: ClassVar[None] = None
     system: str | None = None
     messages: tuple[ChatMessage, ...] = ()
     custom: Any = None
@@ -155,6 +161,36 @@ class Prepare(_In):
             if self.system
             else self.messages
         )
+
+
+class SessionCommand(_In):
+    """Look at, or forget, what the node remembers; ``transaction`` comes back as the id of the answer."""
+
+    v: int = VERSION
+    op: Literal["list", "get", "reset", "delete"]
+    session: Identifier | None = None
+    transaction: Identifier = Field(default_factory=lambda: uuid4().hex)
+    custom: Any = None
+
+    @property
+    def id(self) -> str:
+        """What the answer is known by."""
+        return self.transaction
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.op != "list" and self.session is None:
+            raise ValueError(f"{self.op} needs a session")
+        return self
+
+
+def parse_session(payload: bytes) -> SessionCommand:
+    """A command from JSON, or the bare word ``list``.
+
+    Raises:
+        RequestError: too_large, unsupported_version or bad_request.
+    """
+    return _parse(payload, SessionCommand, "op")
 
 
 def parse_prepare(payload: bytes) -> Prepare:
@@ -175,7 +211,7 @@ def parse_request(payload: bytes) -> Request:
     return _parse(payload, Request, "text")
 
 
-Parsed = TypeVar("Parsed", Request, Prepare)
+Parsed = TypeVar("Parsed", Request, Prepare, SessionCommand)
 
 
 def _parse(payload: bytes, kind: type[Parsed], plain_field: str) -> Parsed:
@@ -184,12 +220,13 @@ def _parse(payload: bytes, kind: type[Parsed], plain_field: str) -> Parsed:
             "too_large", f"a request may have {MAX_REQUEST_BYTES} bytes, this one has {len(payload)}"
         )
     text = _decode(payload)
-    if not text.lstrip().startswith("{"):
-        if not text.strip():
-            raise RequestError("bad_request", "the prompt is empty")
-        return kind.model_validate({plain_field: text})
+    if not text.strip():
+        raise RequestError("bad_request", "the prompt is empty")
     try:
-        request = kind.model_validate_json(text)
+        if text.lstrip().startswith("{"):
+            request = kind.model_validate_json(text)
+        else:
+            request = kind.model_validate({plain_field: text})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -234,10 +271,11 @@ class Frame(_Out):
     """What every frame carries; ``seq`` counts the frames of a reply from 0."""
 
     v: int = VERSION
-    type: Literal["status", "delta", "done", "error"]
+    type: Literal["status", "delta", "done", "error", "session"]
     id: str
     node: str
     seq: int
+    session: str | None = None
     custom: Any = None
 
 
@@ -266,6 +304,8 @@ class Usage(_Out):
     draft_tokens: int = 0
     accepted_tokens: int = 0
     """Speculation: tokens guessed, and how many of them were right."""
+    dropped_messages: int = 0
+    """Turns of the session that the context did not hold."""
 
 
 class TimingMs(_Out):
@@ -300,6 +340,15 @@ class Error(Frame):
     text: str = ""
 
 
+class Sessions(Frame):
+    """Terminal: the answer to a SessionCommand; ``messages`` only to ``get``."""
+
+    type: Literal["session"] = "session"
+    op: Literal["list", "get", "reset", "delete"]
+    sessions: tuple[str, ...]
+    messages: tuple[ChatMessage, ...] | None = None
+
+
 class Limits(_Out):
     """What a request may ask for."""
 
@@ -323,4 +372,7 @@ class Info(_Out):
     threads: int
 
 
-AnyFrame = Annotated[Status | Delta | Done | Error, Field(discriminator="type")]
+TERMINAL = (Done, Error, Sessions)
+"""The frames that end a reply."""
+Inbound = Request | Prepare | SessionCommand
+AnyFrame = Annotated[Status | Delta | Done | Error | Sessions, Field(discriminator="type")]

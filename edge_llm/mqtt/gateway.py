@@ -17,18 +17,21 @@ from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.contract import (
     EVERYTHING,
     RETRYABLE,
+    TERMINAL,
     Delta,
     Done,
     Error,
     Frame,
-    Prepare,
+    Inbound,
     Request,
+    Sessions,
     Status,
     Topics,
     parse_cancel,
     parse_prepare,
     parse_request,
     parse_request_id,
+    parse_session,
 )
 
 log = logging.getLogger(__name__)
@@ -37,11 +40,17 @@ COALESCE_S = 0.05
 COALESCE_CHARACTERS = 24
 """After the first, a delta waits for this much time or text, whichever comes first."""
 
+_PARSERS: dict[str, Callable[[bytes], Inbound]] = {
+    "request": parse_request,
+    "prepare": parse_prepare,
+    "session": parse_session,
+}
+
 
 class Reply:
     """The way back of one request: any thread may report into it, the publisher empties it."""
 
-    def __init__(self, client: str, request: Request | Prepare, changed: Condition) -> None:
+    def __init__(self, client: str, request: Inbound, changed: Condition) -> None:
         """Begin without frames; ``changed`` guards what varies, and wakes the publisher."""
         self.client = client
         self.request = request
@@ -86,6 +95,10 @@ class Reply:
             )
         )
 
+    def answer(self, **fields: Any) -> None:
+        """End the reply to a SessionCommand with the fields of contract.Sessions."""
+        self._end(lambda **header: Sessions(**header, **fields))
+
     def _end(self, terminal: Callable[..., Frame]) -> None:
         with self._changed:
             self._terminal = terminal
@@ -120,13 +133,20 @@ class Reply:
 
     def _header(self, node: str) -> dict[str, Any]:
         seq, self._seq = self._seq, self._seq + 1
-        return {"id": self.request.id, "node": node, "seq": seq, "custom": self.request.custom}
+        request = self.request
+        return {
+            "id": request.id,
+            "node": node,
+            "seq": seq,
+            "session": request.session,
+            "custom": request.custom,
+        }
 
 
 class Backend(Protocol):
     """What answers requests."""
 
-    def submit(self, request: Request | Prepare, reply: Reply) -> None:
+    def submit(self, request: Inbound, reply: Reply) -> None:
         """Take a request without blocking, set ``reply.cancel``, and end ``reply`` sooner or later.
 
         Raises:
@@ -156,14 +176,14 @@ class Gateway:
             if kind == "cancel":
                 self._cancel(client, parse_cancel(payload))
             else:
-                self._request(client, payload, parse_prepare if kind == "prepare" else parse_request)
+                self._request(client, payload, _PARSERS[kind])
         except RequestError as error:
             log.info("gateway.refused kind=%s client=%s code=%s", kind, client, error.code)
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
             log.error("gateway.failed kind=%s client=%s error=%s", kind, client, type(error).__name__)  # noqa: TRY400
 
-    def _request(self, client: str, payload: bytes, parse: Callable[[bytes], Request | Prepare]) -> None:
+    def _request(self, client: str, payload: bytes, parse: Callable[[bytes], Inbound]) -> None:
         try:
             request = parse(payload)
         except RequestError as error:
@@ -213,7 +233,7 @@ class Gateway:
                     for frame in reply.take(self._topics.node, connected=connection.ready)
                 ]
                 for key, frame in due:
-                    if isinstance(frame, Done | Error):
+                    if isinstance(frame, TERMINAL):
                         del self._replies[key]
                 if not due:
                     if self._stopping and not self._replies:
@@ -226,6 +246,6 @@ class Gateway:
     def _send(self, connection: Connection, client: str, frame: Frame) -> None:
         payload = frame.encode()
         connection.publish(self._topics.stream(client), payload)
-        if isinstance(frame, Done | Error):
+        if isinstance(frame, TERMINAL):
             connection.publish(self._topics.reply(client), payload)
             log.info("request.ended client=%s id=%s type=%s", client, frame.id, frame.type)

@@ -113,6 +113,32 @@ def test_the_next_turn_computes_only_what_is_new(engine: Engine) -> None:
     assert second.stats.cached_tokens >= first.stats.prompt_tokens + first.stats.completion_tokens - 1
 
 
+def test_the_oldest_turns_are_dropped_where_the_context_is_full_and_counted(engine: Engine) -> None:
+    turn = (Message("user", "The lamp is on. " * 40), Message("assistant", "Fine. " * 40))
+    asked = GenerationRequest(
+        (RULES, Message("user", "And now?")), 8, GREEDY, session="s", history=lambda: turn * 4
+    )
+    completion = engine.ask(asked)[0]
+    assert completion.dropped_messages > 0
+    assert completion.dropped_messages % 2 == 0
+    assert completion.stats.prompt_tokens <= 1024 - 8
+
+
+def test_requests_of_one_session_are_served_one_after_the_other(int8: Bundle) -> None:
+    engine = Engine(int8, slots=2)
+    seen: list[int] = []
+
+    def history() -> tuple[Message, ...]:
+        seen.append(sum(isinstance(event, Completion) for _, event in engine.events))
+        return ()
+
+    try:
+        engine.ask(*(request(text, session="s", history=history) for text in QUESTIONS[:3]))
+    finally:
+        engine.close()
+    assert seen == [0, 1, 2]
+
+
 def test_replies_side_by_side_are_those_of_each_alone(int8: Bundle, engine: Engine) -> None:
     sampled = [
         request(text, sampling=SamplingParams(0.8, 0, 0.95, seed)) for seed, text in enumerate(QUESTIONS)
@@ -131,7 +157,7 @@ def test_replies_side_by_side_are_those_of_each_alone(int8: Bundle, engine: Engi
     agreed = [
         a == b
         for one, two in zip(alone, completions, strict=True)
-        for a, b in zip(one.token_ids, two.token_ids, strict=False)
+        for a, b in zip(one.token_ids or (), two.token_ids or (), strict=False)
     ]
     assert np.mean(agreed) > 0.9
 
@@ -194,7 +220,7 @@ def test_drafts_are_accepted_and_change_no_token(
     plain = engine.ask(request(text, max_tokens=60))[0]
     assert plain.stats.draft_tokens == 0
     assert drafted.token_ids == plain.token_ids
-    assert len(drafted.token_ids) <= 60
+    assert len(drafted.token_ids or ()) <= 60
     engine.close()
 
 

@@ -173,6 +173,32 @@ def test_what_was_prepared_is_not_computed_again(hub: Hub) -> None:
     assert prepared["usage"]["prompt_tokens"] <= usage["cached_tokens"] < usage["prompt_tokens"]
 
 
+def test_a_session_goes_on_where_it_was_and_can_be_forgotten(hub: Hub) -> None:
+    first = ask(hub, "guest", id="1", session="s", text="My name is Ada. Say hello to me.", max_tokens=12)[-1]
+    hub.messages.clear()
+    second = ask(hub, "guest", id="2", session="s", text="What is my name?", max_tokens=12)[-1]
+    assert (first["session"], second["session"]) == ("s", "s")
+    assert (
+        second["usage"]["cached_tokens"]
+        >= first["usage"]["prompt_tokens"] + first["usage"]["completion_tokens"] - 2
+    )
+    assert second["usage"]["dropped_messages"] == 0
+    got = command(hub, "guest", op="get", session="s")
+    assert [turn["role"] for turn in got["messages"]] == ["user", "assistant", "user", "assistant"]
+    assert got["messages"][1]["content"] == first["text"]
+    assert command(hub, "stranger", op="get", session="s")["messages"] == []
+    assert command(hub, "guest", op="list")["sessions"] == ["s"]
+    assert command(hub, "guest", op="reset", session="s")["sessions"] == []
+
+
+def command(hub: Hub, client: str, **fields: str) -> dict[str, Any]:
+    hub.messages.clear()
+    hub.publish(TOPICS.session(client), json.dumps({**fields, "transaction": "t"}))
+    answer: dict[str, Any] = json.loads(eventually(lambda: hub.on(TOPICS.reply(client)))[0])
+    assert (answer["type"], answer["id"], answer["op"]) == ("session", "t", fields["op"])
+    return answer
+
+
 def test_stop_strings_end_the_reply_and_are_not_in_it(hub: Hub) -> None:
     messages = [{"role": "user", "content": "Repeat exactly: alpha beta gamma delta"}]
     whole = ask(hub, "stopper", id="w", messages=messages, max_tokens=30)[-1]["text"]

@@ -31,6 +31,7 @@ def test_the_topics_are_those_of_the_contract() -> None:
         topics.request("C"),
         topics.cancel("C"),
         topics.prepare("C"),
+        topics.session("C"),
         topics.stream("C"),
         topics.reply("C"),
         topics.state,
