@@ -64,6 +64,25 @@ def read_topology(root: Path = Path("/")) -> Topology:
     return Topology(tuple(cores[first] for first in sorted(cores)), performance, kinds_from)
 
 
+def read_model_name(root: Path = Path("/")) -> str | None:
+    """What the processor calls itself."""
+    for line in read_text(root / "proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return None
+
+
+def read_caches(cpu: int, root: Path = Path("/")) -> dict[str, int]:
+    """Bytes of each cache that ``cpu`` reads data through: ``{"L1": …, "L2": …, "L3": …}``."""
+    caches = {}
+    for index in sorted((root / _CPUS / f"cpu{cpu}/cache").glob("index*")):
+        level, kind, size = (read_text(index / name).strip() for name in ("level", "type", "size"))
+        if kind != "Instruction" and size.removesuffix("K").isdigit():
+            caches[f"L{level}"] = int(size.removesuffix("K")) * 1024
+    return caches
+
+
 def plan_pinning(requested: str, root: Path = Path("/")) -> PinningPlan:
     """Choose the cores of inference: ``auto``, ``none`` (as many, bound to nothing) or a list (``2-5,8``).
 

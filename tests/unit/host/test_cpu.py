@@ -3,7 +3,7 @@
 import pytest
 
 from edge_llm.errors import ConfigError
-from edge_llm.host.cpu import physical_cores, plan_pinning
+from edge_llm.host.cpu import physical_cores, plan_pinning, read_caches, read_model_name
 from tests.unit.host.fake_host import V1_CPU, V1_CPUSET, V2, FakeHost
 
 EIGHT = [(cpu,) for cpu in range(8)]
@@ -152,3 +152,20 @@ def test_a_list_may_name_isolated_cpus_but_none_outside_the_cpuset(host: FakeHos
     host.write("sys/fs/cgroup/cpuset/box/cpuset.effective_cpus", "0-4")
     with pytest.raises(ConfigError, match="CPU 5 cannot be had here; choose from 0-4"):
         plan_pinning("4-5", host.root)
+
+
+def test_the_processor_and_its_caches_are_named(host: FakeHost) -> None:
+    assert (read_model_name(host.root), read_caches(0, host.root)) == (None, {})
+    host.write("proc/cpuinfo", "processor\t: 0\nmodel name\t: Intel(R) N100\n")
+    for index, (level, kind, size) in enumerate(
+        [
+            ("1", "Data", "32K"),
+            ("1", "Instruction", "64K"),
+            ("2", "Unified", "2048K"),
+            ("3", "Unified", "6144K"),
+        ]
+    ):
+        for name, value in (("level", level), ("type", kind), ("size", size)):
+            host.write(f"sys/devices/system/cpu/cpu0/cache/index{index}/{name}", value)
+    assert read_model_name(host.root) == "Intel(R) N100"
+    assert read_caches(0, host.root) == {"L1": 32 << 10, "L2": 2 << 20, "L3": 6 << 20}
