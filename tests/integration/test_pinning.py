@@ -3,9 +3,11 @@
 import json
 import os
 import platform
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from edge_llm.models.bundle import Bundle
@@ -53,6 +55,14 @@ def info_of(broker: Broker) -> dict[str, object]:
     return info
 
 
+def ask(broker: Broker) -> dict[str, object]:
+    hub = Hub(broker.port, TOPICS.reply("panel"))
+    hub.publish(TOPICS.request("panel"), json.dumps({"text": "Say hello.", "max_tokens": 3}))
+    reply: dict[str, object] = json.loads(eventually(lambda: hub.on(TOPICS.reply("panel")))[0])
+    hub.close()
+    return reply
+
+
 def test_a_service_on_core_0_infers_there(broker: Broker, demo: Bundle, tmp_path: Path) -> None:
     """With one core there are no workers: one thread more than any other is bound, to CPU 0."""
     service = Service(broker.port, demo, tmp_path / "log", EDGE_LLM_ENGINE__INFERENCE_CORES="0")
@@ -73,6 +83,22 @@ def test_each_inference_thread_has_its_core(broker: Broker, demo: Bundle, tmp_pa
     assert service.stop() == 0
 
 
+def test_an_idle_node_uses_less_than_a_hundredth_of_a_core(
+    broker: Broker, demo: Bundle, tmp_path: Path
+) -> None:
+    """With the model loaded, warm from a reply, and connected."""
+    service = Service(broker.port, demo, tmp_path / "log")
+    service.wait_connected()
+    assert ask(broker)["type"] == "done"
+    time.sleep(0.5)
+    process = psutil.Process(service.process.pid)
+    before, begun = process.cpu_times(), time.monotonic()
+    time.sleep(4)
+    after, elapsed_s = process.cpu_times(), time.monotonic() - begun
+    assert after.user + after.system - before.user - before.system < 0.01 * elapsed_s
+    assert service.stop() == 0
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter knows x86-64's system calls")
 def test_where_affinity_is_denied_inference_goes_on(broker: Broker, demo: Bundle, tmp_path: Path) -> None:
     """As in a container whose seccomp profile has no sched_setaffinity."""
@@ -89,8 +115,5 @@ def test_where_affinity_is_denied_inference_goes_on(broker: Broker, demo: Bundle
     everywhere = Path("/proc/self/status").read_text().split("Cpus_allowed_list:")[1].split()[0]
     pinning = {"requested": "0", "effective": everywhere, "mode": "denied"}
     assert info_of(broker)["pinning"] == pinning
-    hub = Hub(broker.port, TOPICS.reply("panel"))
-    hub.publish(TOPICS.request("panel"), json.dumps({"text": "Say hello.", "max_tokens": 3}))
-    assert json.loads(eventually(lambda: hub.on(TOPICS.reply("panel")))[0])["type"] == "done"
-    hub.close()
+    assert ask(broker)["type"] == "done"
     assert service.stop() == 0
