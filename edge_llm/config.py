@@ -74,6 +74,11 @@ class EngineSettings(_Section):
     )
     mlock: bool = Field(default=False, description="lock the memory, model included; needs LimitMEMLOCK")
     context_tokens: int = Field(2048, ge=64, description="prompt and reply together")
+    slots: int = Field(2, ge=1, le=16, description="replies made at the same time")
+    prefix_cache_mb: int = Field(256, ge=0, description="memory for computed prefixes; 0 is off")
+    prefix_store: Path | None = Field(
+        None, description="directory that keeps prepared prefixes over a restart"
+    )
     queue_limit: int = Field(16, ge=1, description="requests that may wait; more are answered busy")
 
 

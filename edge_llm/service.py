@@ -14,6 +14,8 @@ from edge_llm.config import EngineSettings, SamplingSettings, Settings
 from edge_llm.engine import types
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.prefix_cache import PrefixCache
+from edge_llm.engine.prefix_store import PrefixStore
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.warm_up import warm_up
@@ -27,8 +29,6 @@ from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.gateway import Gateway, Reply
 
 log = logging.getLogger(__name__)
-
-SLOTS = 1
 
 
 class Engine:
@@ -51,13 +51,16 @@ class Engine:
                 f" not {settings.context_tokens}"
             )
         self._defaults = defaults
-        cache = KVCache(manifest.kv, SLOTS, settings.context_tokens)
+        cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
         others = thread_ids()
         decoder = load_decoder(self.bundle, cache, self._plan)
         self._workers = thread_ids() - others
         warm_up(decoder)
         tokenizer = ChatTokenizer(self.bundle)
-        self._scheduler = Scheduler(decoder, tokenizer, manifest.eos_token_ids, settings.queue_limit)
+        prefixes = _prefix_cache(settings, self.bundle, cache)
+        self._scheduler = Scheduler(
+            decoder, tokenizer, manifest.eos_token_ids, settings.queue_limit, prefixes
+        )
         self._thread = Thread(target=self._run, name="engine")
         self._running = Event()
         if settings.mlock:
@@ -86,11 +89,25 @@ class Engine:
         self._scheduler.stop()
         self._thread.join()
 
-    def submit(self, request: contract.Request, reply: Reply) -> None:
+    def submit(self, request: contract.Request | contract.Prepare, reply: Reply) -> None:
         """See ``gateway.Backend.submit``."""
+        messages = tuple(types.Message(turn.role, turn.content) for turn in request.conversation())
+        if isinstance(request, contract.Request):
+            generation = self._generation(request, messages)
+        else:
+            greedy = types.SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
+            generation = types.GenerationRequest(messages, 0, greedy, prefill_only=True)
+        sequence, position = self._scheduler.submit(generation, lambda event: self._report(event, reply))
+        reply.cancel = lambda: self._scheduler.cancel(sequence)
+        if position:
+            reply.status("queued", position=position)
+
+    def _generation(
+        self, request: contract.Request, messages: tuple[types.Message, ...]
+    ) -> types.GenerationRequest:
         defaults = self._defaults
-        generation = types.GenerationRequest(
-            messages=tuple(types.Message(turn.role, turn.content) for turn in request.conversation()),
+        return types.GenerationRequest(
+            messages=messages,
             max_tokens=_either(request.max_tokens, defaults.max_tokens),
             sampling=types.SamplingParams(
                 temperature=_either(request.temperature, defaults.temperature),
@@ -101,10 +118,6 @@ class Engine:
             stop=request.stop,
             deadline=monotonic() + _either(request.timeout_s, defaults.timeout_s),
         )
-        sequence, position = self._scheduler.submit(generation, lambda event: self._report(event, reply))
-        reply.cancel = lambda: self._scheduler.cancel(sequence)
-        if position:
-            reply.status("queued", position=position)
 
     def _report(self, event: types.Event, reply: Reply) -> None:
         match event:
@@ -112,7 +125,7 @@ class Engine:
                 reply.delta(text)
             case types.Started(prompt_tokens):
                 reply.status("prefill", prompt_tokens=prompt_tokens)
-            case types.Completion(text, finish_reason, stats):
+            case types.Completion(text, finish_reason, stats, _):
                 reply.done(
                     text=text,
                     finish_reason=finish_reason,
@@ -121,6 +134,8 @@ class Engine:
                         prompt_tokens=stats.prompt_tokens,
                         cached_tokens=stats.cached_tokens,
                         completion_tokens=stats.completion_tokens,
+                        draft_tokens=stats.draft_tokens,
+                        accepted_tokens=stats.accepted_tokens,
                     ),
                     timing_ms=contract.TimingMs(
                         queue=stats.queue_ms,
@@ -132,6 +147,18 @@ class Engine:
                 )
             case types.Failure(code, message, text):
                 reply.error(code, message, text=text)
+
+
+def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> PrefixCache | None:
+    """The prefix cache that is configured; the concat flavour keeps its own past and has none."""
+    if settings.prefix_cache_mb == 0 or bundle.manifest.flavour == "concat":
+        return None
+    budget, kv = settings.prefix_cache_mb * 10**6, bundle.manifest.kv
+    store = None
+    if settings.prefix_store:
+        shape = (2 * kv.layers, kv.kv_heads, kv.head_dim)
+        store = PrefixStore(settings.prefix_store, bundle.hash, shape, budget)
+    return PrefixCache(cache, budget, store)
 
 
 Value = TypeVar("Value")

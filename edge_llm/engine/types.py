@@ -14,6 +14,8 @@ class Message:
 
     role: Role
     content: str
+    token_ids: tuple[int, ...] | None = None
+    """An assistant's turn as it was generated; taken in place of ``content``, which may encode otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class GenerationRequest:
     sampling: SamplingParams
     stop: tuple[str, ...] = ()
     deadline: float | None = None
+    prefill_only: bool = False
+    """Compute the messages into the prefix cache, pinned, and end without a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class GenerationStats:
     ttft_ms: float
     total_ms: float
     tokens_per_second: float
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Completion:
     text: str
     finish_reason: FinishReason
     stats: GenerationStats
+    token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

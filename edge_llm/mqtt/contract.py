@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -48,6 +48,10 @@ class Topics:
         """In, QoS 1: the id of a request to end, or ``*``."""
         return self._of("cancel", client)
 
+    def prepare(self, client: str) -> str:
+        """In, QoS 1: messages to compute ahead of the question that will follow them."""
+        return self._of("prepare", client)
+
     def stream(self, client: str) -> str:
         """Out, QoS 1: every frame of every reply to ``client``."""
         return self._of("stream", client)
@@ -69,10 +73,10 @@ class Topics:
     @property
     def inbound(self) -> tuple[str, ...]:
         """The filters that a node subscribes to."""
-        return self.request("+"), self.cancel("+")
+        return self.request("+"), self.cancel("+"), self.prepare("+")
 
     def parse(self, topic: str) -> tuple[str, str]:
-        """Kind (``request`` or ``cancel``) and client of a topic that matches ``inbound``."""
+        """Kind (``request``, ``cancel`` or ``prepare``) and client of a topic that matches ``inbound``."""
         _, kind, client = topic.rsplit("/", 2)
         return kind, client
 
@@ -129,12 +133,52 @@ class Request(_In):
         return (ChatMessage(role="system", content=self.system), *turns) if self.system else turns
 
 
+class Prepare(_In):
+    """What later requests will begin with, word for word: their system prompt, or their first messages."""
+
+    v: int = VERSION
+    id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    system: str | None = None
+    messages: tuple[ChatMessage, ...] = ()
+    custom: Any = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.system and not self.messages:
+            raise ValueError("give system or messages")
+        return self
+
+    def conversation(self) -> tuple[ChatMessage, ...]:
+        """The messages in order, the system prompt first."""
+        return (
+            (ChatMessage(role="system", content=self.system), *self.messages)
+            if self.system
+            else self.messages
+        )
+
+
+def parse_prepare(payload: bytes) -> Prepare:
+    """What to prepare, from JSON or from plain UTF-8 text, which is then the system prompt.
+
+    Raises:
+        RequestError: too_large, unsupported_version or bad_request.
+    """
+    return _parse(payload, Prepare, "system")
+
+
 def parse_request(payload: bytes) -> Request:
     """A request from JSON (an object) or from plain UTF-8 text, which is then the prompt.
 
     Raises:
         RequestError: too_large, unsupported_version or bad_request.
     """
+    return _parse(payload, Request, "text")
+
+
+Parsed = TypeVar("Parsed", Request, Prepare)
+
+
+def _parse(payload: bytes, kind: type[Parsed], plain_field: str) -> Parsed:
     if len(payload) > MAX_REQUEST_BYTES:
         raise RequestError(
             "too_large", f"a request may have {MAX_REQUEST_BYTES} bytes, this one has {len(payload)}"
@@ -143,9 +187,9 @@ def parse_request(payload: bytes) -> Request:
     if not text.lstrip().startswith("{"):
         if not text.strip():
             raise RequestError("bad_request", "the prompt is empty")
-        return Request(text=text)
+        return kind.model_validate({plain_field: text})
     try:
-        request = Request.model_validate_json(text)
+        request = kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -219,6 +263,9 @@ class Usage(_Out):
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
+    """Speculation: tokens guessed, and how many of them were right."""
 
 
 class TimingMs(_Out):

@@ -21,10 +21,12 @@ from edge_llm.mqtt.contract import (
     Done,
     Error,
     Frame,
+    Prepare,
     Request,
     Status,
     Topics,
     parse_cancel,
+    parse_prepare,
     parse_request,
     parse_request_id,
 )
@@ -39,7 +41,7 @@ COALESCE_CHARACTERS = 24
 class Reply:
     """The way back of one request: any thread may report into it, the publisher empties it."""
 
-    def __init__(self, client: str, request: Request, changed: Condition) -> None:
+    def __init__(self, client: str, request: Request | Prepare, changed: Condition) -> None:
         """Begin without frames; ``changed`` guards what varies, and wakes the publisher."""
         self.client = client
         self.request = request
@@ -95,7 +97,7 @@ class Reply:
         Without a connection text gathers here, and only the terminal frame is handed out.
         """
         frames: list[Frame] = []
-        if self.request.stream and connected:
+        if connected and getattr(self.request, "stream", True):
             if self._status:
                 frames.append(Status(**self._header(node), **self._status))
                 self._status = {}
@@ -124,7 +126,7 @@ class Reply:
 class Backend(Protocol):
     """What answers requests."""
 
-    def submit(self, request: Request, reply: Reply) -> None:
+    def submit(self, request: Request | Prepare, reply: Reply) -> None:
         """Take a request without blocking, set ``reply.cancel``, and end ``reply`` sooner or later.
 
         Raises:
@@ -151,19 +153,19 @@ class Gateway:
             log.warning("gateway.ignored kind=%s retained=%s", kind, retained)
             return
         try:
-            if kind == "request":
-                self._request(client, payload)
-            else:
+            if kind == "cancel":
                 self._cancel(client, parse_cancel(payload))
+            else:
+                self._request(client, payload, parse_prepare if kind == "prepare" else parse_request)
         except RequestError as error:
             log.info("gateway.refused kind=%s client=%s code=%s", kind, client, error.code)
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
             log.error("gateway.failed kind=%s client=%s error=%s", kind, client, type(error).__name__)  # noqa: TRY400
 
-    def _request(self, client: str, payload: bytes) -> None:
+    def _request(self, client: str, payload: bytes, parse: Callable[[bytes], Request | Prepare]) -> None:
         try:
-            request = parse_request(payload)
+            request = parse(payload)
         except RequestError as error:
             refused = Request(id=parse_request_id(payload), text="")
             self._add(Reply(client, refused, self._changed)).error(error.code, str(error))
