@@ -69,7 +69,10 @@ class EngineSettings(_Section):
         "Qwen/Qwen2.5-0.5B-Instruct", description="what `edge-llm prepare` makes the bundle from"
     )
     bundle: Path = Path("/var/lib/edge_llm/bundle")
-    threads: int | None = Field(None, ge=1, description="default: one a physical core")
+    inference_cores: str = Field(
+        "auto", coerce_numbers_to_str=True, description='"auto", "none" (bound to nothing), or a list: 2-5,8'
+    )
+    mlock: bool = Field(default=False, description="lock the memory, model included; needs LimitMEMLOCK")
     context_tokens: int = Field(2048, ge=64, description="prompt and reply together")
     slots: int = Field(2, ge=1, le=16, description="replies made at the same time")
     prefix_cache_mb: int = Field(256, ge=0, description="memory for computed prefixes; 0 is off")

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from dataclasses import asdict
 from functools import partial
 from threading import Event, Thread
 from time import monotonic
@@ -18,8 +19,11 @@ from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.prefix_store import PrefixStore
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.engine.warm_up import warm_up
 from edge_llm.errors import ConfigError
-from edge_llm.host.cpu import physical_cores
+from edge_llm.host.cpu import plan_pinning
+from edge_llm.host.memory import lock_memory
+from edge_llm.host.pinning import EffectivePinning, effective_pinning, pin_this_thread, thread_ids
 from edge_llm.models.bundle import Bundle, open_bundle
 from edge_llm.mqtt import contract
 from edge_llm.mqtt.client import Connection
@@ -37,8 +41,10 @@ class Engine:
 
         Raises:
             BundleError: the bundle cannot be served.
-            ConfigError: the configuration asks for more context than the model has.
+            ConfigError: the configuration asks for more context than the model has, for cores that cannot
+                be had, or for more locked memory than the host allows.
         """
+        self._plan = plan_pinning(settings.inference_cores)
         self.bundle: Bundle = open_bundle(settings.bundle)
         manifest = self.bundle.manifest
         if settings.context_tokens > manifest.context_tokens:
@@ -46,21 +52,40 @@ class Engine:
                 f"engine.context_tokens: {manifest.name} has {manifest.context_tokens},"
                 f" not {settings.context_tokens}"
             )
-        self.threads = settings.threads or physical_cores()
         self._defaults = defaults
         self._sessions = sessions
         cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
-        decoder = load_decoder(self.bundle, cache, self.threads)
+        others = thread_ids()
+        decoder = load_decoder(self.bundle, cache, self._plan)
+        self._workers = thread_ids() - others
+        warm_up(decoder)
         tokenizer = ChatTokenizer(self.bundle)
         prefixes = _prefix_cache(settings, self.bundle, cache)
         self._scheduler = Scheduler(
             decoder, tokenizer, manifest.eos_token_ids, settings.queue_limit, prefixes
         )
-        self._thread = Thread(target=self._scheduler.run, name="engine")
+        self._thread = Thread(target=self._run, name="engine")
+        self._running = Event()
+        if settings.mlock:
+            lock_memory()
 
     def start(self) -> None:
         """Begin to serve."""
         self._thread.start()
+        self._running.wait()
+
+    def _run(self) -> None:
+        if self._plan.mode == "pinned":
+            pin_this_thread(self._plan.cores[0])
+        self._running.set()
+        self._scheduler.run()
+
+    @property
+    def pinning(self) -> EffectivePinning:
+        """Where the engine's threads run; from ``start`` to ``stop``."""
+        engine = self._thread.native_id
+        assert engine
+        return effective_pinning(self._plan, {engine, *self._workers})
 
     def stop(self) -> None:
         """End what is being generated with ``unavailable``."""
@@ -215,8 +240,9 @@ def serve(settings: Settings) -> None:
     engine.start()
     publisher.start()
     connection.start()
+    model, cores = engine.bundle.manifest.name, engine.pinning
     log.info(
-        "service.ready node=%s model=%r threads=%d", topics.node, engine.bundle.manifest.name, engine.threads
+        "service.ready node=%s model=%r cores=%s pinning=%s", topics.node, model, cores.effective, cores.mode
     )
     stop.wait()
     engine.stop()
@@ -239,7 +265,7 @@ def _info(settings: Settings, engine: Engine, connection: Connection) -> contrac
         limits=contract.Limits(
             context_tokens=settings.engine.context_tokens, queue=settings.engine.queue_limit
         ),
-        threads=engine.threads,
+        pinning=contract.Pinning(**asdict(engine.pinning)),
     )
 
 

@@ -357,6 +357,14 @@ class Limits(_Out):
     queue: int
 
 
+class Pinning(_Out):
+    """Where inference was to run, and where its threads may run in fact: lists of CPUs, as 2-5,8."""
+
+    requested: str
+    effective: str
+    mode: Literal["pinned", "none", "denied"]
+
+
 class Info(_Out):
     """The node, as retained on its info topic."""
 
@@ -369,7 +377,7 @@ class Info(_Out):
     quantization: str
     bundle_hash: str
     limits: Limits
-    threads: int
+    pinning: Pinning
 
 
 TERMINAL = (Done, Error, Sessions)
