@@ -7,7 +7,7 @@ from edge_llm.engine.scheduler import PREFILL_CHUNK
 
 
 def warm_up(decoder: Decoder) -> None:
-    """Touch the weights and ONNX Runtime's work space with a chunk of a prompt and a step; leaves the slots empty.
+    """Feed a chunk of a prompt and a step, so that weights and work space are there; leaves the slots empty.
 
     The KV pool is left alone: its pages come as tokens do, and contexts that nobody fills cost no memory.
     """
