@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_llm import __version__, cli_bench, cli_models
+from edge_llm import __version__, cli_bench, cli_host, cli_models
 from edge_llm.client import Client
 from edge_llm.config import MqttSettings, load_settings
 from edge_llm.errors import EdgeLlmError, RequestError
@@ -109,7 +109,15 @@ def _parser() -> argparse.ArgumentParser:
         f"Check all checksums; with --against also KL divergence, top-1 and perplexity. {cli_models.SOURCES}",
     )
     cli_models.add_verify(verify)
-    for parser_ in (prepare, verify):
+
+    doctor = _command(
+        commands,
+        "doctor",
+        cli_host.doctor,
+        "show what this host offers",
+        "Show cores, memory, control group limits, and which cores inference takes and why; changes nothing.",
+    )
+    for parser_ in (prepare, verify, doctor):
         parser_.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         _add_config(parser_)
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from edge_llm.config import MqttSettings
 from edge_llm.errors import RequestError
 from edge_llm.mqtt.client import Connection
-from edge_llm.mqtt.contract import ONLINE, AnyFrame, Done, Error, Request, Topics
+from edge_llm.mqtt.contract import ONLINE, TERMINAL, AnyFrame, Request, Topics
 
 _FRAME: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
 
@@ -67,7 +67,7 @@ class Client:
         body = f'{payload}{"," if len(payload) > 1 else ""}"id":"{request.id}"}}'.encode()
         self._connection.publish(self._topics.request(self._client), body)
         frame: AnyFrame | None = None
-        while not isinstance(frame, Done | Error):
+        while not isinstance(frame, TERMINAL):
             frame = self._next(request.id, timeout_s)
             yield frame
 

@@ -69,8 +69,16 @@ class EngineSettings(_Section):
         "Qwen/Qwen2.5-0.5B-Instruct", description="what `edge-llm prepare` makes the bundle from"
     )
     bundle: Path = Path("/var/lib/edge_llm/bundle")
-    threads: int | None = Field(None, ge=1, description="default: one a physical core")
+    inference_cores: str = Field(
+        "auto", coerce_numbers_to_str=True, description='"auto", "none" (bound to nothing), or a list: 2-5,8'
+    )
+    mlock: bool = Field(default=False, description="lock the memory, model included; needs LimitMEMLOCK")
     context_tokens: int = Field(2048, ge=64, description="prompt and reply together")
+    slots: int = Field(2, ge=1, le=16, description="replies made at the same time")
+    prefix_cache_mb: int = Field(256, ge=0, description="memory for computed prefixes; 0 is off")
+    prefix_store: Path | None = Field(
+        None, description="directory that keeps prepared prefixes over a restart"
+    )
     queue_limit: int = Field(16, ge=1, description="requests that may wait; more are answered busy")
 
 
@@ -84,6 +92,14 @@ class SamplingSettings(_Section):
     timeout_s: float = Field(120.0, gt=0)
 
 
+class SessionsSettings(_Section):
+    """Conversations that the node remembers."""
+
+    file: Path | None = Field(None, description="sqlite file that keeps them over a restart")
+    max_sessions: int = Field(100, ge=1, description="the longest unused go first")
+    max_age_s: float = Field(604800.0, gt=0, description="since their last turn")
+
+
 class Settings(BaseSettings):
     """The whole; each part is handed its own section only."""
 
@@ -95,6 +111,7 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = MqttSettings()
     engine: EngineSettings = EngineSettings()
     sampling: SamplingSettings = SamplingSettings()
+    sessions: SessionsSettings = SessionsSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -3,40 +3,48 @@
 import logging
 import signal
 import sys
+from dataclasses import asdict
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from types import FrameType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from edge_llm import __version__
 from edge_llm.config import EngineSettings, SamplingSettings, Settings
 from edge_llm.engine import types
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.prefix_cache import PrefixCache
+from edge_llm.engine.prefix_store import PrefixStore
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.engine.warm_up import warm_up
 from edge_llm.errors import ConfigError
-from edge_llm.host.cpu import physical_cores
+from edge_llm.host.cpu import plan_pinning
+from edge_llm.host.memory import lock_memory
+from edge_llm.host.pinning import EffectivePinning, effective_pinning, pin_this_thread, thread_ids
 from edge_llm.models.bundle import Bundle, open_bundle
 from edge_llm.mqtt import contract
 from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.gateway import Gateway, Reply
+from edge_llm.sessions import SessionStore, StoredMessage
 
 log = logging.getLogger(__name__)
-
-SLOTS = 1
 
 
 class Engine:
     """A gateway's backend: translates between the contract and the engine, and owns the engine's thread."""
 
-    def __init__(self, settings: EngineSettings, defaults: SamplingSettings) -> None:
+    def __init__(self, settings: EngineSettings, defaults: SamplingSettings, sessions: SessionStore) -> None:
         """Load the bundle and warm the model up; takes as long as reading the model's file.
 
         Raises:
             BundleError: the bundle cannot be served.
-            ConfigError: the configuration asks for more context than the model has.
+            ConfigError: the configuration asks for more context than the model has, for cores that cannot
+                be had, or for more locked memory than the host allows.
         """
+        self._plan = plan_pinning(settings.inference_cores)
         self.bundle: Bundle = open_bundle(settings.bundle)
         manifest = self.bundle.manifest
         if settings.context_tokens > manifest.context_tokens:
@@ -44,28 +52,69 @@ class Engine:
                 f"engine.context_tokens: {manifest.name} has {manifest.context_tokens},"
                 f" not {settings.context_tokens}"
             )
-        self.threads = settings.threads or physical_cores()
         self._defaults = defaults
-        cache = KVCache(manifest.kv, SLOTS, settings.context_tokens)
-        decoder = load_decoder(self.bundle, cache, self.threads)
+        self._sessions = sessions
+        cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
+        others = thread_ids()
+        decoder = load_decoder(self.bundle, cache, self._plan)
+        self._workers = thread_ids() - others
+        warm_up(decoder)
         tokenizer = ChatTokenizer(self.bundle)
-        self._scheduler = Scheduler(decoder, tokenizer, manifest.eos_token_ids, settings.queue_limit)
-        self._thread = Thread(target=self._scheduler.run, name="engine")
+        prefixes = _prefix_cache(settings, self.bundle, cache)
+        self._scheduler = Scheduler(
+            decoder, tokenizer, manifest.eos_token_ids, settings.queue_limit, prefixes
+        )
+        self._thread = Thread(target=self._run, name="engine")
+        self._running = Event()
+        if settings.mlock:
+            lock_memory()
 
     def start(self) -> None:
         """Begin to serve."""
         self._thread.start()
+        self._running.wait()
+
+    def _run(self) -> None:
+        if self._plan.mode == "pinned":
+            pin_this_thread(self._plan.cores[0])
+        self._running.set()
+        self._scheduler.run()
+
+    @property
+    def pinning(self) -> EffectivePinning:
+        """Where the engine's threads run; from ``start`` to ``stop``."""
+        engine = self._thread.native_id
+        assert engine
+        return effective_pinning(self._plan, {engine, *self._workers})
 
     def stop(self) -> None:
         """End what is being generated with ``unavailable``."""
         self._scheduler.stop()
         self._thread.join()
 
-    def submit(self, request: contract.Request, reply: Reply) -> None:
+    def submit(self, request: contract.Inbound, reply: Reply) -> None:
         """See ``gateway.Backend.submit``."""
-        defaults = self._defaults
-        generation = types.GenerationRequest(
-            messages=tuple(types.Message(turn.role, turn.content) for turn in request.conversation()),
+        if isinstance(request, contract.SessionCommand):
+            self._manage(request, reply)
+            return
+        messages = tuple(types.Message(turn.role, turn.content) for turn in request.conversation())
+        if isinstance(request, contract.Request):
+            generation = self._generation(request, messages, reply.client)
+        else:
+            greedy = types.SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
+            generation = types.GenerationRequest(messages, 0, greedy, prefill_only=True)
+        sequence, position = self._scheduler.submit(generation, lambda event: self._report(event, reply))
+        reply.cancel = lambda: self._scheduler.cancel(sequence)
+        if position:
+            reply.status("queued", position=position)
+
+    def _generation(
+        self, request: contract.Request, messages: tuple[types.Message, ...], client: str
+    ) -> types.GenerationRequest:
+        defaults, session = self._defaults, request.session
+        remembered = partial(self._history, client, session) if session else tuple
+        return types.GenerationRequest(
+            messages=messages,
             max_tokens=_either(request.max_tokens, defaults.max_tokens),
             sampling=types.SamplingParams(
                 temperature=_either(request.temperature, defaults.temperature),
@@ -75,11 +124,35 @@ class Engine:
             ),
             stop=request.stop,
             deadline=monotonic() + _either(request.timeout_s, defaults.timeout_s),
+            session=session and (client, session),
+            history=remembered,
         )
-        sequence, position = self._scheduler.submit(generation, lambda event: self._report(event, reply))
-        reply.cancel = lambda: self._scheduler.cancel(sequence)
-        if position:
-            reply.status("queued", position=position)
+
+    def _history(self, client: str, session: str) -> tuple[types.Message, ...]:
+        """The turns of a session for the engine."""
+        turns = self._sessions.load(client, session)
+        return tuple(types.Message(cast(types.Role, t.role), t.content, t.token_ids) for t in turns)
+
+    def _remember(self, reply: Reply, completion: types.Completion) -> None:
+        """Add a request's turns and its reply to its session."""
+        request = reply.request
+        if not isinstance(request, contract.Request) or request.session is None or not completion.text:
+            return
+        asked = [StoredMessage(t.role, t.content) for t in request.conversation() if t.role != "system"]
+        answered = StoredMessage("assistant", completion.text, completion.token_ids)
+        self._sessions.append(reply.client, request.session, *asked, answered)
+
+    def _manage(self, command: contract.SessionCommand, reply: Reply) -> None:
+        client, session = reply.client, command.session or ""
+        if command.op in ("reset", "delete"):
+            self._sessions.delete(client, session)
+        messages = None
+        if command.op == "get":
+            messages = tuple(
+                contract.ChatMessage.model_validate({"role": turn.role, "content": turn.content})
+                for turn in self._sessions.load(client, session)
+            )
+        reply.answer(op=command.op, sessions=self._sessions.list(client), messages=messages)
 
     def _report(self, event: types.Event, reply: Reply) -> None:
         match event:
@@ -88,6 +161,7 @@ class Engine:
             case types.Started(prompt_tokens):
                 reply.status("prefill", prompt_tokens=prompt_tokens)
             case types.Completion(text, finish_reason, stats):
+                self._remember(reply, event)
                 reply.done(
                     text=text,
                     finish_reason=finish_reason,
@@ -96,6 +170,9 @@ class Engine:
                         prompt_tokens=stats.prompt_tokens,
                         cached_tokens=stats.cached_tokens,
                         completion_tokens=stats.completion_tokens,
+                        draft_tokens=stats.draft_tokens,
+                        accepted_tokens=stats.accepted_tokens,
+                        dropped_messages=event.dropped_messages,
                     ),
                     timing_ms=contract.TimingMs(
                         queue=stats.queue_ms,
@@ -107,6 +184,18 @@ class Engine:
                 )
             case types.Failure(code, message, text):
                 reply.error(code, message, text=text)
+
+
+def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> PrefixCache | None:
+    """The prefix cache that is configured; the concat flavour keeps its own past and has none."""
+    if settings.prefix_cache_mb == 0 or bundle.manifest.flavour == "concat":
+        return None
+    budget, kv = settings.prefix_cache_mb * 10**6, bundle.manifest.kv
+    store = None
+    if settings.prefix_store:
+        shape = (2 * kv.layers, kv.kv_heads, kv.head_dim)
+        store = PrefixStore(settings.prefix_store, bundle.hash, shape, budget)
+    return PrefixCache(cache, budget, store)
 
 
 Value = TypeVar("Value")
@@ -130,7 +219,8 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    engine = Engine(settings.engine, settings.sampling)
+    sessions = SessionStore(settings.sessions)
+    engine = Engine(settings.engine, settings.sampling, sessions)
     topics = contract.Topics(settings.mqtt.base_topic, settings.node.id)
     gateway = Gateway(topics, engine)
 
@@ -150,14 +240,16 @@ def serve(settings: Settings) -> None:
     engine.start()
     publisher.start()
     connection.start()
+    model, cores = engine.bundle.manifest.name, engine.pinning
     log.info(
-        "service.ready node=%s model=%r threads=%d", topics.node, engine.bundle.manifest.name, engine.threads
+        "service.ready node=%s model=%r cores=%s pinning=%s", topics.node, model, cores.effective, cores.mode
     )
     stop.wait()
     engine.stop()
     gateway.stop()
     publisher.join()
     connection.stop(farewell=(topics.state, contract.OFFLINE))
+    sessions.close()
 
 
 def _info(settings: Settings, engine: Engine, connection: Connection) -> contract.Info:
@@ -173,7 +265,7 @@ def _info(settings: Settings, engine: Engine, connection: Connection) -> contrac
         limits=contract.Limits(
             context_tokens=settings.engine.context_tokens, queue=settings.engine.queue_limit
         ),
-        threads=engine.threads,
+        pinning=contract.Pinning(**asdict(engine.pinning)),
     )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.session import open_session
+from edge_llm.host.cpu import PinningPlan
 from edge_llm.models.bundle import Bundle
 
 SINK_TOKENS = 4
@@ -22,7 +23,11 @@ class ConcatDecoder:
     """
 
     def __init__(
-        self, bundle: Bundle, cache: KVCache, threads: int | None = None, sink_tokens: int = SINK_TOKENS
+        self,
+        bundle: Bundle,
+        cache: KVCache,
+        threads: int | PinningPlan | None = None,
+        sink_tokens: int = SINK_TOKENS,
     ) -> None:
         """See ``load_decoder``; ``sink_tokens`` of an INT8 graph's prompt are fed one a step (0: none)."""
         self._session = open_session(bundle, threads)

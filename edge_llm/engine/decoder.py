@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge_llm.engine.concat_decoder import ConcatDecoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.session import open_session
+from edge_llm.host.cpu import PinningPlan
 from edge_llm.models.bundle import Bundle
 
 
@@ -26,7 +27,7 @@ class Decoder(Protocol):
         ...
 
 
-def load_decoder(bundle: Bundle, cache: KVCache, threads: int | None = None) -> Decoder:
+def load_decoder(bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> Decoder:
     """The decoder of the bundle's flavour; ``threads`` default to the physical cores.
 
     Raises:
@@ -40,7 +41,7 @@ def load_decoder(bundle: Bundle, cache: KVCache, threads: int | None = None) -> 
 class FusedDecoder:
     """Runs the graph of ``models.graph``: past and present are one memory, nothing is copied a step."""
 
-    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> None:
         """See ``load_decoder``."""
         self.cache = cache
         self._session = open_session(bundle, threads)

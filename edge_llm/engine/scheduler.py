@@ -6,34 +6,50 @@ from threading import Condition
 from time import monotonic
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_llm.engine.decoder import Decoder
+from edge_llm.engine.drafter import Drafter
+from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Emit, GenerationRequest
+from edge_llm.engine.types import Emit, FinishReason, GenerationRequest
 from edge_llm.errors import ContextOverflowError, EdgeLlmError, RequestError
 
 log = logging.getLogger(__name__)
 
 PREFILL_CHUNK = 256
-"""Tokens of a prompt fed between two looks at what else is to do."""
+SHARED_PREFILL_CHUNK = 64
+"""Tokens of a prompt fed between two decode steps; fewer while others are waiting for those."""
+
+_LAST_FED = 2
+"""Tokens, at least, of a prompt's last pass. One would do for logits, but ONNX Runtime's attention adds up
+in another order for one token than for several, and int8 activations make that noise visible: a cached
+prompt would not always get the tokens that it gets cold."""
 
 
 class Scheduler:
-    """Runs requests in order of arrival on one thread; any thread may submit and cancel."""
+    """Serves requests in order of arrival on one thread; any thread may submit and cancel."""
 
     def __init__(
-        self, decoder: Decoder, tokenizer: ChatTokenizer, eos_token_ids: tuple[int, ...], queue_limit: int
+        self,
+        decoder: Decoder,
+        tokenizer: ChatTokenizer,
+        eos_token_ids: tuple[int, ...],
+        queue_limit: int,
+        prefix_cache: PrefixCache | None = None,
     ) -> None:
         """Serve ``decoder``; at most ``queue_limit`` requests wait."""
         self._decoder = decoder
         self._tokenizer = tokenizer
         self._eos = frozenset(eos_token_ids)
         self._queue_limit = queue_limit
+        self._prefixes = prefix_cache
         self._changed = Condition()
         self._waiting: deque[Sequence] = deque()
         self._active: list[Sequence] = []
         self._stopping = False
+        self._acceptance = 0.5
 
     def submit(self, request: GenerationRequest, emit: Emit) -> tuple[Sequence, int]:
         """Queue a request; returns its handle for ``cancel`` and how many are served before it.
@@ -45,11 +61,10 @@ class Scheduler:
         with self._changed:
             if self._stopping:
                 raise RequestError("unavailable", "the node is stopping", retry_after_ms=5000)
-            position = len(self._waiting) + len(self._active)
+            free = len(self._decoder.cache.lengths) - len(self._active)
+            position = max(0, len(self._waiting) - free + 1)
             if len(self._waiting) >= self._queue_limit:
-                raise RequestError(
-                    "busy", f"{position} requests are being served already", retry_after_ms=2000
-                )
+                raise RequestError("busy", f"{len(self._waiting)} requests wait already", retry_after_ms=2000)
             self._waiting.append(sequence)
             self._changed.notify()
         return sequence, position
@@ -69,8 +84,8 @@ class Scheduler:
         while self._has_work():
             self._drop_ended()
             self._admit()
-            for sequence in tuple(self._active):
-                self._step(sequence)
+            self._prefill()
+            self._decode()
         for sequence in (*self._active, *self._waiting):
             sequence.fail("unavailable", "the node is stopping")
 
@@ -85,58 +100,149 @@ class Scheduler:
         with self._changed:
             accepted = (*self._active, *self._waiting)
         for sequence in accepted:
-            late = sequence.request.deadline is not None and now > sequence.request.deadline
-            if not (sequence.cancelled or late):
-                continue
-            self._retire(sequence)
             if sequence.cancelled:
-                sequence.complete("cancelled")
-            else:
+                self._retire(sequence, "cancelled")
+            elif sequence.request.deadline is not None and now > sequence.request.deadline:
+                self._release(sequence)
                 sequence.fail("timeout", "the reply took longer than its timeout_s")
 
     def _admit(self) -> None:
-        """Move waiting requests into free slots, oldest first."""
-        while self._waiting and (slot := self._decoder.cache.acquire()) is not None:
+        """Move waiting requests into free slots, oldest first, with what is known of their prompts."""
+        while (sequence := self._next_waiting()) and (slot := self._decoder.cache.acquire()) is not None:
             with self._changed:
-                sequence = self._waiting.popleft()
+                self._waiting.remove(sequence)
                 self._active.append(sequence)
             sequence.slot = slot
+            request = sequence.request
             try:
-                prompt = self._tokenizer.encode_chat(sequence.request.messages)
-                capacity = self._decoder.cache.capacity
-                room = capacity - len(prompt)
-                if room < 1:
-                    raise ContextOverflowError(
-                        f"the prompt has {len(prompt)} tokens, the context holds {capacity}"
-                    )
+                prompt = self._fit(sequence)
             except EdgeLlmError as error:
-                self._retire(sequence)
+                self._release(sequence)
                 sequence.fail(error.code, str(error))
                 continue
-            limit = min(sequence.request.max_tokens, room)
+            limit = min(request.max_tokens, self._decoder.cache.capacity - len(prompt))
             sequence.start(slot, prompt, self._tokenizer.detokenizer(), limit)
+            if self._prefixes is not None:
+                sequence.cached_tokens = self._prefixes.load(slot, prompt[:-_LAST_FED])
+            if request.sampling.temperature == 0:
+                sequence.drafter = Drafter(self._acceptance)
 
-    def _step(self, sequence: Sequence) -> None:
-        """Feed a chunk of the prompt, or the last token; after the last chunk choose the next token."""
-        chunk, rest = sequence.pending[:PREFILL_CHUNK], sequence.pending[PREFILL_CHUNK:]
-        try:
-            slots = range(sequence.slot, sequence.slot + 1)
-            ids = np.array([chunk], dtype=np.int64)
-            logits = self._decoder.forward(slots, ids, 0 if rest else 1)
-            if rest:
-                sequence.pending = rest
-                return
-            reason = sequence.choose(logits[0, 0], self._eos)
-        except Exception:  # whatever one request does to the engine, the next one is served
-            log.exception("engine.step_failed")
-            self._retire(sequence)
-            sequence.fail("internal", "the engine failed on this request; see the node's log")
+    def _next_waiting(self) -> Sequence | None:
+        """The oldest request whose session is not being served already."""
+        busy = {s.request.session for s in self._active} - {None}
+        with self._changed:
+            return next((s for s in self._waiting if s.request.session not in busy), None)
+
+    def _fit(self, sequence: Sequence) -> list[int]:
+        """The prompt's ids, with as much of the session's history as the context holds beside a reply.
+
+        Raises:
+            ContextOverflowError: the request alone does not fit.
+            RequestError: the chat template refuses it.
+        """
+        request, capacity = sequence.request, self._decoder.cache.capacity
+        system = [turn for turn in request.messages[:1] if turn.role == "system"]
+        new, history = request.messages[len(system) :], list(request.history())
+        room = capacity - min(request.max_tokens, capacity // 4)
+        while True:
+            prompt = self._tokenizer.encode_chat(
+                [*system, *history, *new], open_reply=not request.prefill_only
+            )
+            if len(prompt) < (room if history else capacity):
+                return prompt
+            if not history:
+                raise ContextOverflowError(
+                    f"the prompt has {len(prompt)} tokens, the context holds {capacity}"
+                )
+            # A question goes with its answer.
+            dropped = 2 if len(history) > 1 and history[1].role == "assistant" else 1
+            sequence.dropped_messages += dropped
+            del history[:dropped]
+
+    def _prefill(self) -> None:
+        """Feed a chunk of the oldest prompt that is not fed; after the last one choose the first token."""
+        lengths = self._decoder.cache.lengths
+        prefilling = [s for s in self._active if lengths[s.slot] < s.prompt_tokens]
+        if not prefilling:
             return
-        if reason:
-            self._retire(sequence)
-            sequence.complete(reason)
+        sequence = prefilling[0]
+        alone = len(prefilling) == len(self._active)
+        start = lengths[sequence.slot]
+        end = min(start + (PREFILL_CHUNK if alone else SHARED_PREFILL_CHUNK), sequence.prompt_tokens)
+        if 0 < sequence.prompt_tokens - end < _LAST_FED:
+            end = sequence.prompt_tokens - _LAST_FED
+        last = end == sequence.prompt_tokens and not sequence.request.prefill_only
+        self._feed([sequence], [sequence.ids[start:end]], 1 if last else 0)
+        if end == sequence.prompt_tokens and sequence.request.prefill_only and sequence in self._active:
+            self._retire(sequence, "stop")
 
-    def _retire(self, sequence: Sequence) -> None:
+    def _decode(self) -> None:
+        """One step for all whose prompt is fed: as one batch, or with a draft where there is but one."""
+        lengths = self._decoder.cache.lengths
+        decoding = [s for s in self._active if lengths[s.slot] >= s.prompt_tokens]
+        if not decoding:
+            return
+        draft: list[int] = []
+        if len(decoding) == 1 and decoding[0].drafter:
+            draft = decoding[0].drafter.draft(decoding[0].ids)[: decoding[0].room() - 1]
+        self._feed(decoding, [[s.ids[-1], *draft] for s in decoding], 1 + len(draft))
+
+    def _feed(self, sequences: list[Sequence], tokens: list[list[int]], logits: int) -> None:
+        """One forward pass; then each sequence chooses, and those that are over retire."""
+        cache = self._decoder.cache
+        rows = range(min(s.slot for s in sequences), max(s.slot for s in sequences) + 1)
+        before = [cache.lengths[slot] for slot in rows]
+        ids = np.zeros((len(rows), len(tokens[0])), dtype=np.int64)
+        for sequence, its_tokens in zip(sequences, tokens, strict=True):
+            ids[sequence.slot - rows.start] = its_tokens
+        try:
+            results = self._decoder.forward(rows, ids, logits)
+            fed = {s.slot for s in sequences}
+            for slot, length in zip(rows, before, strict=True):
+                if slot not in fed:  # between two that were: what was written there is past its end
+                    cache.lengths[slot] = length
+            reasons = [
+                self._choose(sequence, results[sequence.slot - rows.start], its_tokens)
+                for sequence, its_tokens in zip(sequences, tokens, strict=True)
+            ]
+        except Exception:  # whatever requests do to the engine, the next ones are served
+            log.exception("engine.step_failed")
+            for sequence in sequences:
+                self._release(sequence)
+                sequence.fail("internal", "the engine failed on this request; see the node's log")
+            return
+        for sequence, reason in zip(sequences, reasons, strict=True):
+            if reason:
+                self._retire(sequence, reason)
+
+    def _choose(self, sequence: Sequence, logits: NDArray[np.float32], fed: list[int]) -> FinishReason | None:
+        """Choose a token from each row of logits, for as long as the drafted ones were right."""
+        drafted = fed[1:] if len(logits) > 1 else []
+        reason: FinishReason | None = None
+        accepted = -1
+        for row in logits:
+            accepted += 1
+            reason = sequence.choose(row, self._eos)
+            if reason or accepted >= len(drafted) or sequence.ids[-1] != drafted[accepted]:
+                break
+        if drafted and sequence.drafter:
+            sequence.drafter.observe(len(drafted), accepted)
+            self._acceptance = sequence.drafter.acceptance
+            self._decoder.cache.lengths[sequence.slot] -= len(drafted) - accepted
+        return reason
+
+    def _retire(self, sequence: Sequence, reason: FinishReason) -> None:
+        """End a reply well; what was computed for it is remembered."""
+        if self._prefixes is not None and sequence.slot >= 0:
+            length = min(self._decoder.cache.lengths[sequence.slot], len(sequence.ids))
+            pinned = sequence.request.prefill_only and reason == "stop"
+            sequence.complete(reason)
+            self._prefixes.store(sequence.slot, sequence.ids[:length], pinned=pinned)
+        else:
+            sequence.complete(reason)
+        self._release(sequence)
+
+    def _release(self, sequence: Sequence) -> None:
         with self._changed:
             if sequence in self._active:
                 self._active.remove(sequence)

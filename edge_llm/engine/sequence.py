@@ -6,6 +6,7 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.sampler import make_sampler
 from edge_llm.engine.tokenizer import Detokenizer
 from edge_llm.engine.types import (
@@ -53,14 +54,21 @@ def _overlap(text: str, stop: str) -> int:
 
 
 class Sequence:
-    """One request from its submission on; the engine thread's own, but for ``cancelled``."""
+    """One request from its submission on; the engine thread's own, but for ``cancelled``.
+
+    ``ids`` are the prompt's tokens and the reply's; the first ``cache.lengths[slot]`` of them are fed.
+    """
 
     def __init__(self, request: GenerationRequest, emit: Emit) -> None:
         """A request that waits: nothing is fed yet."""
         self.request = request
         self.cancelled = False
         self.slot = -1
-        self.pending: Ids[int] = ()
+        self.ids: list[int] = []
+        self.prompt_tokens = 0
+        self.cached_tokens = 0
+        self.dropped_messages = 0
+        self.drafter: Drafter | None = None
         self._emit = emit
         self._limit = 0
         self._sample = make_sampler(request.sampling)
@@ -68,8 +76,6 @@ class Sequence:
         self._stop = StopFilter(request.stop)
         self._stopped = False
         self._text: list[str] = []
-        self._prompt_tokens = 0
-        self._tokens = 0
         self._submitted = monotonic()
         self._admitted: float | None = None
         self._first_token: float | None = None
@@ -77,12 +83,17 @@ class Sequence:
     def start(self, slot: int, prompt: Ids[int], detokenizer: Detokenizer, limit: int) -> None:
         """Leave the queue: ``prompt`` is to be fed into ``slot``, the reply may have ``limit`` tokens."""
         self.slot = slot
-        self.pending = prompt
+        self.ids = list(prompt)
+        self.prompt_tokens = len(prompt)
         self._limit = limit
         self._detokenizer = detokenizer
-        self._prompt_tokens = len(prompt)
         self._admitted = monotonic()
         self._emit(Started(len(prompt)))
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of the reply so far."""
+        return len(self.ids) - self.prompt_tokens
 
     def choose(self, logits: NDArray[np.float32], eos: frozenset[int]) -> FinishReason | None:
         """Sample the next token from ``[vocab]`` logits, emit its text, and say whether the reply is over."""
@@ -92,19 +103,23 @@ class Sequence:
             self._first_token = monotonic()
         if token in eos:
             return "stop"
-        self._tokens += 1
-        self.pending = (token,)
+        self.ids.append(token)
         self._say(self._detokenizer.push(token))
         if self._stopped:
             return "stop"
-        return "length" if self._tokens >= self._limit else None
+        return "length" if self.completion_tokens >= self._limit else None
+
+    def room(self) -> int:
+        """How many tokens the reply may still have."""
+        return self._limit - self.completion_tokens
 
     def complete(self, reason: FinishReason) -> None:
         """Emit the text that is left and the completion."""
         if self._detokenizer and not self._stopped:
             self._say(self._detokenizer.finish())
             self._give(self._stop.finish())
-        self._emit(Completion("".join(self._text), reason, self._stats()))
+        reply = None if self._stopped else tuple(self.ids[self.prompt_tokens :])
+        self._emit(Completion("".join(self._text), reason, self._stats(), reply, self.dropped_messages))
 
     def fail(self, code: str, message: str) -> None:
         """Emit a failure with what was said so far."""
@@ -123,14 +138,16 @@ class Sequence:
         now = monotonic()
         admitted = self._admitted or now
         first = self._first_token or now
-        steps = self._tokens - 1
+        steps = self.completion_tokens - 1
         return GenerationStats(
-            prompt_tokens=self._prompt_tokens,
-            cached_tokens=0,
-            completion_tokens=self._tokens,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            completion_tokens=self.completion_tokens,
             queue_ms=1000 * (admitted - self._submitted),
             prefill_ms=1000 * (first - admitted),
             ttft_ms=1000 * (first - self._submitted),
             total_ms=1000 * (now - self._submitted),
             tokens_per_second=steps / (now - first) if steps > 0 else 0.0,
+            draft_tokens=self.drafter.drafted if self.drafter else 0,
+            accepted_tokens=self.drafter.accepted if self.drafter else 0,
         )

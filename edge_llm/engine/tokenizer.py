@@ -39,39 +39,56 @@ class ChatTokenizer:
         self._special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         # Marks special tokens that stand in a message's own text; nobody outside can guess it.
         self._mark = f"\ufdd0{secrets.token_hex(8)}\ufdd1"
+        self._reply_mark = re.compile(re.escape(self._mark) + r"(\d+)\ufdd2")
         self._names = {
             "bos_token": bundle.manifest.bos_token or "",
             "eos_token": bundle.manifest.eos_token or "",
         }
         self._template = _compile(bundle.path / CHAT_TEMPLATE)
 
-    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of the conversation with the opening of the assistant's next turn.
+    def encode_chat(self, messages: Sequence[Message], *, open_reply: bool = True) -> list[int]:
+        """Token ids of the conversation, with the opening of the assistant's next turn.
 
-        Special tokens are those that the template writes; text that spells one stays plain text.
+        Special tokens are those that the template writes; text that spells one stays plain text. Turns
+        with ``token_ids`` keep these.
 
         Raises:
             RequestError: the template refuses these messages (bad_request).
         """
-        turns = [{"role": turn.role, "content": self._disarm(turn.content)} for turn in messages]
+        turns = [{"role": turn.role, "content": self._content(n, turn)} for n, turn in enumerate(messages)]
         try:
-            text = self._template.render(messages=turns, add_generation_prompt=True, **self._names)
+            text = self._template.render(messages=turns, add_generation_prompt=open_reply, **self._names)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise RequestError("bad_request", f"the chat template refuses these messages: {error}") from error
         ids: list[int] = []
         end = 0
         for match in self._special.finditer(text):
-            ids += self.encode_text(text[end : match.start()])
+            ids += self._encode_segment(text[end : match.start()], messages)
             ids.append(self._special_ids[match.group()])
             end = match.end()
-        return ids + self.encode_text(text[end:])
+        return ids + self._encode_segment(text[end:], messages)
 
     def detokenizer(self) -> "Detokenizer":
         """A fresh detokenizer, for one reply."""
         return Detokenizer(self._tokenizer)
 
-    def _disarm(self, content: str) -> str:
-        return self._special.sub(lambda match: match.group()[:1] + self._mark + match.group()[1:], content)
+    def _content(self, number: int, turn: Message) -> str:
+        """What the template sees: a mark in place of ids that are kept, else text without special tokens."""
+        if turn.token_ids is not None:
+            return f"{self._mark}{number}\ufdd2"
+        return self._special.sub(
+            lambda match: match.group()[:1] + self._mark + match.group()[1:], turn.content
+        )
+
+    def _encode_segment(self, text: str, messages: Sequence[Message]) -> list[int]:
+        """Ids of text between special tokens, with the kept ids where their marks stand."""
+        ids: list[int] = []
+        end = 0
+        for match in self._reply_mark.finditer(text):
+            ids += self.encode_text(text[end : match.start()])
+            ids += messages[int(match.group(1))].token_ids or ()
+            end = match.end()
+        return ids + self.encode_text(text[end:])
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of plain text, in which nothing is special."""

@@ -1,6 +1,6 @@
 """What crosses the engine's boundary: requests in, events out. All of it frozen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,8 @@ class Message:
 
     role: Role
     content: str
+    token_ids: tuple[int, ...] | None = None
+    """An assistant's turn as it was generated; taken in place of ``content``, which may encode otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,13 @@ class GenerationRequest:
     sampling: SamplingParams
     stop: tuple[str, ...] = ()
     deadline: float | None = None
+    session: Hashable | None = None
+    """Requests of one session are served one after the other."""
+    history: Callable[[], tuple[Message, ...]] = tuple
+    """Turns before ``messages`` (after a system message there), read when the request leaves the queue; where
+    the context does not hold them all, the oldest are dropped."""
+    prefill_only: bool = False
+    """Compute the messages into the prefix cache, pinned, and end without a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class GenerationStats:
     ttft_ms: float
     total_ms: float
     tokens_per_second: float
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,9 @@ class Completion:
     text: str
     finish_reason: FinishReason
     stats: GenerationStats
+    token_ids: tuple[int, ...] | None = None
+    """The reply's tokens; None where a stop string cut the text within them."""
+    dropped_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.errors import SourceError
 from edge_llm.models import quality
 from edge_llm.models.bundle import (
     CHAT_TEMPLATE,
@@ -73,8 +74,15 @@ def _mixed(source: Source, directory: Path, target: Target, progress: Progress) 
         (scratch / "int8").mkdir()
         at_8 = write_bundle(source, scratch / "int8", "int8", roundings.record, progress)
         tokenizer = ChatTokenizer(at_8)
-        sample = quality.conversations("calibration", _SENSITIVITY_EVERY)
-        expected = list(quality.log_probabilities(decoder_for_quality(at_8), tokenizer, sample))
+        reference = decoder_for_quality(at_8)
+        calibration = quality.conversations("calibration", _SENSITIVITY_EVERY)
+        sample = quality.fitting(calibration, tokenizer, reference.cache.capacity)
+        if not sample:
+            raise SourceError(
+                f"{source.origin}: too short a context to measure sensitivity; take int8 or int4"
+            )
+        expected = list(quality.log_probabilities(reference, tokenizer, sample))
+        del reference  # or its weights would stay in memory beside each variant's
         advance = progress.stage("sensitivity", len(roundings.sizes()), "groups")
 
         def write(path: Path, quantizer: Quantizer) -> Bundle:

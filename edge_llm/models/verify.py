@@ -8,7 +8,7 @@ from edge_llm.errors import BundleError
 from edge_llm.models.bundle import Bundle
 from edge_llm.models.prepare import decoder_for_quality, uniform, write_bundle
 from edge_llm.models.progress import Progress
-from edge_llm.models.quality import Quality, compare, conversations, log_probabilities
+from edge_llm.models.quality import Quality, compare, conversations, fitting, log_probabilities
 from edge_llm.models.source import Source
 
 SAMPLE_EVERY = 6
@@ -34,6 +34,8 @@ def verify_against_bundle(
 ) -> dict[str, Quality]:
     """Quality by language, with another bundle of the same vocabulary as the reference.
 
+    Conversations that the model's context does not hold are left out; where it holds none, nothing is known.
+
     Raises:
         BundleError: the two do not share a vocabulary.
     """
@@ -42,8 +44,10 @@ def verify_against_bundle(
             f"{bundle.path} and {reference.manifest.source} have different vocabularies:"
             " give --against the source that the bundle was made from"
         )
-    sample = conversations("quality", every)
-    tokenizer = ChatTokenizer(reference)
+    tokenizer, model = ChatTokenizer(reference), decoder_for_quality(bundle)
+    sample = fitting(conversations("quality", every), tokenizer, model.cache.capacity)
+    if not sample:
+        return {}
     expected = log_probabilities(decoder_for_quality(reference), tokenizer, sample)
     advance = progress.stage("quality", len(sample), "prompts")
-    return compare(expected, decoder_for_quality(bundle), tokenizer, sample, advance)
+    return compare(expected, model, tokenizer, sample, advance)

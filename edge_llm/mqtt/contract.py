@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -48,6 +48,14 @@ class Topics:
         """In, QoS 1: the id of a request to end, or ``*``."""
         return self._of("cancel", client)
 
+    def prepare(self, client: str) -> str:
+        """In, QoS 1: messages to compute ahead of the question that will follow them."""
+        return self._of("prepare", client)
+
+    def session(self, client: str) -> str:
+        """In, QoS 1: a SessionCommand."""
+        return self._of("session", client)
+
     def stream(self, client: str) -> str:
         """Out, QoS 1: every frame of every reply to ``client``."""
         return self._of("stream", client)
@@ -69,10 +77,10 @@ class Topics:
     @property
     def inbound(self) -> tuple[str, ...]:
         """The filters that a node subscribes to."""
-        return self.request("+"), self.cancel("+")
+        return self.request("+"), self.cancel("+"), self.prepare("+"), self.session("+")
 
     def parse(self, topic: str) -> tuple[str, str]:
-        """Kind (``request`` or ``cancel``) and client of a topic that matches ``inbound``."""
+        """Kind (``request``, ``cancel``, …) and client of a topic that matches ``inbound``."""
         _, kind, client = topic.rsplit("/", 2)
         return kind, client
 
@@ -106,6 +114,7 @@ class Request(_In):
     id: Identifier = Field(default_factory=lambda: uuid4().hex)
     text: str | None = None
     messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1)
+    session: Identifier | None = None
     system: str | None = None
     stream: bool = True
     max_tokens: int | None = Field(None, ge=1)
@@ -129,23 +138,95 @@ class Request(_In):
         return (ChatMessage(role="system", content=self.system), *turns) if self.system else turns
 
 
+class Prepare(_In):
+    """What later requests will begin with, word for word: their system prompt, or their first messages."""
+
+    v: int = VERSION
+    id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    session: ClassVar[None] = None
+    system: str | None = None
+    messages: tuple[ChatMessage, ...] = ()
+    custom: Any = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.system and not self.messages:
+            raise ValueError("give system or messages")
+        return self
+
+    def conversation(self) -> tuple[ChatMessage, ...]:
+        """The messages in order, the system prompt first."""
+        return (
+            (ChatMessage(role="system", content=self.system), *self.messages)
+            if self.system
+            else self.messages
+        )
+
+
+class SessionCommand(_In):
+    """Look at, or forget, what the node remembers; ``transaction`` comes back as the id of the answer."""
+
+    v: int = VERSION
+    op: Literal["list", "get", "reset", "delete"]
+    session: Identifier | None = None
+    transaction: Identifier = Field(default_factory=lambda: uuid4().hex)
+    custom: Any = None
+
+    @property
+    def id(self) -> str:
+        """What the answer is known by."""
+        return self.transaction
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.op != "list" and self.session is None:
+            raise ValueError(f"{self.op} needs a session")
+        return self
+
+
+def parse_session(payload: bytes) -> SessionCommand:
+    """A command from JSON, or the bare word ``list``.
+
+    Raises:
+        RequestError: too_large, unsupported_version or bad_request.
+    """
+    return _parse(payload, SessionCommand, "op")
+
+
+def parse_prepare(payload: bytes) -> Prepare:
+    """What to prepare, from JSON or from plain UTF-8 text, which is then the system prompt.
+
+    Raises:
+        RequestError: too_large, unsupported_version or bad_request.
+    """
+    return _parse(payload, Prepare, "system")
+
+
 def parse_request(payload: bytes) -> Request:
     """A request from JSON (an object) or from plain UTF-8 text, which is then the prompt.
 
     Raises:
         RequestError: too_large, unsupported_version or bad_request.
     """
+    return _parse(payload, Request, "text")
+
+
+Parsed = TypeVar("Parsed", Request, Prepare, SessionCommand)
+
+
+def _parse(payload: bytes, kind: type[Parsed], plain_field: str) -> Parsed:
     if len(payload) > MAX_REQUEST_BYTES:
         raise RequestError(
             "too_large", f"a request may have {MAX_REQUEST_BYTES} bytes, this one has {len(payload)}"
         )
     text = _decode(payload)
-    if not text.lstrip().startswith("{"):
-        if not text.strip():
-            raise RequestError("bad_request", "the prompt is empty")
-        return Request(text=text)
+    if not text.strip():
+        raise RequestError("bad_request", "the prompt is empty")
     try:
-        request = Request.model_validate_json(text)
+        if text.lstrip().startswith("{"):
+            request = kind.model_validate_json(text)
+        else:
+            request = kind.model_validate({plain_field: text})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -190,10 +271,11 @@ class Frame(_Out):
     """What every frame carries; ``seq`` counts the frames of a reply from 0."""
 
     v: int = VERSION
-    type: Literal["status", "delta", "done", "error"]
+    type: Literal["status", "delta", "done", "error", "session"]
     id: str
     node: str
     seq: int
+    session: str | None = None
     custom: Any = None
 
 
@@ -219,6 +301,11 @@ class Usage(_Out):
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
+    """Speculation: tokens guessed, and how many of them were right."""
+    dropped_messages: int = 0
+    """Turns of the session that the context did not hold."""
 
 
 class TimingMs(_Out):
@@ -253,12 +340,29 @@ class Error(Frame):
     text: str = ""
 
 
+class Sessions(Frame):
+    """Terminal: the answer to a SessionCommand; ``messages`` only to ``get``."""
+
+    type: Literal["session"] = "session"
+    op: Literal["list", "get", "reset", "delete"]
+    sessions: tuple[str, ...]
+    messages: tuple[ChatMessage, ...] | None = None
+
+
 class Limits(_Out):
     """What a request may ask for."""
 
     request_bytes: int = MAX_REQUEST_BYTES
     context_tokens: int
     queue: int
+
+
+class Pinning(_Out):
+    """Where inference was to run, and where its threads may run in fact: lists of CPUs, as 2-5,8."""
+
+    requested: str
+    effective: str
+    mode: Literal["pinned", "none", "denied"]
 
 
 class Info(_Out):
@@ -273,7 +377,10 @@ class Info(_Out):
     quantization: str
     bundle_hash: str
     limits: Limits
-    threads: int
+    pinning: Pinning
 
 
-AnyFrame = Annotated[Status | Delta | Done | Error, Field(discriminator="type")]
+TERMINAL = (Done, Error, Sessions)
+"""The frames that end a reply."""
+Inbound = Request | Prepare | SessionCommand
+AnyFrame = Annotated[Status | Delta | Done | Error | Sessions, Field(discriminator="type")]

@@ -17,16 +17,21 @@ from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.contract import (
     EVERYTHING,
     RETRYABLE,
+    TERMINAL,
     Delta,
     Done,
     Error,
     Frame,
+    Inbound,
     Request,
+    Sessions,
     Status,
     Topics,
     parse_cancel,
+    parse_prepare,
     parse_request,
     parse_request_id,
+    parse_session,
 )
 
 log = logging.getLogger(__name__)
@@ -35,11 +40,17 @@ COALESCE_S = 0.05
 COALESCE_CHARACTERS = 24
 """After the first, a delta waits for this much time or text, whichever comes first."""
 
+_PARSERS: dict[str, Callable[[bytes], Inbound]] = {
+    "request": parse_request,
+    "prepare": parse_prepare,
+    "session": parse_session,
+}
+
 
 class Reply:
     """The way back of one request: any thread may report into it, the publisher empties it."""
 
-    def __init__(self, client: str, request: Request, changed: Condition) -> None:
+    def __init__(self, client: str, request: Inbound, changed: Condition) -> None:
         """Begin without frames; ``changed`` guards what varies, and wakes the publisher."""
         self.client = client
         self.request = request
@@ -84,6 +95,10 @@ class Reply:
             )
         )
 
+    def answer(self, **fields: Any) -> None:
+        """End the reply to a SessionCommand with the fields of contract.Sessions."""
+        self._end(lambda **header: Sessions(**header, **fields))
+
     def _end(self, terminal: Callable[..., Frame]) -> None:
         with self._changed:
             self._terminal = terminal
@@ -95,7 +110,7 @@ class Reply:
         Without a connection text gathers here, and only the terminal frame is handed out.
         """
         frames: list[Frame] = []
-        if self.request.stream and connected:
+        if connected and getattr(self.request, "stream", True):
             if self._status:
                 frames.append(Status(**self._header(node), **self._status))
                 self._status = {}
@@ -118,13 +133,20 @@ class Reply:
 
     def _header(self, node: str) -> dict[str, Any]:
         seq, self._seq = self._seq, self._seq + 1
-        return {"id": self.request.id, "node": node, "seq": seq, "custom": self.request.custom}
+        request = self.request
+        return {
+            "id": request.id,
+            "node": node,
+            "seq": seq,
+            "session": request.session,
+            "custom": request.custom,
+        }
 
 
 class Backend(Protocol):
     """What answers requests."""
 
-    def submit(self, request: Request, reply: Reply) -> None:
+    def submit(self, request: Inbound, reply: Reply) -> None:
         """Take a request without blocking, set ``reply.cancel``, and end ``reply`` sooner or later.
 
         Raises:
@@ -151,19 +173,19 @@ class Gateway:
             log.warning("gateway.ignored kind=%s retained=%s", kind, retained)
             return
         try:
-            if kind == "request":
-                self._request(client, payload)
-            else:
+            if kind == "cancel":
                 self._cancel(client, parse_cancel(payload))
+            else:
+                self._request(client, payload, _PARSERS[kind])
         except RequestError as error:
             log.info("gateway.refused kind=%s client=%s code=%s", kind, client, error.code)
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
             log.error("gateway.failed kind=%s client=%s error=%s", kind, client, type(error).__name__)  # noqa: TRY400
 
-    def _request(self, client: str, payload: bytes) -> None:
+    def _request(self, client: str, payload: bytes, parse: Callable[[bytes], Inbound]) -> None:
         try:
-            request = parse_request(payload)
+            request = parse(payload)
         except RequestError as error:
             refused = Request(id=parse_request_id(payload), text="")
             self._add(Reply(client, refused, self._changed)).error(error.code, str(error))
@@ -211,7 +233,7 @@ class Gateway:
                     for frame in reply.take(self._topics.node, connected=connection.ready)
                 ]
                 for key, frame in due:
-                    if isinstance(frame, Done | Error):
+                    if isinstance(frame, TERMINAL):
                         del self._replies[key]
                 if not due:
                     if self._stopping and not self._replies:
@@ -224,6 +246,6 @@ class Gateway:
     def _send(self, connection: Connection, client: str, frame: Frame) -> None:
         payload = frame.encode()
         connection.publish(self._topics.stream(client), payload)
-        if isinstance(frame, Done | Error):
+        if isinstance(frame, TERMINAL):
             connection.publish(self._topics.reply(client), payload)
             log.info("request.ended client=%s id=%s type=%s", client, frame.id, frame.type)

@@ -142,8 +142,10 @@ def prepare(
     ours = ("HF_", "HUGGING", "XDG_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     variables = {"HF_ENDPOINT": endpoint, "HF_HOME": str(directory / "hf"), "NO_PROXY": "127.0.0.1"}
+    # Without the quality: its conversations are longer than this model's context, letter by letter.
+    options = ["--no-quality", "--out", str(directory / "bundle")]
     return subprocess.run(
-        [sys.executable, "-m", "edge_llm.cli", "prepare", spec, "--out", str(directory / "bundle")],
+        [sys.executable, "-m", "edge_llm.cli", "prepare", spec, *options],
         env={**clean, **variables, **environment},
         cwd=directory,
         capture_output=True,

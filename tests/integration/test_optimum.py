@@ -118,7 +118,8 @@ def reply_of(decoder: Decoder, tokenizer: ChatTokenizer, max_tokens: int) -> Com
     scheduler = Scheduler(decoder, tokenizer, eos_token_ids=(), queue_limit=1)
     engine = Thread(target=scheduler.run)
     engine.start()
-    request = GenerationRequest(MESSAGES, max_tokens, SamplingParams(0.0, 0, 1.0, None))
+    # Greedy, but by top-k: what is greedy by temperature is drafted, several tokens a step.
+    request = GenerationRequest(MESSAGES, max_tokens, SamplingParams(1.0, 1, 1.0, None))
     scheduler.submit(request, events.append)
     completion = eventually(lambda: next((e for e in events if isinstance(e, Completion)), None))
     scheduler.stop()

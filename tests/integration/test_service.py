@@ -121,14 +121,15 @@ def test_cancel_ends_a_reply_in_done(hub: Hub, payload: str) -> None:
 
 
 def test_a_queued_request_waits_its_turn_and_can_be_cancelled(hub: Hub) -> None:
-    hub.publish(TOPICS.request("first"), json.dumps({**LONG, "id": "long"}))
+    for slot in ("one", "two"):
+        hub.publish(TOPICS.request("first"), json.dumps({**LONG, "id": slot}))
     hub.publish(TOPICS.request("second"), json.dumps({"text": "Say hello.", "id": "waits"}))
     status = eventually(lambda: frames(hub, "second"))[0]
     assert (status["state"], status["position"]) == ("queued", 1)
     hub.publish(TOPICS.cancel("second"), "waits")
     assert ended(hub, "second")[-1]["finish_reason"] == "cancelled"
     hub.publish(TOPICS.cancel("first"), "*")
-    ended(hub, "first")
+    assert [ended(hub, "first", slot)[-1]["finish_reason"] for slot in ("one", "two")] == 2 * ["cancelled"]
 
 
 def test_one_client_cannot_cancel_for_another(hub: Hub) -> None:
@@ -160,6 +161,42 @@ def test_what_cannot_be_answered_gets_an_error_frame(hub: Hub, payload: bytes, c
     assert words in error["message"]
     if b'"a' in payload and b"/" not in payload and not payload.endswith(b'"a1"'):
         assert error["id"].encode() in payload
+
+
+def test_what_was_prepared_is_not_computed_again(hub: Hub) -> None:
+    system = "You are a patient butler. " * 12
+    hub.publish(TOPICS.prepare("butler"), json.dumps({"id": "p", "system": system}))
+    prepared = ended(hub, "butler", "p")[-1]
+    assert (prepared["type"], prepared["text"]) == ("done", "")
+    hub.messages.clear()
+    usage = ask(hub, "butler", id="q", system=system, text="Who are you?", max_tokens=4)[-1]["usage"]
+    assert prepared["usage"]["prompt_tokens"] <= usage["cached_tokens"] < usage["prompt_tokens"]
+
+
+def test_a_session_goes_on_where_it_was_and_can_be_forgotten(hub: Hub) -> None:
+    first = ask(hub, "guest", id="1", session="s", text="My name is Ada. Say hello to me.", max_tokens=12)[-1]
+    hub.messages.clear()
+    second = ask(hub, "guest", id="2", session="s", text="What is my name?", max_tokens=12)[-1]
+    assert (first["session"], second["session"]) == ("s", "s")
+    assert (
+        second["usage"]["cached_tokens"]
+        >= first["usage"]["prompt_tokens"] + first["usage"]["completion_tokens"] - 2
+    )
+    assert second["usage"]["dropped_messages"] == 0
+    got = command(hub, "guest", op="get", session="s")
+    assert [turn["role"] for turn in got["messages"]] == ["user", "assistant", "user", "assistant"]
+    assert got["messages"][1]["content"] == first["text"]
+    assert command(hub, "stranger", op="get", session="s")["messages"] == []
+    assert command(hub, "guest", op="list")["sessions"] == ["s"]
+    assert command(hub, "guest", op="reset", session="s")["sessions"] == []
+
+
+def command(hub: Hub, client: str, **fields: str) -> dict[str, Any]:
+    hub.messages.clear()
+    hub.publish(TOPICS.session(client), json.dumps({**fields, "transaction": "t"}))
+    answer: dict[str, Any] = json.loads(eventually(lambda: hub.on(TOPICS.reply(client)))[0])
+    assert (answer["type"], answer["id"], answer["op"]) == ("session", "t", fields["op"])
+    return answer
 
 
 def test_stop_strings_end_the_reply_and_are_not_in_it(hub: Hub) -> None:

@@ -1,0 +1,140 @@
+"""Reuse of computed prefixes: a radix tree over token ids, each edge holding its tokens' keys and values.
+
+A prompt finds its longest common prefix with all that was computed before, token for token; what two
+entries share is held once. Least recently used leaves go first when the budget is spent (as in
+SGLang's RadixAttention, Zheng et al. 2024, on whole tokens instead of pages).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.prefix_store import PrefixStore
+
+
+@dataclass(eq=False)
+class _Node:
+    """An edge of the tree: ``kv`` is float32 ``[2 * layers, kv_heads, len(ids), head_dim]``."""
+
+    ids: tuple[int, ...]
+    kv: NDArray[np.float32]
+    parent: "_Node | None"
+    children: "dict[int, _Node]" = field(default_factory=dict)
+    used: int = 0
+    pinned: bool = False
+
+
+class PrefixCache:
+    """Keys and values of prefixes under a budget of bytes; pinned ones stay longest. The engine thread's."""
+
+    def __init__(self, cache: KVCache, budget_bytes: int, store: PrefixStore | None = None) -> None:
+        """Copy prefixes between ``cache``'s slots and at most ``budget_bytes`` of memory.
+
+        Pinned prefixes are kept in ``store``, too; those that are there now are mapped at once.
+        """
+        self._cache = cache
+        self._budget_bytes = budget_bytes
+        self._store = store
+        self._root = _Node((), np.empty(0, np.float32), None)
+        self._clock = 0
+        self.bytes = 0
+        for ids, kv in store.load() if store else ():
+            self._insert(ids, partial(_after, kv), pinned=True)
+
+    def load(self, slot: int, ids: Sequence[int]) -> int:
+        """Copy the longest known prefix of ``ids`` into an empty slot; returns its tokens."""
+        length = 0
+        for node, count in self._walk(ids):
+            for array, part in zip(self._cache.arrays, node.kv, strict=True):
+                array[slot, :, length : length + count] = part[:, :count]
+            length += count
+        self._cache.lengths[slot] = length
+        return length
+
+    def store(self, slot: int, ids: Sequence[int], *, pinned: bool = False) -> None:
+        """Remember the slot's keys and values of ``ids``, which it holds from its first token on."""
+
+        def read(known: int) -> NDArray[np.float32]:
+            return np.stack([array[slot, :, known : len(ids)] for array in self._cache.arrays])
+
+        self._insert(ids, read, pinned=pinned)
+        if pinned and self._store:
+            self._store.save(ids, read(0))
+
+    def _insert(
+        self, ids: Sequence[int], read: Callable[[int], NDArray[np.float32]], *, pinned: bool
+    ) -> None:
+        """Add ``ids``; ``read(n)`` gives the keys and values after the first ``n``, which are known."""
+        path = list(self._walk(ids))
+        known = sum(count for _, count in path)
+        parent = self._root
+        if path:
+            parent, count = path[-1]
+            if count < len(parent.ids):
+                parent = self._split(parent, count)
+        if known < len(ids):
+            parent = self._add(_Node(tuple(ids[known:]), read(known), parent))
+        node: _Node | None = parent if pinned else None
+        while node is not None:
+            node.pinned, node = True, node.parent
+        self._evict()
+
+    def _walk(self, ids: Sequence[int]) -> Iterator[tuple[_Node, int]]:
+        """The nodes along ``ids`` from the root, with how many tokens of each agree."""
+        self._clock += 1
+        node, position = self._root, 0
+        while position < len(ids) and (child := node.children.get(ids[position])) is not None:
+            child.used = self._clock
+            count = _common(child.ids, ids[position : position + len(child.ids)])
+            yield child, count
+            if count < len(child.ids):
+                return
+            node, position = child, position + count
+
+    def _add(self, node: _Node) -> _Node:
+        assert node.parent is not None
+        node.used = self._clock
+        node.parent.children[node.ids[0]] = node
+        self.bytes += node.kv.nbytes
+        return node
+
+    def _split(self, node: _Node, count: int) -> _Node:
+        """Cut an edge in two after ``count`` tokens; returns the upper part."""
+        assert node.parent is not None
+        upper = _Node(
+            node.ids[:count], node.kv[:, :, :count].copy(), node.parent, used=node.used, pinned=node.pinned
+        )
+        node.parent.children[upper.ids[0]] = upper
+        node.ids, node.kv, node.parent = node.ids[count:], node.kv[:, :, count:].copy(), upper
+        upper.children[node.ids[0]] = node
+        return upper
+
+    def _evict(self) -> None:
+        while self.bytes > self._budget_bytes:
+            leaves = [node for node in self._nodes(self._root) if node.parent and not node.children]
+            # Pinned ones go last, but they go: a client's prepares cannot fill the memory.
+            oldest = min(leaves, key=lambda node: (node.pinned, node.used))
+            assert oldest.parent is not None
+            del oldest.parent.children[oldest.ids[0]]
+            self.bytes -= oldest.kv.nbytes
+
+    def _nodes(self, node: _Node) -> Iterator[_Node]:
+        yield node
+        for child in node.children.values():
+            yield from self._nodes(child)
+
+
+def _after(kv: NDArray[np.float32], known: int) -> NDArray[np.float32]:
+    return kv[:, :, known:]
+
+
+def _common(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many tokens two sequences begin with alike."""
+    for index, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return index
+    return min(len(left), len(right))

@@ -1,0 +1,95 @@
+"""Pinned prefixes on disk: one file each, mapped into memory at start.
+
+A file holds a line of JSON (what it is, and the SHA-256 of the rest), the token ids (int64) and the keys and
+values (float32), each from a page of its own on. It belongs to one bundle; whatever does not fit is ignored,
+with one log line.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+_PAGE = 4096
+_SUFFIX = ".prefix"
+
+
+class PrefixStore:
+    """The prefixes of one bundle in a directory; the oldest go when ``budget_bytes`` are spent."""
+
+    def __init__(
+        self, directory: Path, bundle_hash: str, shape: tuple[int, int, int], budget_bytes: int
+    ) -> None:
+        """``shape`` is (2 * layers, kv_heads, head_dim) of the keys and values."""
+        self._directory = directory
+        self._bundle_hash = bundle_hash
+        self._shape = shape
+        self._budget_bytes = budget_bytes
+
+    def save(self, ids: Sequence[int], kv: NDArray[np.float32]) -> None:
+        """Write ``ids`` and their ``kv`` ``[2 * layers, kv_heads, len(ids), head_dim]``; never raises."""
+        tokens = np.array(ids, dtype=np.int64)
+        digest = _digest(tokens, kv)
+        header = {"v": FORMAT_VERSION, "bundle": self._bundle_hash, "tokens": len(ids), "sha256": digest}
+        path = self._directory / f"{hashlib.sha256(tokens.tobytes()).hexdigest()[:24]}{_SUFFIX}"
+        partial = path.with_suffix(".partial")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(json.dumps(header).encode().ljust(_PAGE - 1) + b"\n")
+                file.write(tokens.tobytes().ljust(_padded(tokens.nbytes), b"\0"))
+                file.write(np.ascontiguousarray(kv).data)
+                os.fsync(file.fileno())
+            partial.rename(path)
+            self._make_room()
+        except OSError as error:
+            log.warning("prefix_store.not_saved directory=%s reason=%r", self._directory, error.strerror)
+
+    def load(self) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Every prefix that fits this bundle, its keys and values mapped from the file."""
+        for path in sorted(self._directory.glob(f"*{_SUFFIX}")):
+            try:
+                yield self._read(path)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("prefix_store.ignored file=%s reason=%s", path.name, error)
+
+    def _read(self, path: Path) -> tuple[list[int], NDArray[np.float32]]:
+        with path.open("rb") as file:
+            header = json.loads(file.read(_PAGE))
+        if (header["v"], header["bundle"]) != (FORMAT_VERSION, self._bundle_hash):
+            raise ValueError("it belongs to another bundle or version")
+        parts, kv_heads, head_dim = self._shape
+        tokens = int(header["tokens"])
+        ids = np.fromfile(path, np.int64, tokens, offset=_PAGE)
+        start = _PAGE + _padded(ids.nbytes)
+        kv: NDArray[np.float32] = np.memmap(path, np.float32, "r", start, (parts, kv_heads, tokens, head_dim))
+        if _digest(ids, kv) != header["sha256"]:
+            raise ValueError("its checksum does not fit")
+        return ids.tolist(), kv
+
+    def _make_room(self) -> None:
+        files = sorted(self._directory.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime)
+        excess = sum(path.stat().st_size for path in files) - self._budget_bytes
+        for path in files:
+            if excess <= 0:
+                return
+            excess -= path.stat().st_size
+            path.unlink()
+
+
+def _padded(size: int) -> int:
+    return size + -size % _PAGE
+
+
+def _digest(ids: NDArray[np.int64], kv: NDArray[np.float32]) -> str:
+    digest = hashlib.sha256(ids.tobytes())
+    digest.update(np.ascontiguousarray(kv).data)
+    return digest.hexdigest()

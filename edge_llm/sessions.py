@@ -1,0 +1,125 @@
+"""Conversations that go on: each client's sessions, in sqlite, replies as the tokens that were generated.
+
+Knows nothing of MQTT or of models. Any thread may call it.
+"""
+
+import json
+import logging
+import sqlite3
+from dataclasses import dataclass
+from threading import Lock
+from time import time
+
+from edge_llm.config import SessionsSettings
+from edge_llm.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS message (
+    client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL,
+    role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL,
+    PRIMARY KEY (client, session, number)
+) WITHOUT ROWID;
+"""
+_LATEST = "SELECT client, session, max(time) AS latest FROM message GROUP BY client, session"
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """One turn; ``token_ids`` are a reply's as it was generated, where they are its whole text."""
+
+    role: str
+    content: str
+    token_ids: tuple[int, ...] | None = None
+
+
+class SessionStore:
+    """Sessions by client and id, bounded by count and age; in memory where no file is configured."""
+
+    def __init__(self, settings: SessionsSettings) -> None:
+        """Open or create the database.
+
+        Raises:
+            ConfigError: the file cannot be opened.
+        """
+        self._settings = settings
+        self._lock = Lock()
+        path = settings.file
+        try:
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
+            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(f"sessions.file {path}: {error}") from error
+
+    def load(self, client: str, session: str) -> tuple[StoredMessage, ...]:
+        """The turns of a session, oldest first; none where it is unknown or too old."""
+        since = time() - self._settings.max_age_s
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT role, content, token_ids, time FROM message"
+                " WHERE client = ? AND session = ? ORDER BY number",
+                (client, session),
+            ).fetchall()
+        if not rows or rows[-1][3] < since:
+            return ()
+        return tuple(
+            StoredMessage(role, content, None if ids is None else tuple(json.loads(ids)))
+            for role, content, ids, _ in rows
+        )
+
+    def append(self, client: str, session: str, *messages: StoredMessage) -> None:
+        """Add turns to a session; sessions over the bounds go, the longest unused first. Never raises."""
+        try:
+            with self._lock, self._db as db:
+                self._insert(db, client, session, messages)
+                self._trim(db)
+        except sqlite3.Error as error:  # the reply is made; that it is forgotten must not undo it
+            log.error("sessions.not_saved reason=%s", error)  # noqa: TRY400 - a traceback says no more
+
+    def _insert(
+        self, db: sqlite3.Connection, client: str, session: str, messages: tuple[StoredMessage, ...]
+    ) -> None:
+        (number,) = db.execute(
+            "SELECT coalesce(max(number), 0) FROM message WHERE client = ? AND session = ?", (client, session)
+        ).fetchone()
+        db.executemany(
+            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (client, session, number + n, turn.role, turn.content, _ids(turn), time())
+                for n, turn in enumerate(messages, start=1)
+            ],
+        )
+
+    def _trim(self, db: sqlite3.Connection) -> None:
+        too_old = time() - self._settings.max_age_s
+        latest = db.execute(f"{_LATEST} ORDER BY latest DESC").fetchall()
+        gone = [
+            row[:2] for n, row in enumerate(latest) if n >= self._settings.max_sessions or row[2] < too_old
+        ]
+        db.executemany("DELETE FROM message WHERE client = ? AND session = ?", gone)
+
+    def delete(self, client: str, session: str) -> None:
+        """Forget a session; without effect where it is unknown."""
+        with self._lock, self._db as db:
+            db.execute("DELETE FROM message WHERE client = ? AND session = ?", (client, session))
+
+    def list(self, client: str) -> tuple[str, ...]:
+        """Ids of the client's sessions, the latest used first."""
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT session FROM ({_LATEST}) WHERE client = ? ORDER BY latest DESC",  # noqa: S608 - a constant
+                (client,),
+            ).fetchall()
+        return tuple(session for (session,) in rows)
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._db.close()
+
+
+def _ids(turn: StoredMessage) -> str | None:
+    return None if turn.token_ids is None else json.dumps(turn.token_ids)

@@ -1,0 +1,37 @@
+"""What `edge-llm doctor` says of the host that runs the tests."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_llm.cli import main
+
+
+def test_it_shows_the_plan_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for words in ("processor  ", "cores      ", "memory     ", "cgroup     ", "pinning    auto: CPUs "):
+        assert words in out
+    assert "           - this process may use" in out
+
+
+def test_json_is_one_object_with_units(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {*report["cpu"]["logical_cpus"]} == os.sched_getaffinity(0)
+    assert 1 <= report["cpu"]["physical_cores"] <= len(report["cpu"]["logical_cpus"])
+    assert 0 < report["memory"]["available_bytes"] < report["memory"]["total_bytes"]
+    assert report["pinning_plan"]["mode"] == "pinned"
+    assert {*report["pinning_plan"]["cores"]} <= {*report["cpu"]["logical_cpus"]}
+
+
+def test_it_plans_for_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "edge_llm.yaml"
+    config.write_text("engine: {inference_cores: none}")
+    assert main(["doctor", "--config", str(config)]) == 0
+    assert "as many threads, bound to none" in capsys.readouterr().out
+    config.write_text("engine: {inference_cores: 2-1}")
+    assert main(["doctor", "--config", str(config)]) == 78
+    assert capsys.readouterr().err.startswith("edge-llm: engine.inference_cores: '2-1' ends before it begins")

@@ -1,0 +1,44 @@
+"""Sessions outlive the process and stay within their bounds."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_llm import sessions as module
+from edge_llm.config import SessionsSettings
+from edge_llm.errors import ConfigError
+from edge_llm.sessions import SessionStore, StoredMessage
+
+TURNS = (StoredMessage("user", "Is it warm?"), StoredMessage("assistant", "Ja, ☀.", (5, 7)))
+
+
+def test_turns_survive_a_restart_and_belong_to_their_client(tmp_path: Path) -> None:
+    settings = SessionsSettings(file=tmp_path / "state" / "sessions.db")
+    store = SessionStore(settings)
+    store.append("panel", "s", *TURNS)
+    store.append("panel", "s", StoredMessage("user", "And now?"))
+    # Not closed, as after kill -9.
+    again = SessionStore(settings)
+    assert again.load("panel", "s") == (*TURNS, StoredMessage("user", "And now?"))
+    assert again.load("other", "s") == ()
+    again.delete("panel", "s")
+    assert again.list("panel") == ()
+
+
+def test_the_longest_unused_sessions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(module, "time", lambda: now)
+    store = SessionStore(SessionsSettings(max_sessions=2, max_age_s=100))
+    for now, session in enumerate("abac"):  # noqa: B007 - the clock reads it
+        store.append("panel", session, *TURNS)
+    assert store.list("panel") == ("c", "a")
+    now = 105
+    assert store.load("panel", "a") == ()
+    store.append("panel", "d", *TURNS)
+    assert store.list("panel") == ("d",)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with pytest.raises(ConfigError, match=r"sessions\.file .*plain/x"):
+        SessionStore(SessionsSettings(file=tmp_path / "plain" / "x"))
