@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from edge_llm.bench.prompts import Prompt
+from edge_llm.config import EngineSettings
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Completion, Event, Failure, GenerationRequest, Message, SamplingParams
@@ -46,9 +48,13 @@ class LocalEngine:
         self.bundle = bundle
         self.tokenizer = ChatTokenizer(bundle)
         self.context_tokens = context_tokens
-        decoder = load_decoder(bundle, KVCache(bundle.manifest.kv, slots, context_tokens), threads)
+        cache = KVCache(bundle.manifest.kv, slots, context_tokens)
+        decoder = load_decoder(bundle, cache, threads)
+        # As in the service: the concat flavour keeps its own past.
+        fused = bundle.manifest.flavour == "fused"
+        prefixes = PrefixCache(cache, EngineSettings().prefix_cache_mb * 10**6) if fused else None
         # Without tokens that end a reply, every reply has the length that was asked for.
-        self._scheduler = Scheduler(decoder, self.tokenizer, (), queue_limit=16)
+        self._scheduler = Scheduler(decoder, self.tokenizer, (), 16, prefixes)
         self._thread = Thread(target=self._scheduler.run, name="engine")
 
     def __enter__(self) -> Self:

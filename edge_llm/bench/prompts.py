@@ -41,8 +41,8 @@ _WORDS = (  # plain ones, of one token each in most vocabularies
     "point",
     "home",
 )
-_SYSTEM = "You help."
-"""Short, for some templates put in a long one where there is none."""
+_SYSTEM_WORDS = 3
+"""A system prompt, for some templates put in a long one where there is none; new each time."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Prompts:
 
     def of(self, tokens: int) -> Prompt:
         """A new prompt of ``tokens`` tokens; of as few as the chat template allows where that is more."""
-        return self._build(Message("system", _SYSTEM), tokens)
+        words = self._random.sample(self._words, _SYSTEM_WORDS)
+        return self._build(Message("system", " ".join(words)), tokens)
 
     def with_prefix(self, prefix_tokens: int, tokens: int) -> tuple[Prompt, Prompt]:
         """Two prompts that share a new system prompt of about ``prefix_tokens``; ``tokens`` are their own."""
