@@ -20,7 +20,7 @@ from edge_llm.errors import EdgeLlmError
 from edge_llm.models.bundle import Bundle
 
 GREEDY = SamplingParams(temperature=1.0, top_k=1, top_p=1.0, seed=0)
-"""By top-k and not by temperature 0, which drafts: made-up prompts lead to replies that go in circles, which drafts
+"""By top-k and not by temperature 0, which drafts: made-up prompts lead to replies in circles, which drafts
 always get right, and the figures would be about that."""
 
 
