@@ -147,7 +147,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from edge_llm import service  # noqa: PLC0415 - the clients need no engine
+    from edge_llm import service
 
     service.configure_logging()
     service.serve(load_settings(options.config))
@@ -190,7 +190,7 @@ def _stream(client: Client, fields: dict[str, Any], *, show: bool) -> Done:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from edge_llm import demo  # noqa: PLC0415
+    from edge_llm import demo
 
     bundle = cli_models.cached_bundle(options.model, options.quant)
     with demo.running_demo(bundle.path) as (mqtt, service), Client(mqtt, demo.NODE, "demo") as client:
@@ -206,7 +206,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _demo_ask(client: Client, service: Any, prompt: str, *, as_json: bool) -> None:
-    from edge_llm.demo import peak_rss_mb  # noqa: PLC0415
+    from edge_llm.demo import peak_rss_mb
 
     if not as_json:
         print(f"> {prompt}")
@@ -230,7 +230,7 @@ def _demo_ask(client: Client, service: Any, prompt: str, *, as_json: bool) -> No
 
 
 def _demo_lines(mqtt: MqttSettings) -> str:
-    from edge_llm.demo import NODE  # noqa: PLC0415
+    from edge_llm.demo import NODE
 
     topics = Topics(mqtt.base_topic, NODE)
     return (

@@ -67,7 +67,7 @@ def bench(options: argparse.Namespace) -> int:
     report = _report(bundle, options)
     print(json.dumps(report.to_json()) if options.json else "\n".join(report.lines()))
     if options.chart:
-        from edge_llm.bench.chart import write_chart  # noqa: PLC0415
+        from edge_llm.bench.chart import write_chart
 
         write_chart(report, options.chart)
     return 0
@@ -75,8 +75,8 @@ def bench(options: argparse.Namespace) -> int:
 
 def _report(bundle: Bundle, options: argparse.Namespace) -> "Report":
     with cli_models.extra():
-        from edge_llm.bench.measures import Plan  # noqa: PLC0415 - numpy and ONNX Runtime only for this command
-        from edge_llm.bench.report import Report  # noqa: PLC0415
+        from edge_llm.bench.measures import Plan
+        from edge_llm.bench.report import Report
     plan = Plan.quick() if options.quick else Plan()
     plan = replace(plan, rounds=options.rounds or plan.rounds)
     threads = options.threads or physical_cores()
@@ -98,10 +98,10 @@ def _report(bundle: Bundle, options: argparse.Namespace) -> "Report":
 
 
 def _figures(bundle: Bundle, plan: "Plan", threads: int) -> "list[Figure]":
-    from edge_llm.bench import measures, service_measures  # noqa: PLC0415
-    from edge_llm.bench.figures import Rounds  # noqa: PLC0415
-    from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415
-    from edge_llm.models.progress import Progress  # noqa: PLC0415
+    from edge_llm.bench import measures, service_measures
+    from edge_llm.bench.figures import Rounds
+    from edge_llm.bench.local_engine import LocalEngine
+    from edge_llm.models.progress import Progress
 
     rounds, context = Rounds(), plan.context_tokens(bundle.manifest.context_tokens)
     with Progress() as progress:
@@ -118,8 +118,8 @@ def _figures(bundle: Bundle, plan: "Plan", threads: int) -> "list[Figure]":
 
 
 def _profile(bundle: Bundle, plan: "Plan", threads: int) -> "Profile":
-    from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415
-    from edge_llm.bench.profiling import profile  # noqa: PLC0415
+    from edge_llm.bench.local_engine import LocalEngine
+    from edge_llm.bench.profiling import profile
 
     with LocalEngine(bundle, threads, plan.context_tokens(bundle.manifest.context_tokens)) as engine:
         return profile(engine, plan.rounds, plan.decode_tokens)
@@ -127,11 +127,11 @@ def _profile(bundle: Bundle, plan: "Plan", threads: int) -> "Profile":
 
 def _peers(bundle: Bundle, plan: "Plan", threads: int, options: argparse.Namespace) -> "list[Result]":
     with cli_models.extra():
-        from edge_llm.bench.peer_models import PeerModels  # noqa: PLC0415
-        from edge_llm.bench.peers import run_peers  # noqa: PLC0415
-        from edge_llm.bench.prompts import Prompts  # noqa: PLC0415
-        from edge_llm.engine.tokenizer import ChatTokenizer  # noqa: PLC0415
-        from edge_llm.models.source import open_source  # noqa: PLC0415
+        from edge_llm.bench.peer_models import PeerModels
+        from edge_llm.bench.peers import run_peers
+        from edge_llm.bench.prompts import Prompts
+        from edge_llm.engine.tokenizer import ChatTokenizer
+        from edge_llm.models.source import open_source
     origin = open_source(options.source, cli_models.cache_directory()).origin
     if origin != bundle.manifest.source:
         raise EdgeLlmError(

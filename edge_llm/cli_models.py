@@ -77,11 +77,11 @@ def make_bundle(
 ) -> tuple[Bundle, dict[str, Any]]:
     """Prepare a bundle with bars on standard error; with its quality on a sample if that is asked for."""
     with extra():
-        from edge_llm.models import verify  # noqa: PLC0415 - what needs an extra is imported where it is used
-        from edge_llm.models.mixed import Target  # noqa: PLC0415
-        from edge_llm.models.prepare import prepare_bundle  # noqa: PLC0415
-        from edge_llm.models.progress import Progress  # noqa: PLC0415
-        from edge_llm.models.source import open_source  # noqa: PLC0415
+        from edge_llm.models import verify
+        from edge_llm.models.mixed import Target
+        from edge_llm.models.prepare import prepare_bundle
+        from edge_llm.models.progress import Progress
+        from edge_llm.models.source import open_source
     target = Target(options.target_bytes, options.target_kl) if options else Target()
     with Progress() as progress:
         source = open_source(spec, cache_directory())
@@ -103,9 +103,9 @@ def cached_bundle(spec: str, quantization: str) -> Bundle:
 
 def _export(spec: str, out: Path, quantization: str) -> Bundle:
     with extra():
-        from edge_llm.models.hub import fetch  # noqa: PLC0415
-        from edge_llm.models.optimum import prepare_optimum_bundle  # noqa: PLC0415
-        from edge_llm.models.source import HUB_ID  # noqa: PLC0415
+        from edge_llm.models.hub import fetch
+        from edge_llm.models.optimum import prepare_optimum_bundle
+        from edge_llm.models.source import HUB_ID
     local = Path(spec).is_dir()
     if not local and not HUB_ID.fullmatch(spec):
         raise SourceError(f"{spec} is neither a directory nor a hub id, which is what Optimum exports")
@@ -138,9 +138,9 @@ def verify(options: argparse.Namespace) -> int:
 
 def _verify_against(bundle: Bundle, against: str) -> dict[str, Any]:
     with extra():
-        from edge_llm.models import verify  # noqa: PLC0415
-        from edge_llm.models.progress import Progress  # noqa: PLC0415
-        from edge_llm.models.source import open_source  # noqa: PLC0415
+        from edge_llm.models import verify
+        from edge_llm.models.progress import Progress
+        from edge_llm.models.source import open_source
     with Progress() as progress:
         if (Path(against) / MANIFEST).exists():
             return verify.verify_against_bundle(bundle, open_bundle(Path(against)), progress)
@@ -175,6 +175,6 @@ def _measured_json(measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(measured: dict[str, Any]) -> list[str]:
-    from edge_llm.models.quality import table  # noqa: PLC0415
+    from edge_llm.models.quality import table
 
     return table(measured)
