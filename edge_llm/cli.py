@@ -201,14 +201,14 @@ def _demo(options: argparse.Namespace) -> int:
         print(_demo_lines(mqtt))
         _demo_ask(client, service, demo.PROMPT, as_json=False)
         while prompt := _read_prompt():
-            _demo_ask(client, service, prompt, as_json=False)
+            _demo_ask(client, service, prompt, as_json=False, typed=True)
     return 0
 
 
-def _demo_ask(client: Client, service: Any, prompt: str, *, as_json: bool) -> None:
+def _demo_ask(client: Client, service: Any, prompt: str, *, as_json: bool, typed: bool = False) -> None:
     from edge_llm.demo import peak_rss_mb
 
-    if not as_json:
+    if not as_json and not typed:
         print(f"> {prompt}")
     done = _stream(client, {"text": prompt}, show=not as_json)
     result = {
