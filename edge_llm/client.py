@@ -63,9 +63,8 @@ class Client:
         if not self._online.wait(min(timeout_s, 5.0)):
             raise self._absent(f"is not online at {self._settings.host}:{self._settings.port}")
         request = Request(**fields)
-        payload = request.model_dump_json(exclude_defaults=True, exclude={"id"})[:-1]
-        body = f'{payload}{"," if len(payload) > 1 else ""}"id":"{request.id}"}}'.encode()
-        self._connection.publish(self._topics.request(self._client), body)
+        payload = request.model_dump_json(exclude_none=True).encode()
+        self._connection.publish(self._topics.request(self._client), payload)
         frame: AnyFrame | None = None
         while not isinstance(frame, TERMINAL):
             frame = self._next(request.id, timeout_s)

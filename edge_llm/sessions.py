@@ -6,12 +6,14 @@ Knows nothing of MQTT or of models. Any thread may call it.
 import json
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from time import time
 
 from edge_llm.config import SessionsSettings
-from edge_llm.errors import ConfigError
+from edge_llm.errors import ConfigError, EdgeLlmError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,10 @@ class StoredMessage:
 
 
 class SessionStore:
-    """Sessions by client and id, bounded by count and age; in memory where no file is configured."""
+    """Sessions by client and id, bounded by count and age; in memory where no file is configured.
+
+    All but ``append`` raise EdgeLlmError where the database fails.
+    """
 
     def __init__(self, settings: SessionsSettings) -> None:
         """Open or create the database.
@@ -57,8 +62,8 @@ class SessionStore:
     def load(self, client: str, session: str) -> tuple[StoredMessage, ...]:
         """The turns of a session, oldest first; none where it is unknown or too old."""
         since = time() - self._settings.max_age_s
-        with self._lock:
-            rows = self._db.execute(
+        with self._opened() as db:
+            rows = db.execute(
                 "SELECT role, content, token_ids, time FROM message"
                 " WHERE client = ? AND session = ? ORDER BY number",
                 (client, session),
@@ -73,11 +78,11 @@ class SessionStore:
     def append(self, client: str, session: str, *messages: StoredMessage) -> None:
         """Add turns to a session; sessions over the bounds go, the longest unused first. Never raises."""
         try:
-            with self._lock, self._db as db:
+            with self._opened() as db:
                 self._insert(db, client, session, messages)
                 self._trim(db)
-        except sqlite3.Error as error:  # the reply is made; that it is forgotten must not undo it
-            log.error("sessions.not_saved reason=%s", error)  # noqa: TRY400 - a traceback says no more
+        except EdgeLlmError as error:  # the reply is made; that it is forgotten must not undo it
+            log.error("sessions.not_saved reason=%r", str(error))  # noqa: TRY400 - a traceback says no more
 
     def _insert(
         self, db: sqlite3.Connection, client: str, session: str, messages: tuple[StoredMessage, ...]
@@ -103,17 +108,30 @@ class SessionStore:
 
     def delete(self, client: str, session: str) -> None:
         """Forget a session; without effect where it is unknown."""
-        with self._lock, self._db as db:
+        with self._opened() as db:
             db.execute("DELETE FROM message WHERE client = ? AND session = ?", (client, session))
 
     def list(self, client: str) -> tuple[str, ...]:
         """Ids of the client's sessions, the latest used first."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._opened() as db:
+            rows = db.execute(
                 f"SELECT session FROM ({_LATEST}) WHERE client = ? ORDER BY latest DESC",  # noqa: S608 - a constant
                 (client,),
             ).fetchall()
         return tuple(session for (session,) in rows)
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """The database for the caller alone, in a transaction.
+
+        Raises:
+            EdgeLlmError: it cannot be read or written.
+        """
+        try:
+            with self._lock, self._db as db:
+                yield db
+        except sqlite3.Error as error:
+            raise EdgeLlmError(f"the session store failed: {error}") from error
 
     def close(self) -> None:
         """Close the database."""

@@ -98,7 +98,8 @@ def _best(
 ) -> tuple[str, ...]:
     """Of all subsets of a handful of groups the one that meets the target best."""
     subsets = chain.from_iterable(combinations(groups, size) for size in range(len(groups) + 1))
-    rated = [(total - sum(map(saved.get, s)), sum(map(costs.get, s)), s) for s in subsets]  # type: ignore[arg-type] # get of a known key
+    rated = [(total - sum(saved[g] for g in s), sum(costs[g] for g in s), s) for s in subsets]
+    fitting: list[tuple[float, float, tuple[str, ...]]]
     if target.bytes is not None:
         fitting = [(cost, size, s) for size, cost, s in rated if size <= target.bytes]
         least = f"{min(rated)[0]} bytes"

@@ -94,19 +94,19 @@ def open_source(spec: str, cache: Path) -> Source:
     # The readers are imported when one is needed: each brings packages that the others do without.
     path = Path(spec)
     if spec == DEMO:
-        from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415
+        from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415 - read by its own library
 
         return open_gguf(demo_gguf(cache), origin=DEMO_PACKAGE)
     if path.is_dir():
-        from edge_llm.models.hf_directory import open_directory  # noqa: PLC0415
+        from edge_llm.models.hf_directory import open_directory  # noqa: PLC0415 - read by its own library
 
         return open_directory(path, origin=path.resolve().name)
     if path.suffix == ".gguf":
-        from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415
+        from edge_llm.models.gguf_file import open_gguf  # noqa: PLC0415 - read by its own library
 
         return open_gguf(path, origin=path.name)
     if HUB_ID.fullmatch(spec):
-        from edge_llm.models.hub import open_hub  # noqa: PLC0415
+        from edge_llm.models.hub import open_hub  # noqa: PLC0415 - read by its own library
 
         return open_hub(spec)
     raise SourceError(

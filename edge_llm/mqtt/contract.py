@@ -11,19 +11,6 @@ from edge_llm.config import Identifier
 from edge_llm.errors import RequestError
 
 VERSION = 1
-ErrorCode = Literal[
-    "bad_request",
-    "too_large",
-    "expired",
-    "busy",
-    "rate_limited",
-    "id_conflict",
-    "context_overflow",
-    "timeout",
-    "unavailable",
-    "unsupported_version",
-    "internal",
-]
 RETRYABLE = frozenset({"busy", "rate_limited", "unavailable"})
 MAX_REQUEST_BYTES = 16 * 1024
 EVERYTHING = "*"
@@ -238,6 +225,8 @@ def _parse(payload: bytes, kind: type[Parsed], plain_field: str) -> Parsed:
 
 def parse_request_id(payload: bytes) -> str:
     """The id that a refused request carried, so that its error can name it; else a new one."""
+    if len(payload) > MAX_REQUEST_BYTES:
+        return uuid4().hex
     try:
         return Request(id=json.loads(payload)["id"], text="").id
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -330,7 +319,11 @@ class Done(Frame):
 
 
 class Error(Frame):
-    """Terminal: why there is no whole reply, and ``text``, what was said so far."""
+    """Terminal: why there is no whole reply, and ``text``, what was said so far.
+
+    ``code``: bad_request, too_large, unsupported_version, busy, context_overflow, timeout, unavailable or
+    internal.
+    """
 
     type: Literal["error"] = "error"
     code: str

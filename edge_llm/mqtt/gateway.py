@@ -10,6 +10,7 @@ from collections.abc import Callable
 from threading import Condition
 from time import monotonic
 from typing import Any, Literal, Protocol
+from uuid import uuid4
 
 from edge_llm.config import ID_PATTERN
 from edge_llm.errors import RequestError
@@ -58,6 +59,7 @@ class Reply:
         self._changed = changed
         self._seq = 0
         self._status: dict[str, Any] = {}
+        self._last_status: dict[str, Any] = {}
         self._text: list[str] = []
         self._characters = 0
         self._delta_sent: float | None = None
@@ -66,7 +68,13 @@ class Reply:
     def status(self, state: Literal["queued", "prefill"], **detail: int) -> None:
         """Report how far the request is; only the latest state is of interest."""
         with self._changed:
-            self._status = {"state": state, **detail}
+            self._status = self._last_status = {"state": state, **detail}
+            self._changed.notify()
+
+    def repeat_status(self) -> None:
+        """Say again how far the request is."""
+        with self._changed:
+            self._status = self._last_status
             self._changed.notify()
 
     def delta(self, text: str) -> None:
@@ -187,24 +195,28 @@ class Gateway:
         try:
             request = parse(payload)
         except RequestError as error:
-            refused = Request(id=parse_request_id(payload), text="")
-            self._add(Reply(client, refused, self._changed)).error(error.code, str(error))
+            refused = Reply(client, Request(id=parse_request_id(payload), text=""), self._changed)
+            # Under a key of its own: a good request with the same id may be in flight.
+            self._add(uuid4().hex, refused).error(error.code, str(error))
             raise
         in_flight = self._replies.get((client, request.id))
         if in_flight:  # the broker or the client sent it again: it is being answered
-            in_flight.status("queued")
+            in_flight.repeat_status()
             return
-        reply = self._add(Reply(client, request, self._changed))
+        reply = self._add(request.id, Reply(client, request, self._changed))
         try:
             self._backend.submit(request, reply)
         except RequestError as error:
             reply.error(error.code, str(error), retry_after_ms=error.retry_after_ms)
             raise
+        except Exception:
+            reply.error("internal", "the node failed on this request; see its log")
+            raise
         log.info("request.accepted client=%s id=%s", client, request.id)
 
-    def _add(self, reply: Reply) -> Reply:
+    def _add(self, key: str, reply: Reply) -> Reply:
         with self._changed:
-            self._replies[reply.client, reply.request.id] = reply
+            self._replies[reply.client, key] = reply
         return reply
 
     def _cancel(self, client: str, wanted: str) -> None:

@@ -199,6 +199,17 @@ def command(hub: Hub, client: str, **fields: str) -> dict[str, Any]:
     return answer
 
 
+def test_a_refused_request_does_not_take_the_reply_of_a_good_one_with_its_id(hub: Hub) -> None:
+    hub.publish(TOPICS.request("twice"), json.dumps({**LONG, "id": "x"}))
+    eventually(lambda: [frame for frame in frames(hub, "twice") if frame["type"] == "delta"])
+    hub.publish(TOPICS.request("twice"), json.dumps({"id": "x", "text": 5}))
+    eventually(lambda: [frame for frame in frames(hub, "twice") if frame["type"] == "error"])
+    hub.publish(TOPICS.request("twice"), json.dumps({**LONG, "id": "x"}))
+    eventually(lambda: [f["state"] for f in frames(hub, "twice") if f["type"] == "status"] == 2 * ["prefill"])
+    hub.publish(TOPICS.cancel("twice"), "x")
+    eventually(lambda: [frame for frame in frames(hub, "twice") if frame["type"] == "done"])
+
+
 def test_stop_strings_end_the_reply_and_are_not_in_it(hub: Hub) -> None:
     messages = [{"role": "user", "content": "Repeat exactly: alpha beta gamma delta"}]
     whole = ask(hub, "stopper", id="w", messages=messages, max_tokens=30)[-1]["text"]

@@ -6,7 +6,7 @@ import pytest
 
 from edge_llm import sessions as module
 from edge_llm.config import SessionsSettings
-from edge_llm.errors import ConfigError
+from edge_llm.errors import ConfigError, EdgeLlmError
 from edge_llm.sessions import SessionStore, StoredMessage
 
 TURNS = (StoredMessage("user", "Is it warm?"), StoredMessage("assistant", "Ja, ☀.", (5, 7)))
@@ -36,6 +36,17 @@ def test_the_longest_unused_sessions_go_first(monkeypatch: pytest.MonkeyPatch) -
     assert store.load("panel", "a") == ()
     store.append("panel", "d", *TURNS)
     assert store.list("panel") == ("d",)
+
+
+def test_a_database_that_fails_is_an_error_to_read_and_a_log_line_to_write(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = SessionStore(SessionsSettings())
+    store.close()
+    with pytest.raises(EdgeLlmError, match="the session store failed"):
+        store.load("panel", "s")
+    store.append("panel", "s", *TURNS)
+    assert [record.message.split()[0] for record in caplog.records] == ["sessions.not_saved"]
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
