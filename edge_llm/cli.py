@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_llm import __version__, cli_bench, cli_host, cli_models
+from edge_llm import __version__, cli_bench, cli_check, cli_client, cli_host, cli_models
 from edge_llm.client import Client
 from edge_llm.config import MqttSettings, load_settings
 from edge_llm.errors import EdgeLlmError, RequestError
-from edge_llm.mqtt.contract import Delta, Done, Error, Topics
+from edge_llm.mqtt.topics import Topics
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         run: Callable[[argparse.Namespace], int] = options.run
         return run(options)
     except EdgeLlmError as error:
-        print(f"edge-llm: {error}", file=sys.stderr)
+        code = f"{error.code}: " if isinstance(error, RequestError) else ""
+        print(f"edge-llm: {code}{error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say nothing more
@@ -54,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         "run the service",
         "Serve the configured bundle until SIGTERM. The broker may be away: it is retried forever.",
     )
+    serve.add_argument(
+        "--retire", action="store_true", help="take back what this node left at the broker, and exit"
+    )
     _add_config(serve)
 
     demo = _command(
@@ -77,20 +81,32 @@ def _parser() -> argparse.ArgumentParser:
     ask = _command(
         commands,
         "ask",
-        _ask,
+        cli_client.ask,
         "ask a node one question",
         "Publish a prompt to a node and print its reply as it comes. PROMPT - reads standard input.",
     )
-    ask.add_argument("prompt", metavar="PROMPT")
-    ask.add_argument("--node", metavar="ID", help="default: node.id of the configuration")
-    ask.add_argument("--system", metavar="TEXT", help="a system prompt")
-    ask.add_argument("--max-tokens", type=int, metavar="N")
-    ask.add_argument("--temperature", type=float, metavar="T", help="0 is greedy")
-    ask.add_argument("--seed", type=int, metavar="N")
-    ask.add_argument(
-        "--json", action="store_true", help="print the terminal frame as JSON instead of the text"
-    )
+    cli_client.add_ask(ask)
     _add_config(ask)
+
+    chat = _command(
+        commands,
+        "chat",
+        cli_client.chat,
+        "talk with a node",
+        "Hold a conversation, which the node remembers. /forget begins anew, an empty line or Ctrl-D ends.",
+    )
+    cli_client.add_chat(chat)
+    _add_config(chat)
+
+    state = _command(
+        commands,
+        "state",
+        cli_client.state,
+        "whether a node is online",
+        "Read a node's retained state from the broker; exit code 1 unless it says online. For health checks.",
+    )
+    cli_client.add_whom(state)
+    _add_config(state)
 
     prepare = _command(
         commands,
@@ -117,9 +133,35 @@ def _parser() -> argparse.ArgumentParser:
         "show what this host offers",
         "Show cores, memory, control group limits, and which cores inference takes and why; changes nothing.",
     )
-    for parser_ in (prepare, verify, doctor):
+    check = _command(
+        commands,
+        "check",
+        cli_check.check,
+        "check the configuration, the bundle and the broker",
+        "Try what `serve` would use, without disturbing one that runs. Exit code 1 where something fails;"
+        " warnings (nobody is asked who he is, no encryption, secrets that all may read) do not.",
+    )
+    cli_check.add_check(check)
+    info = _command(
+        commands,
+        "info",
+        cli_client.info,
+        "show what a node says of itself",
+        "Print a node's retained state and info, and its next telemetry where that is waited for, as JSON.",
+    )
+    cli_client.add_info(info)
+    _add_config(info)
+    for parser_ in (prepare, verify, doctor, check):
         parser_.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         _add_config(parser_)
+
+    _command(
+        commands,
+        "schema",
+        _schema,
+        "print the MQTT contract",
+        "Print every topic and payload as AsyncAPI 3, in YAML: for code generators and validators.",
+    )
 
     bench = _command(
         commands,
@@ -147,46 +189,20 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from edge_llm import service
+    from edge_llm import retire, service
+    from edge_llm.event_log import configure_logging
 
-    service.configure_logging()
-    service.serve(load_settings(options.config))
+    configure_logging()
+    run = retire.retire if options.retire else service.serve
+    run(load_settings(options.config))
     return 0
 
 
-def _ask(options: argparse.Namespace) -> int:
-    settings = load_settings(options.config)
-    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
-    fields = {
-        "text": prompt,
-        "system": options.system,
-        "max_tokens": options.max_tokens,
-        "temperature": options.temperature,
-        "seed": options.seed,
-    }
-    with Client(settings.mqtt, options.node or settings.node.id) as client:
-        done = _stream(client, fields, show=not options.json)
-    if options.json:
-        print(done.encode().decode())
+def _schema(_options: argparse.Namespace) -> int:
+    from edge_llm.mqtt.asyncapi import as_yaml
+
+    print(as_yaml(), end="")
     return 0
-
-
-def _stream(client: Client, fields: dict[str, Any], *, show: bool) -> Done:
-    """Ask and print the reply as it comes.
-
-    Raises:
-        RequestError: it ended in an error.
-    """
-    for frame in client.stream(**fields):
-        if isinstance(frame, Delta) and show:
-            print(frame.text, end="", flush=True)
-        if isinstance(frame, Error):
-            raise RequestError(frame.code, f"{frame.code}: {frame.message}")
-        if isinstance(frame, Done):
-            if show:
-                print()
-            return frame
-    raise AssertionError("a stream ends in a terminal frame")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -200,7 +216,7 @@ def _demo(options: argparse.Namespace) -> int:
             return 0
         print(_demo_lines(mqtt))
         _demo_ask(client, service, demo.PROMPT, as_json=False)
-        while prompt := _read_prompt():
+        while prompt := cli_client.read_prompt():
             _demo_ask(client, service, prompt, as_json=False, typed=True)
     return 0
 
@@ -210,7 +226,7 @@ def _demo_ask(client: Client, service: Any, prompt: str, *, as_json: bool, typed
 
     if not as_json and not typed:
         print(f"> {prompt}")
-    done = _stream(client, {"text": prompt}, show=not as_json)
+    done = cli_client.show(client, prompt, quiet=as_json)
     result = {
         "text": done.text,
         "finish_reason": done.finish_reason,
@@ -239,13 +255,6 @@ def _demo_lines(mqtt: MqttSettings) -> str:
         f"  mosquitto_pub -p {mqtt.port} -q 1 -t '{topics.request('shell')}' -m 'Why is the sky blue?'\n"
         "An empty line or Ctrl-D ends."
     )
-
-
-def _read_prompt() -> str:
-    try:
-        return input("> ").strip()
-    except EOFError:
-        return ""
 
 
 if __name__ == "__main__":

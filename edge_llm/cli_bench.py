@@ -108,6 +108,8 @@ def _figures(bundle: Bundle, plan: "Plan", threads: int) -> "list[Figure]":
         with LocalEngine(bundle, threads, context) as engine:
             advance = progress.stage("replies", measures.steps(plan, engine), "turns")
             measures.measure_replies(engine, plan, rounds, advance)
+            advance = progress.stage("drafts", len(measures.questions(plan, engine)), "questions")
+            measures.measure_drafts(engine, plan, rounds, advance)
         with LocalEngine(bundle, threads, context, slots=max(plan.streams)) as engine:
             advance = progress.stage("streams", plan.rounds * len(plan.streams), "turns")
             measures.measure_streams(engine, plan, rounds, advance)

@@ -6,6 +6,7 @@ import resource
 from dataclasses import asdict
 from typing import Any
 
+from edge_llm.cli_sensors import report_sensors, sensor_lines
 from edge_llm.config import load_settings
 from edge_llm.host.cgroup import read_limits
 from edge_llm.host.cpu import plan_pinning, read_caches, read_model_name, read_topology
@@ -15,11 +16,12 @@ from edge_llm.host.memory import read_memory
 
 def doctor(options: argparse.Namespace) -> int:
     """Show cores, memory, limits and the pinning plan of the configuration."""
-    report = _report(load_settings(options.config).engine.inference_cores)
+    settings = load_settings(options.config)
+    report = _report(settings.engine.inference_cores) | report_sensors(settings.telemetry)
     if options.json:
         print(json.dumps(report))
     else:
-        print(*_lines(report), sep="\n")
+        print(*_lines(report), *sensor_lines(report), sep="\n")
     return 0
 
 

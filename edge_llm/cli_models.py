@@ -40,6 +40,14 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
         default="fused",
         help="optimum: any architecture that it knows, from a directory or hub id (default: %(default)s)",
     )
+    parser.add_argument(
+        "--calibrate",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="int4, mixed: round what gets 4 bits for text that the model writes first, or for this file of"
+        " text or chat JSONL; stands behind SOURCE",
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--target-bytes", type=int, metavar="N", help="mixed: bytes read a token, at most")
     target.add_argument("--target-kl", type=float, metavar="X", help="mixed: KL divergence to int8, at most")
@@ -52,6 +60,10 @@ def prepare(options: argparse.Namespace) -> int:
     source, out = options.source or engine.source, options.out or engine.bundle
     if options.quant != "mixed" and (options.target_bytes or options.target_kl):
         raise EdgeLlmError("--target-bytes and --target-kl go with --quant mixed")
+    if options.calibrate is not None and (
+        options.quant not in ("int4", "mixed") or options.exporter != "fused"
+    ):
+        raise EdgeLlmError("--calibrate goes with --quant int4 or mixed, and with the fused exporter")
     if options.exporter == "optimum":
         bundle, measured = _export(source, out, options.quant), dict[str, Any]()
     else:
@@ -78,14 +90,17 @@ def make_bundle(
     """Prepare a bundle with bars on standard error; with its quality on a sample if that is asked for."""
     with extra():
         from edge_llm.models import verify
+        from edge_llm.models.calibration_text import read_pieces
         from edge_llm.models.mixed import Target
         from edge_llm.models.prepare import prepare_bundle
         from edge_llm.models.progress import Progress
         from edge_llm.models.source import open_source
     target = Target(options.target_bytes, options.target_kl) if options else Target()
+    file = options.calibrate if options else None
+    pieces = read_pieces(Path(file)) if file else None if file is None else []
     with Progress() as progress:
         source = open_source(spec, cache_directory())
-        bundle = prepare_bundle(source, out, quantization, progress, target)
+        bundle = prepare_bundle(source, out, quantization, progress, target, pieces)
         if not quality:
             return bundle, {}
         return bundle, verify.verify_against_source(bundle, source, progress, verify.SAMPLE_EVERY)

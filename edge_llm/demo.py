@@ -72,8 +72,10 @@ def broker_command(port: int, directory: Path) -> tuple[list[str], Literal["5", 
 
 
 @contextmanager
-def running_demo(bundle: Path) -> Iterator[tuple[MqttSettings, psutil.Popen]]:
+def running_demo(bundle: Path, **engine: object) -> Iterator[tuple[MqttSettings, psutil.Popen]]:
     """Broker and service on a free port; yields how to reach them, and the service's process.
+
+    ``engine`` are settings of that section beside ``bundle``.
 
     Raises:
         EdgeLlmError: one of the two ended at once; its last words are in the text.
@@ -85,7 +87,8 @@ def running_demo(bundle: Path) -> Iterator[tuple[MqttSettings, psutil.Popen]]:
         broker = stack.enter_context(process(command, work / "broker.log"))
         _wait_for_port(port, broker, work / "broker.log")
         mqtt = MqttSettings(host="127.0.0.1", port=port, protocol=protocol)
-        settings = {"NODE__ID": NODE, "ENGINE__BUNDLE": bundle}
+        settings: dict[str, object] = {"NODE__ID": NODE, "ENGINE__BUNDLE": bundle, "ENGINE__GRACE_S": 0}
+        settings |= {f"ENGINE__{name.upper()}": value for name, value in engine.items()}
         settings |= {f"MQTT__{name.upper()}": getattr(mqtt, name) for name in ("host", "port", "protocol")}
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
         environment |= {ENV_PREFIX + name: str(value) for name, value in settings.items()}

@@ -4,7 +4,6 @@ Knows nothing of MQTT or of models. Any thread may call it.
 """
 
 import json
-import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,14 @@ from time import time
 
 from edge_llm.config import SessionsSettings
 from edge_llm.errors import ConfigError, EdgeLlmError
+from edge_llm.event_log import EventLog
 
-log = logging.getLogger(__name__)
+log = EventLog(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL,
-    role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL,
+    role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL, request TEXT NOT NULL,
     PRIMARY KEY (client, session, number)
 ) WITHOUT ROWID;
 """
@@ -59,14 +59,17 @@ class SessionStore:
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"sessions.file {path}: {error}") from error
 
-    def load(self, client: str, session: str) -> tuple[StoredMessage, ...]:
-        """The turns of a session, oldest first; none where it is unknown or too old."""
+    def load(self, client: str, session: str, request: str = "") -> tuple[StoredMessage, ...]:
+        """The turns of a session, oldest first, but those of ``request``; none where it is unknown or old.
+
+        A node that is killed between a reply and its delivery makes the reply again, from the same history.
+        """
         since = time() - self._settings.max_age_s
         with self._opened() as db:
             rows = db.execute(
                 "SELECT role, content, token_ids, time FROM message"
-                " WHERE client = ? AND session = ? ORDER BY number",
-                (client, session),
+                " WHERE client = ? AND session = ? AND request != ? ORDER BY number",
+                (client, session, request),
             ).fetchall()
         if not rows or rows[-1][3] < since:
             return ()
@@ -75,25 +78,37 @@ class SessionStore:
             for role, content, ids, _ in rows
         )
 
-    def append(self, client: str, session: str, *messages: StoredMessage) -> None:
-        """Add turns to a session; sessions over the bounds go, the longest unused first. Never raises."""
+    def append(self, client: str, session: str, request: str, *messages: StoredMessage) -> None:
+        """Add the turns of ``request``, in place of such that it has already; never raises.
+
+        Sessions over the bounds go, the longest unused first.
+        """
         try:
             with self._opened() as db:
-                self._insert(db, client, session, messages)
+                db.execute(
+                    "DELETE FROM message WHERE client = ? AND session = ? AND request = ?",
+                    (client, session, request),
+                )
+                self._insert(db, client, session, request, messages)
                 self._trim(db)
         except EdgeLlmError as error:  # the reply is made; that it is forgotten must not undo it
-            log.error("sessions.not_saved reason=%r", str(error))  # noqa: TRY400 - a traceback says no more
+            log.error("sessions.not_saved", reason=str(error))  # noqa: TRY400 - a traceback says no more
 
     def _insert(
-        self, db: sqlite3.Connection, client: str, session: str, messages: tuple[StoredMessage, ...]
+        self,
+        db: sqlite3.Connection,
+        client: str,
+        session: str,
+        request: str,
+        messages: tuple[StoredMessage, ...],
     ) -> None:
         (number,) = db.execute(
             "SELECT coalesce(max(number), 0) FROM message WHERE client = ? AND session = ?", (client, session)
         ).fetchone()
         db.executemany(
-            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (client, session, number + n, turn.role, turn.content, _ids(turn), time())
+                (client, session, number + n, turn.role, turn.content, _ids(turn), time(), request)
                 for n, turn in enumerate(messages, start=1)
             ],
         )

@@ -1,31 +1,39 @@
 """The real parts that tests share: the demo model's bundles, a mosquitto, a service process."""
 
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edge_llm.demo import free_port
 from edge_llm.models.bundle import Bundle, open_bundle
 from edge_llm.models.prepare import Quantization, prepare_bundle
 from edge_llm.models.progress import Progress
 from edge_llm.models.source import Source, open_source
-from edge_llm.mqtt.contract import Topics
+from edge_llm.mqtt import asyncapi
+from edge_llm.mqtt.topics import OFFLINE, ONLINE, Topics
 
 NODE = "kitchen-pc"
 TOPICS = Topics("edge_llm", NODE)
 
 
-def eventually(what: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+def eventually(what: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """Wait until ``what`` returns something true, and return that."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
@@ -54,19 +62,30 @@ def bundle(demo_source: Source, tmp_path_factory: pytest.TempPathFactory) -> Cal
     return get
 
 
+def answers(port: int) -> bool:
+    """Whether somebody listens on loopback."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
 class Broker:
     """A real mosquitto on a port of its own, that can be killed and started again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, config: str = "") -> None:
         self.port = free_port()
         self._config = directory / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        # mosquitto drops, in silence, what is above 1,000 messages a client (max_queued_messages).
+        unbounded = "max_queued_messages 0\n"
+        open_to_all = f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{unbounded}"
+        self._config.write_text(config.replace("{port}", str(self.port)) or open_to_all)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         path = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         assert path, "install mosquitto (scripts/test does)"
         self._process = subprocess.Popen([path, "-c", self._config], stderr=subprocess.DEVNULL)
+        eventually(lambda: answers(self.port))
 
     def kill(self) -> None:
         assert self._process
@@ -116,31 +135,46 @@ class Service:
 class Hub:
     """A bare paho client that records whatever arrives; it shares no code with the product."""
 
-    def __init__(self, port: int, *topics: str, version: str = "5") -> None:
+    def __init__(
+        self,
+        port: int,
+        *topics: str,
+        version: str = "5",
+        prepare: Callable[[paho.Client], object] = lambda _client: None,
+    ) -> None:
         protocol = MQTTProtocolVersion.MQTTv5 if version == "5" else MQTTProtocolVersion.MQTTv311
         self.messages: list[tuple[str, bytes]] = []
-        self._subscribed = 0
+        self.properties: list[Any] = []
+        self.subscribed = 0
         self._topics = [(topic, 1) for topic in topics]
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
+        prepare(self._client)
+        self._client.connect("localhost", port)
         self._client.loop_start()
-        eventually(lambda: self._subscribed)
+        eventually(lambda: self.subscribed)
 
     def _on_connect(self, *_: Any) -> None:
         self._client.subscribe(self._topics)
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        self.properties.append(message.properties)
         self.messages.append((message.topic, bytes(message.payload)))
 
     def _on_subscribe(self, *_: Any) -> None:
-        self._subscribed += 1
+        self.subscribed += 1
 
-    def publish(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+    def publish(
+        self, topic: str, payload: bytes | str, *, retain: bool = False, qos: int = 1, **properties: Any
+    ) -> None:
+        """``properties`` are MQTT 5's, by the names that paho has for them."""
+        sent = Properties(PacketTypes.PUBLISH) if properties else None  # type: ignore[no-untyped-call]  # paho's
+        for name, value in properties.items():
+            setattr(sent, name, value)
+        self._client.publish(topic, payload, qos, retain, sent).wait_for_publish(10)
 
     def on(self, topic: str) -> list[bytes]:
         return [payload for its_topic, payload in list(self.messages) if its_topic == topic]
@@ -148,3 +182,26 @@ class Hub:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        for topic, payload in self.messages:
+            validate(topic, payload)
+
+
+@cache
+def _validator(channel: str) -> jsonschema.Draft202012Validator:
+    """For the frames of one kind of topic, without fields that the contract does not name."""
+    document = asyncapi.document()
+    schemas = document["components"]["schemas"]
+    for schema in schemas.values():
+        schema["additionalProperties"] = False
+    names = document["channels"][channel]["messages"]
+    options = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return jsonschema.Draft202012Validator({"anyOf": options, "components": {"schemas": schemas}})
+
+
+def validate(topic: str, payload: bytes) -> None:
+    """Hold what a node has published against the AsyncAPI document."""
+    parts = topic.split("/")
+    if parts[0] == "edge_llm" and len(parts) > 2 and parts[2] in ("stream", "reply", "info", "telemetry"):
+        _validator(parts[2]).validate(json.loads(payload))
+    if parts[0] == "edge_llm" and len(parts) > 2 and parts[2] == "state":
+        assert payload in (ONLINE, OFFLINE)

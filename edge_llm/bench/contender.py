@@ -144,6 +144,30 @@ def onnxruntime_genai(model: Path, threads: int) -> Answer:
     return _timed(generate)
 
 
+def openvino_genai(model: Path, threads: int) -> Answer:
+    """A GGUF file, which OpenVINO GenAI converts when it reads it."""
+    genai, np = import_module("openvino_genai"), import_module("numpy")
+    tensor = import_module("openvino").Tensor
+    pipeline = genai.LLMPipeline(str(model), "CPU", INFERENCE_NUM_THREADS=threads)
+
+    def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
+        prompt = np.array([ids], np.int64)
+        config = genai.GenerationConfig(max_new_tokens=count, min_new_tokens=count, do_sample=False)
+
+        class Streamer(genai.StreamerBase):  # type: ignore[misc, name-defined]  # imported by name
+            def write(self, _token: int | list[int]) -> Any:
+                on_token()
+                return genai.StreamingStatus.RUNNING
+
+            def end(self) -> None:
+                pass
+
+        tokens = genai.TokenizedInputs(tensor(prompt), tensor(np.ones_like(prompt)))
+        pipeline.generate(tokens, config, Streamer())
+
+    return _timed(generate)
+
+
 def _timed(generate: Generate) -> Answer:
     def answer(request: dict[str, Any]) -> tuple[float, float]:
         times: list[float] = []
@@ -161,6 +185,7 @@ KINDS: dict[str, tuple[Callable[[Path, int], Answer], str]] = {
     "optimum": (optimum, "onnxruntime"),
     "pytorch": (pytorch, "torch"),
     "onnxruntime_genai": (onnxruntime_genai, "onnxruntime-genai"),
+    "openvino_genai": (openvino_genai, "openvino-genai"),
 }
 """Each kind's function, and the distribution whose version it reports."""
 

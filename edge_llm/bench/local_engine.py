@@ -22,6 +22,8 @@ from edge_llm.models.bundle import Bundle
 GREEDY = SamplingParams(temperature=1.0, top_k=1, top_p=1.0, seed=0)
 """By top-k and not by temperature 0, which drafts: made-up prompts lead to replies in circles, which drafts
 always get right, and the figures would be about that."""
+DRAFTING = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
+"""As the service decodes greedily: the same tokens, with drafts."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,19 @@ class LocalEngine:
         self._scheduler.stop()
         self._thread.join()
 
-    def run(self, prompt: Prompt | Sequence[Message], max_tokens: int) -> Reply:
-        """One greedy reply of ``max_tokens`` tokens.
+    def run(
+        self, prompt: Prompt | Sequence[Message], max_tokens: int, sampling: SamplingParams = GREEDY
+    ) -> Reply:
+        """One reply of ``max_tokens`` tokens.
 
         Raises:
             EdgeLlmError: the engine failed.
         """
-        return self.submit(prompt, max_tokens).result()
+        return self.submit(prompt, max_tokens, sampling).result()
 
-    def submit(self, prompt: Prompt | Sequence[Message], max_tokens: int) -> Future[Reply]:
+    def submit(
+        self, prompt: Prompt | Sequence[Message], max_tokens: int, sampling: SamplingParams = GREEDY
+    ) -> Future[Reply]:
         """Queue a request; its reply is the future's result."""
         messages = prompt.messages if isinstance(prompt, Prompt) else tuple(prompt)
         future: Future[Reply] = Future()
@@ -91,5 +97,5 @@ class LocalEngine:
             elif isinstance(event, Failure):
                 future.set_exception(EdgeLlmError(f"the engine failed: {event.message}"))
 
-        self._scheduler.submit(GenerationRequest(messages, max_tokens, GREEDY), emit)
+        self._scheduler.submit(GenerationRequest(messages, max_tokens, sampling), emit)
         return future

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from time import monotonic
 
 from edge_llm.bench.figures import Rounds
-from edge_llm.bench.local_engine import LocalEngine
+from edge_llm.bench.local_engine import DRAFTING, GREEDY, LocalEngine
 from edge_llm.bench.prompts import Prompts
+from edge_llm.engine.types import SamplingParams
 from edge_llm.models.progress import Advance
+from edge_llm.models.quality import Conversation, conversations, fitting
 
 OWN_TOKENS = 20
 """New tokens behind a prefix that is known."""
@@ -79,6 +81,29 @@ def _measure_prefix(engine: LocalEngine, plan: Plan, prompts: Prompts, rounds: R
     note = f"{warm.cached_tokens} of {warm.prompt_tokens} tokens cached"
     rounds.add("TTFT with a new prefix", "ms", cold.ttft_ms, plan.prefix_tokens)
     rounds.add("warm TTFT, the same prefix", "ms", warm.ttft_ms, plan.prefix_tokens, note)
+
+
+def measure_drafts(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
+    """Decoding with drafts against decoding without, on questions that people ask; a value a question."""
+    drafted = accepted = 0
+    for conversation in questions(plan, engine):
+        question, reply = conversation.messages[:-1], conversation.messages[-1]
+        # No longer than a reply is: what comes after its end goes in circles, which drafts always get right.
+        tokens = min(plan.decode_tokens, len(engine.tokenizer.encode_text(reply.content)))
+        rates: dict[SamplingParams, list[float]] = {}
+        for sampling in (GREEDY, DRAFTING, DRAFTING, GREEDY):
+            stats = engine.run(question, tokens, sampling).completion.stats
+            rates.setdefault(sampling, []).append(stats.tokens_per_second)
+            drafted, accepted = drafted + stats.draft_tokens, accepted + stats.accepted_tokens
+        note = f"{accepted} of {drafted} drafted tokens right"
+        rounds.add("with drafts / without", "%", 100 * sum(rates[DRAFTING]) / sum(rates[GREEDY]), note=note)
+        advance("question")
+
+
+def questions(plan: Plan, engine: LocalEngine) -> list[Conversation]:
+    """Shipped conversations to draft in, those that the context holds; the more rounds, the more of them."""
+    found = fitting(conversations("calibration"), engine.tokenizer, engine.context_tokens)
+    return found[:: max(1, len(found) // (5 * plan.rounds))]
 
 
 def measure_streams(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:

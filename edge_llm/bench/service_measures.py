@@ -1,5 +1,7 @@
-"""Measures of the whole service as a process, behind a broker: ready, memory, idle, and what MQTT costs."""
+"""Measures of the service as a process, behind a broker: starts, memory, idling, and what MQTT costs."""
 
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from threading import Event
 from time import monotonic, sleep, time
 
@@ -7,49 +9,93 @@ import psutil
 
 from edge_llm.bench.figures import Rounds
 from edge_llm.bench.local_engine import LocalEngine
-from edge_llm.bench.measures import Plan
-from edge_llm.client import Client
+from edge_llm.bench.measures import OWN_TOKENS, Plan
+from edge_llm.bench.prompts import Prompt, Prompts
+from edge_llm.client import ChatMessage, Client
 from edge_llm.config import MqttSettings
 from edge_llm.demo import NODE, peak_rss_mb, running_demo
 from edge_llm.engine.types import Message
 from edge_llm.errors import EdgeLlmError
 from edge_llm.models.progress import Advance
 from edge_llm.mqtt.client import Connection
-from edge_llm.mqtt.contract import ONLINE, Done, Topics
+from edge_llm.mqtt.client import Message as Arrived
+from edge_llm.mqtt.contract import Done
+from edge_llm.mqtt.topics import ONLINE, Topics
 
-STARTS = 3
+RESTARTS = 2
 PROMPT = "Tell me a long story about a lighthouse keeper and his cat."
 """Its reply should not end before the tokens that are asked here."""
 _SETTLE_S = 1.0
+_PAUSE_S = 3.0
 
 
 def steps(plan: Plan) -> int:
     """How often ``measure_service`` advances."""
-    return min(STARTS, plan.rounds) + plan.rounds + 2
+    return _starts(plan) + 2 * plan.rounds + 2
+
+
+def _starts(plan: Plan) -> int:
+    return 1 + min(RESTARTS, plan.rounds)
 
 
 def measure_service(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
     """Start the service on the engine's bundle several times, then measure the last one at work and idle."""
-    starts = min(STARTS, plan.rounds)
-    for start in range(starts):
-        with running_demo(engine.bundle.path) as (mqtt, service):
+    prompts = Prompts(engine.tokenizer, seed=3)
+    known, again = prompts.with_prefix(plan.prefix_tokens, OWN_TOKENS)
+    with ExitStack() as last, TemporaryDirectory(prefix="edge_llm-bench-") as store:
+        for start in range(_starts(plan)):
+            last.close()
+            mqtt, service = last.enter_context(running_demo(engine.bundle.path, prefix_store=store))
             _wait_online(mqtt)
             rounds.add("time to ready", "ms", 1000 * (time() - service.create_time()))
+            client = last.enter_context(Client(mqtt, NODE, "bench"))
+            if start:
+                fresh, _ = prompts.with_prefix(plan.prefix_tokens, OWN_TOKENS)
+                _measure_restart(client, fresh, again, plan.prefix_tokens, rounds)
+            else:
+                client.prepare(system=known.messages[0].content)
             advance("start")
-            if start < starts - 1:
-                continue
-            _measure_overhead(engine, mqtt, plan, rounds, advance)
-            rounds.add("peak memory of the service", "MB", peak_rss_mb(service.pid))
-            advance("memory")
-            rounds.add("idle CPU of the service", "% of a core", _idle_percent(service, plan.idle_s))
-            advance("idle")
+        _measure_overhead(engine, client, plan, rounds, advance)
+        _measure_after_pause(client, plan, rounds, advance)
+        rounds.add("peak memory of the service", "MB", peak_rss_mb(service.pid))
+        advance("memory")
+        rounds.add("idle CPU of the service", "% of a core", _idle_percent(service, plan.idle_s))
+        advance("idle")
+
+
+def _measure_restart(client: Client, fresh: Prompt, known: Prompt, at: int, rounds: Rounds) -> None:
+    """TTFT behind a prefix that an earlier process of the service had prepared, and behind a new one."""
+    done = _first_token(client, known)
+    cold = _ttft_ms(client, fresh)
+    cached = f"{done.usage.cached_tokens} of {done.usage.prompt_tokens} tokens from disk"
+    rounds.add("TTFT after a restart, from disk", "ms", done.timing_ms.ttft, at, cached)
+    rounds.add("cold / from disk", "times", cold / done.timing_ms.ttft, at)
+
+
+def _measure_after_pause(client: Client, plan: Plan, rounds: Rounds, advance: Advance) -> None:
+    """What a pause adds to the first token, which comes from threads that slept and caches that cooled."""
+    prompt = Prompt((Message("user", PROMPT),), ())
+    for _ in range(plan.rounds):
+        at_once = _ttft_ms(client, prompt)
+        sleep(min(_PAUSE_S, plan.idle_s))
+        rounds.add("first token after a pause, extra", "ms", _ttft_ms(client, prompt) - at_once)
+        advance("pause")
+
+
+def _ttft_ms(client: Client, prompt: Prompt) -> float:
+    return _first_token(client, prompt).timing_ms.ttft
+
+
+def _first_token(client: Client, prompt: Prompt) -> Done:
+    messages = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+    return client.ask(messages=tuple(map(ChatMessage.model_validate, messages)), max_tokens=1)
 
 
 def _wait_online(mqtt: MqttSettings) -> None:
     online = Event()
 
-    def on_message(_topic: str, payload: bytes, _retained: bool) -> None:  # noqa: FBT001 - paho's message
-        if payload == ONLINE:
+    def on_message(message: Arrived) -> None:
+        if message.payload == ONLINE:
             online.set()
 
     state = (Topics(mqtt.base_topic, NODE).state,)
@@ -63,21 +109,20 @@ def _wait_online(mqtt: MqttSettings) -> None:
 
 
 def _measure_overhead(
-    engine: LocalEngine, mqtt: MqttSettings, plan: Plan, rounds: Rounds, advance: Advance
+    engine: LocalEngine, client: Client, plan: Plan, rounds: Rounds, advance: Advance
 ) -> None:
     """The same reply through the broker and from the engine alone, by turns."""
-    with Client(mqtt, NODE, "bench") as client:
-        tokens, _ = _ask(client, plan.decode_tokens)  # greedy: the same again in every round
-        for number in range(plan.rounds):
-            if number % 2:  # each goes first as often as the other
-                alone = _alone(engine, tokens)
-            _, through = _ask(client, tokens)
-            if not number % 2:
-                alone = _alone(engine, tokens)
-            rounds.add("decode through the broker", "tokens/s", through, note=f"{tokens} tokens a reply")
-            rounds.add("decode of the engine alone", "tokens/s", alone)
-            rounds.add("through the broker / alone", "%", 100 * through / alone)
-            advance("broker")
+    tokens, _ = _ask(client, plan.decode_tokens)  # greedy: the same again in every round
+    for number in range(plan.rounds):
+        if number % 2:  # each goes first as often as the other
+            alone = _alone(engine, tokens)
+        _, through = _ask(client, tokens)
+        if not number % 2:
+            alone = _alone(engine, tokens)
+        rounds.add("decode through the broker", "tokens/s", through, note=f"{tokens} tokens a reply")
+        rounds.add("decode of the engine alone", "tokens/s", alone)
+        rounds.add("through the broker / alone", "%", 100 * through / alone)
+        advance("broker")
 
 
 def _alone(engine: LocalEngine, tokens: int) -> float:

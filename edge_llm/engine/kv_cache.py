@@ -24,6 +24,11 @@ class KVCache:
         self.lengths = [0] * slots
         self._free = list(reversed(range(slots)))
 
+    @property
+    def bytes(self) -> int:
+        """Of the whole pool, whether used or not."""
+        return sum(array.nbytes for array in self.arrays)
+
     def acquire(self) -> int | None:
         """An empty slot for the caller alone, or None when all are taken."""
         if not self._free:

@@ -7,7 +7,6 @@ with one log line.
 
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
+from edge_llm.event_log import EventLog
+
+log = EventLog(__name__)
 
 FORMAT_VERSION = 1
 _PAGE = 4096
@@ -51,7 +52,7 @@ class PrefixStore:
             partial.rename(path)
             self._make_room()
         except OSError as error:
-            log.warning("prefix_store.not_saved directory=%s reason=%r", self._directory, error.strerror)
+            log.warning("prefix_store.not_saved", directory=self._directory, reason=error.strerror)
 
     def load(self) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """Every prefix that fits this bundle, its keys and values mapped from the file."""
@@ -59,7 +60,7 @@ class PrefixStore:
             try:
                 yield self._read(path)
             except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("prefix_store.ignored file=%s reason=%s", path.name, error)
+                log.warning("prefix_store.ignored", file=path.name, reason=error)
 
     def _read(self, path: Path) -> tuple[list[int], NDArray[np.float32]]:
         with path.open("rb") as file:

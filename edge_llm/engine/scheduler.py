@@ -1,7 +1,6 @@
 """The engine's loop: admit, prefill a chunk, decode, emit, retire. Owns the decoder and its slots."""
 
-import logging
-from collections import deque
+from collections import Counter, deque
 from threading import Condition
 from time import monotonic
 
@@ -13,10 +12,11 @@ from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Emit, FinishReason, GenerationRequest
+from edge_llm.engine.types import Emit, FinishReason, GenerationRequest, Queued
 from edge_llm.errors import ContextOverflowError, EdgeLlmError, RequestError
+from edge_llm.event_log import EventLog
 
-log = logging.getLogger(__name__)
+log = EventLog(__name__)
 
 PREFILL_CHUNK = 256
 SHARED_PREFILL_CHUNK = 64
@@ -26,6 +26,8 @@ _LAST_FED = 2
 """Tokens, at least, of a prompt's last pass. One would do for logits, but ONNX Runtime's attention adds up
 in another order for one token than for several, and int8 activations make that noise visible: a cached
 prompt would not always get the tokens that it gets cold."""
+
+_STOPPING = "unavailable", "the node is stopping"
 
 
 class Scheduler:
@@ -48,52 +50,64 @@ class Scheduler:
         self._changed = Condition()
         self._waiting: deque[Sequence] = deque()
         self._active: list[Sequence] = []
-        self._stopping = False
+        self._stop_by: float | None = None
+        self._turns = 0
         self._acceptance = 0.5
 
-    def submit(self, request: GenerationRequest, emit: Emit) -> tuple[Sequence, int]:
-        """Queue a request; returns its handle for ``cancel`` and how many are served before it.
+    def submit(self, request: GenerationRequest, emit: Emit) -> Sequence:
+        """Queue a request; returns its handle for ``cancel``.
 
         Raises:
             RequestError: the queue is full (busy), or the service stops (unavailable).
         """
         sequence = Sequence(request, emit)
         with self._changed:
-            if self._stopping:
-                raise RequestError("unavailable", "the node is stopping", retry_after_ms=5000)
+            if self._stop_by is not None:
+                raise RequestError(*_STOPPING, retry_after_ms=5000)
             free = len(self._decoder.cache.lengths) - len(self._active)
+            behind = max(0, len(self._waiting) - free)  # the others have a slot as soon as the loop comes by
             position = max(0, len(self._waiting) - free + 1)
-            if len(self._waiting) >= self._queue_limit:
-                raise RequestError("busy", f"{len(self._waiting)} requests wait already", retry_after_ms=2000)
+            if behind >= self._queue_limit and not request.again:
+                raise RequestError("busy", f"{behind} requests wait already", retry_after_ms=2000)
+            emit(Queued(position))
             self._waiting.append(sequence)
             self._changed.notify()
-        return sequence, position
+        return sequence
 
     def cancel(self, sequence: Sequence) -> None:
         """End a request within one step; without effect once it is over."""
         sequence.cancelled = True
 
-    def stop(self) -> None:
-        """Make ``run`` fail whatever is left with ``unavailable``, and return."""
+    @property
+    def progress(self) -> int | None:
+        """Turns of the loop so far, each at most a chunk of a prompt and a step; None while idle."""
+        return self._turns if self._waiting or self._active else None
+
+    def stop(self, grace_s: float = 0) -> None:
+        """Make ``run`` return when the replies in the making are whole, ``grace_s`` from now at the latest.
+
+        What waits fails with ``unavailable`` at once, what is not whole by then does so too.
+        """
         with self._changed:
-            self._stopping = True
+            self._stop_by = monotonic() + grace_s
             self._changed.notify()
 
     def run(self) -> None:
         """Serve until ``stop``; the body of the engine thread."""
         while self._has_work():
+            self._turns += 1
             self._drop_ended()
             self._admit()
             self._prefill()
             self._decode()
         for sequence in (*self._active, *self._waiting):
-            sequence.fail("unavailable", "the node is stopping")
+            sequence.fail(*_STOPPING)
 
     def _has_work(self) -> bool:
         """Wait for a request; False when it is time to stop."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._waiting or self._active)
-            return not self._stopping
+            self._changed.wait_for(lambda: self._stop_by is not None or self._waiting or self._active)
+            return self._stop_by is None or (bool(self._active) and monotonic() < self._stop_by)
 
     def _drop_ended(self) -> None:
         now = monotonic()
@@ -105,6 +119,12 @@ class Scheduler:
             elif sequence.request.deadline is not None and now > sequence.request.deadline:
                 self._release(sequence)
                 sequence.fail("timeout", "the reply took longer than its timeout_s")
+            elif sequence.slot < 0 and self._stop_by is not None:
+                self._release(sequence)
+                sequence.fail(*_STOPPING)
+            elif sequence.slot < 0 and sequence.request.begin_by and now > sequence.request.begin_by:
+                self._release(sequence)
+                sequence.fail("expired", "the request waited longer than its ttl_s: it was not begun")
 
     def _admit(self) -> None:
         """Move waiting requests into free slots, oldest first, with what is known of their prompts."""
@@ -128,10 +148,12 @@ class Scheduler:
                 sequence.drafter = Drafter(self._acceptance)
 
     def _next_waiting(self) -> Sequence | None:
-        """The oldest request whose session is not being served already."""
+        """The oldest request of those owners who are served least now, and whose session is not."""
         busy = {s.request.session for s in self._active} - {None}
+        served = Counter(s.request.owner for s in self._active)
         with self._changed:
-            return next((s for s in self._waiting if s.request.session not in busy), None)
+            ready = (s for s in self._waiting if s.request.session not in busy)
+            return min(ready, key=lambda sequence: served[sequence.request.owner], default=None)
 
     def _fit(self, sequence: Sequence) -> list[int]:
         """The prompt's ids, with as much of the session's history as the context holds beside a reply.

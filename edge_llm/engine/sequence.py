@@ -57,6 +57,7 @@ class Sequence:
     """One request from its submission on; the engine thread's own, but for ``cancelled``.
 
     ``ids`` are the prompt's tokens and the reply's; the first ``cache.lengths[slot]`` of them are fed.
+    ``first_token`` is when (time.monotonic) the reply began.
     """
 
     def __init__(self, request: GenerationRequest, emit: Emit) -> None:
@@ -78,7 +79,7 @@ class Sequence:
         self._text: list[str] = []
         self._submitted = monotonic()
         self._admitted: float | None = None
-        self._first_token: float | None = None
+        self.first_token: float | None = None
 
     def start(self, slot: int, prompt: Ids[int], detokenizer: Detokenizer, limit: int) -> None:
         """Leave the queue: ``prompt`` is to be fed into ``slot``, the reply may have ``limit`` tokens."""
@@ -99,8 +100,8 @@ class Sequence:
         """Sample the next token from ``[vocab]`` logits, emit its text, and say whether the reply is over."""
         assert self._detokenizer
         token = self._sample(logits)
-        if self._first_token is None:
-            self._first_token = monotonic()
+        if self.first_token is None:
+            self.first_token = monotonic()
         if token in eos:
             return "stop"
         self.ids.append(token)
@@ -137,7 +138,7 @@ class Sequence:
     def _stats(self) -> GenerationStats:
         now = monotonic()
         admitted = self._admitted or now
-        first = self._first_token or now
+        first = self.first_token or now
         steps = self.completion_tokens - 1
         return GenerationStats(
             prompt_tokens=self.prompt_tokens,

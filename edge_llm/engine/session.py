@@ -4,6 +4,7 @@ import onnxruntime as ort
 
 from edge_llm.errors import BundleError
 from edge_llm.host.cpu import PinningPlan, physical_cores
+from edge_llm.host.memory import huge_pages
 from edge_llm.models.bundle import MODEL, Bundle
 
 
@@ -32,6 +33,7 @@ def open_session(bundle: Bundle, threads: int | PinningPlan | None) -> ort.Infer
         options.add_session_config_entry("session.disable_prepacking", "1")
     path = bundle.path / MODEL
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        with huge_pages():
+            return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common base
         raise BundleError(f"ONNX Runtime cannot load {path}: {error}") from error

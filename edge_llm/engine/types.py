@@ -30,13 +30,22 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One reply to generate; ``deadline`` is a time.monotonic() instant after which it is given up."""
+    """One reply to generate.
+
+    ``begin_by`` and ``deadline`` are time.monotonic() instants after which it is not begun any more
+    (``expired``), and given up (``timeout``). Of those that wait, owners with fewer replies in the making
+    come first.
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int
     sampling: SamplingParams
     stop: tuple[str, ...] = ()
     deadline: float | None = None
+    begin_by: float | None = None
+    owner: Hashable | None = None
+    again: bool = False
+    """Was taken before, by a process that was killed: it is not refused for the queue's length now."""
     session: Hashable | None = None
     """Requests of one session are served one after the other."""
     history: Callable[[], tuple[Message, ...]] = tuple
@@ -60,6 +69,13 @@ class GenerationStats:
     tokens_per_second: float
     draft_tokens: int = 0
     accepted_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The request is taken; so many are served before it."""
+
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +113,9 @@ class Failure:
     text: str
 
 
-Event = Started | TokenEvent | Completion | Failure
+Event = Queued | Started | TokenEvent | Completion | Failure
 Emit = Callable[[Event], None]
-"""Called on the engine thread; must not block. Exactly one Completion or Failure ends each request."""
+"""Called on the engine thread (with Queued on the submitting one); must not block.
+
+Exactly one Completion or Failure ends each request.
+"""

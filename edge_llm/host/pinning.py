@@ -1,17 +1,17 @@
 """Binds threads to cores, and reads back from /proc what became of it."""
 
-import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge_llm.event_log import EventLog
 from edge_llm.host.cpu import PinningPlan
 from edge_llm.host.cpu_list import format_cpu_list, parse_cpu_list
 from edge_llm.host.files import read_text
 
-log = logging.getLogger(__name__)
+log = EventLog(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def pin_this_thread(core: int) -> None:
     try:
         os.sched_setaffinity(0, {core})
     except OSError as error:
-        log.warning("pinning.denied core=%d reason=%r", core, error.strerror)
+        log.warning("pinning.denied", core=core, reason=error.strerror)
 
 
 def thread_ids(root: Path = Path("/")) -> frozenset[int]:

@@ -36,6 +36,20 @@ class KvGeometry(BaseModel):
     head_dim: int
 
 
+class Calibration(BaseModel):
+    """How the 4-bit matrices were chosen: by ``method``, from so many ``tokens`` of a ``text``.
+
+    ``self``: what the model said itself, sampled with ``seed``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["gptq"] = "gptq"
+    text: Literal["self", "file"]
+    seed: int | None
+    tokens: int
+
+
 class Manifest(BaseModel):
     """What a bundle is, where it came from, and the SHA-256 of each of its files."""
 
@@ -50,6 +64,7 @@ class Manifest(BaseModel):
     quantization: str
     bits: dict[str, int] = {}
     """Bits a weight of each group of matrices: ``embedding``, ``qkv``, ``gate`` and so on."""
+    calibration: Calibration | None = None
     flavour: Literal["fused", "concat"]
     context_tokens: int
     vocab_size: int

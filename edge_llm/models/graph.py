@@ -23,8 +23,20 @@ from edge_llm.models.source import Architecture, Source
 from edge_llm.models.writer import GraphWriter, StoredMatrix
 
 Weight = NDArray[np.float32] | QuantizedMatrix
-Quantizer = Callable[[str, Callable[[], NDArray[np.float32]]], Weight]
-"""From a matrix's name (``gate.7``) and a function that reads it, ``[out, in]``, to how it is stored."""
+Read = Callable[[], NDArray[np.float32]]
+Quantizer = Callable[[str, Read, GraphWriter], Weight]
+"""From a matrix's name (``gate.7``) and a function that reads it, ``[out, in]``, to how it is stored; the
+graph holds all that comes before the matrix."""
+INPUTS = {
+    "embedding": "chosen",
+    "head": "chosen",
+    "qkv": "normed.{layer}",
+    "o": "attended.{layer}",
+    "gate": "mlp_in.{layer}",
+    "up": "mlp_in.{layer}",
+    "down": "product.{layer}",
+}
+"""What the matrices of each group are multiplied with; the embedding where it is the head, too."""
 
 
 def matrix_count(architecture: Architecture) -> int:
@@ -169,8 +181,8 @@ class _Decoder:
     def _matrix(self, name: str, tensor: str, rows: int, columns: int) -> StoredMatrix:
         return self._store(name, lambda: self._source.tensor(tensor, rows, columns))
 
-    def _store(self, name: str, read: Callable[[], NDArray[np.float32]]) -> StoredMatrix:
-        return self._w.matrix(name, self._quantize(name, read))
+    def _store(self, name: str, read: Read) -> StoredMatrix:
+        return self._w.matrix(name, self._quantize(name, read, self._w))
 
     def _interface(self) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
         a, value = self._a, helper.make_tensor_value_info

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge_llm.errors import SourceError
 from edge_llm.models.bundle import Bundle
-from edge_llm.models.graph import Quantizer
+from edge_llm.models.graph import Quantizer, Read
 from edge_llm.models.quantize import QuantizedMatrix, quantize
+from edge_llm.models.writer import GraphWriter
 
 DEFAULT_BYTES_RATIO = 0.75
 """Of int8's bytes a token: what ``mixed`` aims at unless it is told a target."""
@@ -39,7 +37,7 @@ class Roundings:
 
     matrices: dict[str, dict[int, QuantizedMatrix]] = field(default_factory=dict)
 
-    def record(self, name: str, read: Callable[[], NDArray[np.float32]]) -> QuantizedMatrix:
+    def record(self, name: str, read: Read, _graph: GraphWriter) -> QuantizedMatrix:
         """A quantizer: 8 bits now, both remembered."""
         weight = read()
         self.matrices[name] = {8: quantize(weight, 8), 4: quantize(weight, 4)}
@@ -47,7 +45,7 @@ class Roundings:
 
     def recall(self, bits: dict[str, int]) -> Quantizer:
         """The quantizer that gives each group its ``bits``, without reading the source again."""
-        return lambda name, _read: self.matrices[name][bits[group_of(name)]]
+        return lambda name, _read, _graph: self.matrices[name][bits[group_of(name)]]
 
     def sizes(self) -> dict[str, dict[int, int]]:
         """Bytes read a token by group and bits; an embedding with a head beside it is hardly read at all."""

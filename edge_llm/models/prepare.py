@@ -1,12 +1,9 @@
 """From a source to an installed bundle: the function behind ``edge-llm prepare``."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal, get_args
 
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
@@ -18,56 +15,91 @@ from edge_llm.models.bundle import (
     MANIFEST,
     TOKENIZER,
     Bundle,
+    Calibration,
     KvGeometry,
     Manifest,
     new_bundle,
     open_bundle,
     sha256_of,
 )
-from edge_llm.models.graph import Quantizer, Weight, matrix_count, write_graph
+from edge_llm.models.calibrate import SEED, TOKENS, Calibrated, calibration_text
+from edge_llm.models.calibration_text import Piece
+from edge_llm.models.checkpoint import Checkpoint, remove_checkpoints
+from edge_llm.models.graph import Quantizer, Read, Weight, matrix_count, write_graph
 from edge_llm.models.mixed import NO_TARGET, Roundings, Target, choose_bits, group_of
 from edge_llm.models.progress import Progress
-from edge_llm.models.quantize import Bits, QuantizedMatrix, quantize
+from edge_llm.models.quantize import BLOCK, Bits, QuantizedMatrix, quantize
 from edge_llm.models.source import Source
+from edge_llm.models.writer import GraphWriter
 
 Quantization = Literal["int8", "int4", "mixed", "fp32"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
-_BITS: dict[str, Bits] = {"int8": 8, "int4": 4, "fp32": 32}
+_BITS: dict[str, Bits] = {"int8": 8, "fp32": 32}
+_INT4: dict[str, tuple[Literal[4, 8], int]] = {"qkv": (8, BLOCK), "o": (8, BLOCK), "down": (4, 64)}
+"""Bits and block of ``int4``; (4, 128) for the rest. Wide blocks are faster, and what they cost is won back
+by 8 bits for attention, a tenth of the weights and the most sensitive of them."""
 _SENSITIVITY_EVERY = 4
 """One in so many of the calibration conversations weighs the groups of ``mixed``."""
 
 
 def prepare_bundle(
-    source: Source, out: Path, quantization: Quantization, progress: Progress, target: Target = NO_TARGET
+    source: Source,
+    out: Path,
+    quantization: Quantization,
+    progress: Progress,
+    target: Target = NO_TARGET,
+    calibrate: Sequence[Piece] | None = None,
 ) -> Bundle:
     """Quantize ``source`` into a bundle at ``out``; an older bundle there stays until the new one is whole.
 
-    ``target`` is what ``mixed`` aims at.
+    ``target`` is what ``mixed`` aims at. ``calibrate`` is the text to choose 4-bit weights by: if there is
+    none in it, the model writes it; None stands for plain rounding.
 
     Raises:
-        SourceError: the source is incomplete or damaged, or the target is out of reach.
+        SourceError: the source is incomplete or damaged, the target is out of reach, or the text is unfit.
         BundleError: ``out`` cannot be written.
     """
-    with new_bundle(out) as directory:
+    with new_bundle(out) as directory, TemporaryDirectory(dir=directory) as scratch:
+        layout: dict[str, Any] = _INT4
         if quantization == "mixed":
-            quantizer = _mixed(source, directory, target, progress)
+            quantizer, layout = _mixed(source, directory, target, progress)
         else:
-            quantizer = uniform(_BITS[quantization])
-        write_bundle(source, directory, quantization, quantizer, progress)
+            quantizer = int4 if quantization == "int4" else uniform(_BITS[quantization])
+        record = None
+        if calibrate is not None:
+            reference = write_bundle(source, Path(scratch), "int8", uniform(8), progress)
+            key = (reference.manifest.sha256, layout, calibrate, TOKENS, SEED)
+            checkpoint = Checkpoint(out, key)
+            text, record = calibration_text(reference, calibrate, checkpoint, progress)
+            quantizer = Calibrated(source, quantizer, reference, text, checkpoint, progress)
+            progress = Progress(quiet=True)  # the calibration has a bar of its own
+        write_bundle(source, directory, quantization, quantizer, progress, record)
+    remove_checkpoints(out)
     return open_bundle(out)
 
 
 def uniform(bits: Bits) -> Quantizer:
     """The quantizer that gives every matrix the same bits."""
 
-    def quantizer(_name: str, read: Callable[[], NDArray[np.float32]]) -> Weight:
+    def quantizer(_name: str, read: Read, _graph: GraphWriter) -> Weight:
         return read() if bits == 32 else quantize(read(), bits)
 
     return quantizer
 
 
-def _mixed(source: Source, directory: Path, target: Target, progress: Progress) -> Quantizer:
-    """Measure every group's sensitivity against int8 in a scratch directory, and choose."""
+def int4(name: str, read: Read, _graph: GraphWriter) -> Weight:
+    """The quantizer behind ``--quant int4``."""
+    weight = read()
+    bits, block = _INT4.get(group_of(name), (4, 128))
+    while block > BLOCK and weight.shape[1] % block:
+        block //= 2
+    return quantize(weight, bits, block)
+
+
+def _mixed(
+    source: Source, directory: Path, target: Target, progress: Progress
+) -> tuple[Quantizer, dict[str, int]]:
+    """Measure every group's sensitivity against int8 in a scratch directory, and choose its bits."""
     roundings = Roundings()
     with TemporaryDirectory(dir=directory) as work:
         scratch = Path(work)
@@ -93,7 +125,8 @@ def _mixed(source: Source, directory: Path, target: Target, progress: Progress) 
             advance(bundle.path.name)
             return measured[quality.ALL].kl
 
-        return roundings.recall(choose_bits(roundings, target, write, cost_of, scratch))
+        chosen = choose_bits(roundings, target, write, cost_of, scratch)
+        return roundings.recall(chosen), chosen
 
 
 def decoder_for_quality(bundle: Bundle) -> Decoder:
@@ -103,15 +136,20 @@ def decoder_for_quality(bundle: Bundle) -> Decoder:
 
 
 def write_bundle(
-    source: Source, directory: Path, quantization: str, quantizer: Quantizer, progress: Progress
+    source: Source,
+    directory: Path,
+    quantization: str,
+    quantizer: Quantizer,
+    progress: Progress,
+    calibration: Calibration | None = None,
 ) -> Bundle:
     """Fill an empty directory with a bundle's files."""
     a = source.architecture
     advance = progress.stage(f"write {quantization}", matrix_count(a), "tensors")
     bits: dict[str, int] = {}
 
-    def observed(name: str, read: Callable[[], NDArray[np.float32]]) -> Weight:
-        weight = quantizer(name, read)
+    def observed(name: str, read: Read, graph: GraphWriter) -> Weight:
+        weight = quantizer(name, read, graph)
         bits[group_of(name)] = weight.bits if isinstance(weight, QuantizedMatrix) else 32
         advance(name, weight.nbytes)
         return weight
@@ -127,6 +165,7 @@ def write_bundle(
         architecture=a.family,
         quantization=quantization,
         bits=bits,
+        calibration=calibration,
         flavour="fused",
         context_tokens=a.context_tokens,
         vocab_size=a.vocab_size,
@@ -136,6 +175,7 @@ def write_bundle(
         kv=KvGeometry(layers=a.layers, kv_heads=a.kv_heads, head_dim=a.head_dim),
         sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir()) if file.is_file()},
     )
-    raw = manifest.model_dump_json(indent=2) + "\n"
+    unset = set() if calibration else {"calibration"}
+    raw = manifest.model_dump_json(indent=2, exclude=unset) + "\n"
     (directory / MANIFEST).write_text(raw, encoding="utf-8")
     return Bundle(directory, manifest, hash="")

@@ -10,10 +10,10 @@ _SECONDS_A_LINE = 2.0
 
 
 class Advance(Protocol):
-    """Called for each unit that is done, with its name and its bytes."""
+    """Called for each unit that is done, with its name and its bytes; or for ``count`` of them."""
 
-    def __call__(self, what: str, size: int = 0) -> None:
-        """Move the bar by one unit."""
+    def __call__(self, what: str, size: int = 0, count: int = 1) -> None:
+        """Move the bar."""
 
 
 class Progress:
@@ -51,10 +51,10 @@ class Progress:
         )
         self._bar, done = bar, 0
 
-        def advance(what: str, size: int = 0) -> None:
+        def advance(what: str, size: int = 0, count: int = 1) -> None:
             nonlocal done
             done += size
             bar.set_postfix_str(f"{done / 1e6:.0f} MB, {what}" if done else what, refresh=False)
-            bar.update()
+            bar.update(count)
 
         return advance

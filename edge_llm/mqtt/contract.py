@@ -1,85 +1,55 @@
-"""Version 1 of the MQTT contract: every topic and payload. The only file that names wire fields."""
+"""Version 1 of the MQTT contract: requests and frames. It and `contract_node` alone name wire fields."""
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from edge_llm.config import Identifier
 from edge_llm.errors import RequestError
 
 VERSION = 1
 RETRYABLE = frozenset({"busy", "rate_limited", "unavailable"})
-MAX_REQUEST_BYTES = 16 * 1024
+"""Codes of errors that may be gone when the same request is sent again."""
+MAX_CUSTOM_DEPTH = 16
+"""How deep ``custom``, the one field of free form, may be nested."""
+_MAX_CANCEL_BYTES = 1024
 EVERYTHING = "*"
 """As the id of a cancel: all of this client's requests."""
 
 
-@dataclass(frozen=True)
-class Topics:
-    """The topics of one node: ``{base}/{node}/…``."""
-
-    base: str
-    node: str
-
-    def _of(self, *parts: str) -> str:
-        return "/".join((self.base, self.node, *parts))
-
-    def request(self, client: str) -> str:
-        """In, QoS 1: a request, as JSON or as the plain text of a prompt."""
-        return self._of("request", client)
-
-    def cancel(self, client: str) -> str:
-        """In, QoS 1: the id of a request to end, or ``*``."""
-        return self._of("cancel", client)
-
-    def prepare(self, client: str) -> str:
-        """In, QoS 1: messages to compute ahead of the question that will follow them."""
-        return self._of("prepare", client)
-
-    def session(self, client: str) -> str:
-        """In, QoS 1: a SessionCommand."""
-        return self._of("session", client)
-
-    def stream(self, client: str) -> str:
-        """Out, QoS 1: every frame of every reply to ``client``."""
-        return self._of("stream", client)
-
-    def reply(self, client: str) -> str:
-        """Out, QoS 1: the terminal frames alone."""
-        return self._of("reply", client)
-
-    @property
-    def state(self) -> str:
-        """Out, QoS 1, retained, last will: ``online`` or ``offline``."""
-        return self._of("state")
-
-    @property
-    def info(self) -> str:
-        """Out, QoS 1, retained: what this node is and can do."""
-        return self._of("info")
-
-    @property
-    def inbound(self) -> tuple[str, ...]:
-        """The filters that a node subscribes to."""
-        return self.request("+"), self.cancel("+"), self.prepare("+"), self.session("+")
-
-    def parse(self, topic: str) -> tuple[str, str]:
-        """Kind (``request``, ``cancel``, …) and client of a topic that matches ``inbound``."""
-        _, kind, client = topic.rsplit("/", 2)
-        return kind, client
+def _depth(value: Any) -> int:
+    if isinstance(value, dict | list):
+        return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
 
 
-ONLINE, OFFLINE = b"online", b"offline"
+def _not_too_deep(value: Any) -> Any:
+    if _depth(value) > MAX_CUSTOM_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_CUSTOM_DEPTH}")
+    return value
+
+
+Custom = Annotated[Any, AfterValidator(_not_too_deep)]
+"""Comes back as it is in every frame."""
 
 
 class _In(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class _Out(BaseModel):
+class Payload(BaseModel):
+    """What a node publishes."""
+
     model_config = ConfigDict(frozen=True)
 
     def encode(self) -> bytes:
@@ -111,7 +81,9 @@ class Request(_In):
     seed: int | None = Field(None, ge=0, lt=2**63)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
     timeout_s: float | None = Field(None, gt=0, le=3600)
-    custom: Any = None
+    ttl_s: float | None = Field(None, gt=0, le=86400)
+    """Seconds from its arrival at the node after which the request must not begin any more."""
+    custom: Custom = None
 
     @model_validator(mode="after")
     def _one_prompt(self) -> Self:
@@ -133,7 +105,7 @@ class Prepare(_In):
     session: ClassVar[None] = None
     system: str | None = None
     messages: tuple[ChatMessage, ...] = ()
-    custom: Any = None
+    custom: Custom = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -157,7 +129,7 @@ class SessionCommand(_In):
     op: Literal["list", "get", "reset", "delete"]
     session: Identifier | None = None
     transaction: Identifier = Field(default_factory=lambda: uuid4().hex)
-    custom: Any = None
+    custom: Custom = None
 
     @property
     def id(self) -> str:
@@ -171,61 +143,53 @@ class SessionCommand(_In):
         return self
 
 
-def parse_session(payload: bytes) -> SessionCommand:
-    """A command from JSON, or the bare word ``list``.
+class Cancel(_In):
+    """What to end: a request's id, or EVERYTHING of this client's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=False, coerce_numbers_to_str=True)
+
+    id: str
+
+
+Inbound = Request | Prepare | SessionCommand
+_PLAIN_FIELDS: dict[str, tuple[type[Inbound], str]] = {
+    "request": (Request, "text"),
+    "prepare": (Prepare, "system"),
+    "session": (SessionCommand, "op"),
+}
+
+
+def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
+    """What came on a topic of ``kind``, from JSON (an object) or from plain UTF-8 text.
+
+    Plain text is a request's prompt, a prepare's system prompt, or a session's ``list``.
 
     Raises:
         RequestError: too_large, unsupported_version or bad_request.
     """
-    return _parse(payload, SessionCommand, "op")
-
-
-def parse_prepare(payload: bytes) -> Prepare:
-    """What to prepare, from JSON or from plain UTF-8 text, which is then the system prompt.
-
-    Raises:
-        RequestError: too_large, unsupported_version or bad_request.
-    """
-    return _parse(payload, Prepare, "system")
-
-
-def parse_request(payload: bytes) -> Request:
-    """A request from JSON (an object) or from plain UTF-8 text, which is then the prompt.
-
-    Raises:
-        RequestError: too_large, unsupported_version or bad_request.
-    """
-    return _parse(payload, Request, "text")
-
-
-Parsed = TypeVar("Parsed", Request, Prepare, SessionCommand)
-
-
-def _parse(payload: bytes, kind: type[Parsed], plain_field: str) -> Parsed:
-    if len(payload) > MAX_REQUEST_BYTES:
-        raise RequestError(
-            "too_large", f"a request may have {MAX_REQUEST_BYTES} bytes, this one has {len(payload)}"
-        )
+    model, plain_field = _PLAIN_FIELDS[kind]
+    if len(payload) > max_bytes:
+        raise RequestError("too_large", f"a request may have {max_bytes} bytes, this one has {len(payload)}")
     text = _decode(payload)
     if not text.strip():
         raise RequestError("bad_request", "the prompt is empty")
     try:
         if text.lstrip().startswith("{"):
-            request = kind.model_validate_json(text)
+            parsed = model.model_validate_json(text)
         else:
-            request = kind.model_validate({plain_field: text})
+            parsed = model.model_validate({plain_field: text})
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise RequestError("bad_request", f"{where}: {first['msg']}" if where else first["msg"]) from error
-    if request.v != VERSION:
-        raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {request.v}")
-    return request
+    if parsed.v != VERSION:
+        raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {parsed.v}")
+    return parsed
 
 
-def parse_request_id(payload: bytes) -> str:
+def parse_request_id(payload: bytes, max_bytes: int) -> str:
     """The id that a refused request carried, so that its error can name it; else a new one."""
-    if len(payload) > MAX_REQUEST_BYTES:
+    if len(payload) > max_bytes:
         return uuid4().hex
     try:
         return Request(id=json.loads(payload)["id"], text="").id
@@ -239,14 +203,13 @@ def parse_cancel(payload: bytes) -> str:
     Raises:
         RequestError: bad_request.
     """
-    text = _decode(payload[:MAX_REQUEST_BYTES]).strip()
+    text = _decode(payload[:_MAX_CANCEL_BYTES]).strip()
     if not text.startswith("{"):
         return text
     try:
-        wanted = json.loads(text)["id"]
-    except (ValueError, LookupError, RecursionError) as error:
+        return Cancel.model_validate_json(text).id
+    except ValidationError as error:
         raise RequestError("bad_request", 'give the id to cancel: {"id": …}') from error
-    return str(wanted)
 
 
 def _decode(payload: bytes) -> str:
@@ -256,7 +219,7 @@ def _decode(payload: bytes) -> str:
         raise RequestError("bad_request", f"not UTF-8 at byte {error.start}") from error
 
 
-class Frame(_Out):
+class Frame(Payload):
     """What every frame carries; ``seq`` counts the frames of a reply from 0."""
 
     v: int = VERSION
@@ -272,7 +235,7 @@ class Status(Frame):
     """How far the request is; ``position`` is the number of requests before it."""
 
     type: Literal["status"] = "status"
-    state: Literal["queued", "prefill"]
+    state: Literal["queued", "prefill", "decode"]
     position: int | None = None
     prompt_tokens: int | None = None
 
@@ -284,7 +247,7 @@ class Delta(Frame):
     text: str
 
 
-class Usage(_Out):
+class Usage(Payload):
     """Token counts of a reply."""
 
     prompt_tokens: int
@@ -297,13 +260,32 @@ class Usage(_Out):
     """Turns of the session that the context did not hold."""
 
 
-class TimingMs(_Out):
+class TimingMs(Payload):
     """Milliseconds; ``ttft`` runs from the request's arrival to its first token."""
 
     queue: float
     prefill: float
     ttft: float
     total: float
+
+
+Quality = Literal["measured", "attributed", "estimated", "unavailable"]
+"""Of a figure: a sensor's own; a share of it, by the processor time used; a model's; or there is none."""
+
+
+class Energy(Payload):
+    """Joules that the reply took; without figures where ``quality`` is ``unavailable``: telemetry says why.
+
+    Where another reply was made meanwhile (``shared``) each has its part by the tokens computed for it.
+    """
+
+    joules: float | None = None
+    prefill_joules: float | None = None
+    decode_joules: float | None = None
+    joules_per_token: float | None = None
+    """Of all the joules, prefill included, for each token of the reply."""
+    quality: Quality
+    shared: bool = False
 
 
 class Done(Frame):
@@ -316,21 +298,39 @@ class Done(Frame):
     usage: Usage
     timing_ms: TimingMs
     tokens_per_second: float
+    energy: Energy | None = None
+    replayed: bool = False
+    """The request came again, and this is the reply that it had."""
+
+
+Code = Literal[
+    "bad_request",
+    "too_large",
+    "expired",
+    "busy",
+    "rate_limited",
+    "id_conflict",
+    "context_overflow",
+    "timeout",
+    "unavailable",
+    "unsupported_version",
+    "internal",
+]
 
 
 class Error(Frame):
     """Terminal: why there is no whole reply, and ``text``, what was said so far.
 
-    ``code``: bad_request, too_large, unsupported_version, busy, context_overflow, timeout, unavailable or
-    internal.
+    The request may be sent again, under the same id, where ``retryable`` says so.
     """
 
     type: Literal["error"] = "error"
-    code: str
+    code: Code
     message: str
     retryable: bool
     retry_after_ms: int | None = None
     text: str = ""
+    replayed: bool = False
 
 
 class Sessions(Frame):
@@ -342,38 +342,8 @@ class Sessions(Frame):
     messages: tuple[ChatMessage, ...] | None = None
 
 
-class Limits(_Out):
-    """What a request may ask for."""
-
-    request_bytes: int = MAX_REQUEST_BYTES
-    context_tokens: int
-    queue: int
-
-
-class Pinning(_Out):
-    """Where inference was to run, and where its threads may run in fact: lists of CPUs, as 2-5,8."""
-
-    requested: str
-    effective: str
-    mode: Literal["pinned", "none", "denied"]
-
-
-class Info(_Out):
-    """The node, as retained on its info topic."""
-
-    v: int = VERSION
-    version: str
-    node: str
-    protocol: str
-    model: str
-    architecture: str
-    quantization: str
-    bundle_hash: str
-    limits: Limits
-    pinning: Pinning
-
-
 TERMINAL = (Done, Error, Sessions)
 """The frames that end a reply."""
-Inbound = Request | Prepare | SessionCommand
 AnyFrame = Annotated[Status | Delta | Done | Error | Sessions, Field(discriminator="type")]
+FRAMES: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
+"""Reads any frame from its payload."""

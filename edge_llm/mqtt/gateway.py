@@ -4,151 +4,43 @@ The network thread parses and submits; the backend reports into a ``Reply``; the
 Knows nothing of models, nor of the backend's threads.
 """
 
-import logging
-import re
-from collections.abc import Callable
+import hashlib
+from functools import partial
+from itertools import count
 from threading import Condition
-from time import monotonic
-from typing import Any, Literal, Protocol
+from time import monotonic, time
+from typing import Protocol
 from uuid import uuid4
 
-from edge_llm.config import ID_PATTERN
+from edge_llm.config import MqttSettings
 from edge_llm.errors import RequestError
-from edge_llm.mqtt.client import Connection
+from edge_llm.event_log import EventLog
+from edge_llm.mqtt.admission import RateLimiter
+from edge_llm.mqtt.client import Connection, Message, OnSent, topic_matches
 from edge_llm.mqtt.contract import (
     EVERYTHING,
-    RETRYABLE,
     TERMINAL,
-    Delta,
     Done,
     Error,
     Frame,
     Inbound,
     Request,
-    Sessions,
-    Status,
-    Topics,
+    SessionCommand,
+    parse,
     parse_cancel,
-    parse_prepare,
-    parse_request,
     parse_request_id,
-    parse_session,
 )
+from edge_llm.mqtt.ledger import ALIVE_EVERY_S, Entry, Ledger
+from edge_llm.mqtt.reply import COALESCE_S, Reply, Target
+from edge_llm.mqtt.routes import RoutedTopic, Routes
+from edge_llm.mqtt.topics import Topics
 
-log = logging.getLogger(__name__)
+log = EventLog(__name__)
 
-COALESCE_S = 0.05
-COALESCE_CHARACTERS = 24
-"""After the first, a delta waits for this much time or text, whichever comes first."""
-
-_PARSERS: dict[str, Callable[[bytes], Inbound]] = {
-    "request": parse_request,
-    "prepare": parse_prepare,
-    "session": parse_session,
-}
-
-
-class Reply:
-    """The way back of one request: any thread may report into it, the publisher empties it."""
-
-    def __init__(self, client: str, request: Inbound, changed: Condition) -> None:
-        """Begin without frames; ``changed`` guards what varies, and wakes the publisher."""
-        self.client = client
-        self.request = request
-        self.cancel: Callable[[], None] = lambda: None
-        self._changed = changed
-        self._seq = 0
-        self._status: dict[str, Any] = {}
-        self._last_status: dict[str, Any] = {}
-        self._text: list[str] = []
-        self._characters = 0
-        self._delta_sent: float | None = None
-        self._terminal: Callable[..., Frame] | None = None
-
-    def status(self, state: Literal["queued", "prefill"], **detail: int) -> None:
-        """Report how far the request is; only the latest state is of interest."""
-        with self._changed:
-            self._status = self._last_status = {"state": state, **detail}
-            self._changed.notify()
-
-    def repeat_status(self) -> None:
-        """Say again how far the request is."""
-        with self._changed:
-            self._status = self._last_status
-            self._changed.notify()
-
-    def delta(self, text: str) -> None:
-        """Report more of the reply's text."""
-        with self._changed:
-            self._text.append(text)
-            self._characters += len(text)
-            # Otherwise the publisher comes by within COALESCE_S: it is not woken for every token.
-            if self._delta_sent is None or self._characters >= COALESCE_CHARACTERS:
-                self._changed.notify()
-
-    def done(self, **fields: Any) -> None:
-        """End the reply, which is whole, with the fields of contract.Done."""
-        self._end(lambda **header: Done(**header, **fields))
-
-    def error(self, code: str, message: str, *, text: str = "", retry_after_ms: int | None = None) -> None:
-        """End the reply short of being whole."""
-        self._end(
-            lambda **header: Error(
-                **header,
-                code=code,
-                message=message,
-                retryable=code in RETRYABLE,
-                retry_after_ms=retry_after_ms,
-                text=text,
-            )
-        )
-
-    def answer(self, **fields: Any) -> None:
-        """End the reply to a SessionCommand with the fields of contract.Sessions."""
-        self._end(lambda **header: Sessions(**header, **fields))
-
-    def _end(self, terminal: Callable[..., Frame]) -> None:
-        with self._changed:
-            self._terminal = terminal
-            self._changed.notify()
-
-    def take(self, node: str, *, connected: bool) -> list[Frame]:
-        """The frames that are due now, in order; called with ``changed`` held.
-
-        Without a connection text gathers here, and only the terminal frame is handed out.
-        """
-        frames: list[Frame] = []
-        if connected and getattr(self.request, "stream", True):
-            if self._status:
-                frames.append(Status(**self._header(node), **self._status))
-                self._status = {}
-            if self._text and self._delta_is_due():
-                frames.append(Delta(**self._header(node), text="".join(self._text)))
-                self._text.clear()
-                self._characters = 0
-                self._delta_sent = monotonic()
-        if self._terminal:
-            frames.append(self._terminal(**self._header(node)))
-        return frames
-
-    def _delta_is_due(self) -> bool:
-        return (
-            self._delta_sent is None
-            or self._terminal is not None
-            or self._characters >= COALESCE_CHARACTERS
-            or monotonic() >= self._delta_sent + COALESCE_S
-        )
-
-    def _header(self, node: str) -> dict[str, Any]:
-        seq, self._seq = self._seq, self._seq + 1
-        request = self.request
-        return {
-            "id": request.id,
-            "node": node,
-            "seq": seq,
-            "session": request.session,
-            "custom": request.custom,
-        }
+_MAX_REPLIES = 512
+"""Replies and refusals that may wait to be sent before what came at QoS 0, promised nothing, is dropped."""
+_DELTA_EXPIRY_S = 60
+"""A delta that a client could not fetch for so long is worth nothing: the terminal frame has it all."""
 
 
 class Backend(Protocol):
@@ -166,58 +58,216 @@ class Backend(Protocol):
 class Gateway:
     """Every reply in flight, by client and id."""
 
-    def __init__(self, topics: Topics, backend: Backend) -> None:
-        """Serve the node of ``topics`` from ``backend``."""
+    def __init__(
+        self,
+        settings: MqttSettings,
+        topics: Topics,
+        routes: Routes,
+        backend: Backend,
+        ledger: Ledger,
+        capacity: int,
+    ) -> None:
+        """Serve ``topics`` and ``routes`` from ``backend``, which holds ``capacity`` requests at a time."""
+        self._settings = settings
         self._topics = topics
+        self._routes = routes
         self._backend = backend
+        self._ledger = ledger
+        self._limiter = RateLimiter(settings.requests_per_minute)
+        self._capacity = capacity
+        self._client_limit = max(1, capacity // 2)
         self._changed = Condition()
         self._replies: dict[tuple[str, str], Reply] = {}
+        self._accepted: list[Reply] = []
+        self._in_pool = False
+        self._backlog_s = 0.0
+        self._marker = uuid4().hex.encode()
         self._stopping = False
+        self._keys = count()
+        self._refusals, self._refusal_logged = 0, 0.0
+        self.rejected_total = 0
+        self.connection: Connection
+        """Set by who makes both, before either starts."""
 
-    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - paho's message, unpacked
+    def on_connected(self, session_present: bool) -> None:  # noqa: FBT001 - what Connection gives
+        """Find out how long the broker may have kept what it sends now, without saying since when."""
+        last = self._ledger.last_alive
+        self._backlog_s = time() - last if session_present and last else 0.0
+
+    def on_ready(self) -> None:
+        """Mark the end of what the broker has kept, and join the pool; runs after each connection."""
+        # The broker hands messages out in order, so whatever comes after this one was published after it.
+        self.connection.publish(self._topics.cancel(self._topics.node), self._marker)
+        self._in_pool = False
+        self._join_or_leave_pool()
+
+    def on_message(self, message: Message) -> None:
         """Take one message from the broker; the network thread's only work."""
-        kind, client = self._topics.parse(topic)
-        if retained or not re.match(ID_PATTERN, client):
-            log.warning("gateway.ignored kind=%s retained=%s", kind, retained)
+        routed = self._routes.find(message.topic)
+        found = ("request", routed.route.client) if routed else self._topics.parse(message.topic)
+        if message.retained or found is None:
+            log.warning("gateway.ignored", retained=message.retained)
+            self.connection.acknowledge(message)
             return
+        kind, client = found
         try:
             if kind == "cancel":
-                self._cancel(client, parse_cancel(payload))
+                self.connection.acknowledge(message)
+                if message.payload == self._marker:
+                    self._backlog_s = 0.0
+                self._cancel(client, parse_cancel(message.payload))
             else:
-                self._request(client, payload, _PARSERS[kind])
+                self._receive(kind, client, message, routed)
         except RequestError as error:
-            log.info("gateway.refused kind=%s client=%s code=%s", kind, client, error.code)
+            self._log_refusal(kind, client, error.code)
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
-            log.error("gateway.failed kind=%s client=%s error=%s", kind, client, type(error).__name__)  # noqa: TRY400
+            log.error("gateway.failed", kind=kind, client=client, error=type(error).__name__)  # noqa: TRY400
+            self.connection.acknowledge(message)
 
-    def _request(self, client: str, payload: bytes, parse: Callable[[bytes], Inbound]) -> None:
+    def _log_refusal(self, kind: str, client: str, code: str) -> None:
+        """One line a second at most: a flood must not become one of the log."""
+        self.rejected_total += 1
+        self._refusals += 1
+        if monotonic() >= self._refusal_logged + 1:
+            log.info("gateway.refused", kind=kind, client=client, code=code, count=self._refusals)
+            self._refusals, self._refusal_logged = 0, monotonic()
+
+    def _receive(self, kind: str, client: str, message: Message, routed: RoutedTopic | None) -> None:
+        """Answer a message with a refusal, with an old reply, or with a new one that is going to be made."""
+        limit = self._settings.request_bytes
+        target = None
         try:
-            request = parse(payload)
+            target = self._target(message, routed)
+            request = parse(kind, message.payload, limit)
+            if routed and isinstance(request, Request):
+                request = routed.complete(request)
         except RequestError as error:
-            refused = Reply(client, Request(id=parse_request_id(payload), text=""), self._changed)
-            # Under a key of its own: a good request with the same id may be in flight.
-            self._add(uuid4().hex, refused).error(error.code, str(error))
+            nameless = Request(id=parse_request_id(message.payload, limit), text="")
+            self._refuse(Reply(client, nameless, self._changed, message, target), error)
             raise
-        in_flight = self._replies.get((client, request.id))
-        if in_flight:  # the broker or the client sent it again: it is being answered
-            in_flight.repeat_status()
+        if isinstance(request, SessionCommand):  # not made but looked up, and the same as often as it comes
+            self._submit(self._fresh_key(), Reply(client, request, self._changed, message, target))
             return
-        reply = self._add(request.id, Reply(client, request, self._changed))
+        digest = _digest(kind, request)
+        if message.duplicate and "id" not in request.model_fields_set:
+            before = self._ledger.find_again(client, digest, message.packet_id)
+            request = request.model_copy(update={"id": before.id}) if before else request
+        entry = self._ledger.find(client, request.id)
+        in_flight = self._replies.get((client, request.id))
         try:
-            self._backend.submit(request, reply)
+            _check_same(entry, digest)
+            if in_flight:
+                in_flight.repeat(message)
+            elif entry and entry.terminal:
+                self._add(self._fresh_key(), Reply(client, request, self._changed, message, target)).replay(
+                    entry.terminal
+                )
+            else:
+                # Without an expiry nobody knows when it was published: it is as old as it can be.
+                age_s = self._backlog_s if message.expiry_s is None else 0.0
+                entry = entry or Entry(request.id, digest, message.packet_id, time() - age_s)
+                self._admit(client, request, message, target, entry)
         except RequestError as error:
-            reply.error(error.code, str(error), retry_after_ms=error.retry_after_ms)
+            self._refuse(Reply(client, request, self._changed, message, target), error)
             raise
+
+    def _target(self, message: Message, routed: RoutedTopic | None) -> Target | None:
+        """Where the answer is to go, if not to the contract's topics: a route or an MQTT 5 client says so.
+
+        Raises:
+            RequestError: a node publishes only where its owner lets it.
+        """
+        if routed:
+            return Target(routed.answer, plain=routed.route.format == "text")
+        topic = message.response_topic
+        if topic is None:
+            return None
+        allowed = any(topic_matches(each, topic) for each in self._settings.response_topics)
+        if not allowed or set(topic) & set("+#\x00"):
+            raise RequestError("bad_request", "this Response Topic is not among mqtt.response_topics")
+        return Target(topic, ("stream", "1") in message.user, message.correlation)
+
+    def _admit(
+        self, client: str, request: Inbound, message: Message, target: Target | None, entry: Entry
+    ) -> None:
+        """Hand a new request to the backend.
+
+        Raises:
+            RequestError: it came too late, or there is too much of this client or of all.
+        """
+        ttl_s = getattr(request, "ttl_s", None) or self._settings.ttl_s
+        left_s = min(ttl_s - (time() - entry.arrived), message.expiry_s or ttl_s)
+        if left_s <= 0:
+            raise RequestError("expired", "the request is older than its ttl_s: it was not begun")
+        if not message.duplicate:  # what the broker repeats was counted when it came first
+            self._check_share(client)
+        reply = Reply(client, request, self._changed, message, target, entry, monotonic() + left_s)
+        self._ledger.keep(client, entry)
+        with self._changed:
+            self._accepted.append(reply)
+        try:
+            self._submit(request.id, reply)
         except Exception:
-            reply.error("internal", "the node failed on this request; see its log")
+            with self._changed:
+                self._accepted = [each for each in self._accepted if each is not reply]
+            self._ledger.forget(client, request.id)
             raise
-        log.info("request.accepted client=%s id=%s", client, request.id)
+        self._join_or_leave_pool()
+        log.info("request.accepted", client=client, id=request.id)
+
+    def _check_share(self, client: str) -> None:
+        """Count a request of ``client``.
+
+        Raises:
+            RequestError: there are too many of it.
+        """
+        self._limiter.take(client)
+        with self._changed:
+            held = sum(reply.client == client for reply in self._replies.values() if reply.entry)
+        if held >= self._client_limit:
+            raise RequestError("busy", f"{held} requests of yours are here already", retry_after_ms=2000)
+
+    def _submit(self, key: str, reply: Reply) -> None:
+        """Give a reply to the backend to be filled.
+
+        Raises:
+            RequestError: the backend does not take it; the reply is not in flight.
+        """
+        self._add(key, reply)
+        try:
+            self._backend.submit(reply.request, reply)
+        except Exception:
+            with self._changed:
+                del self._replies[reply.client, key]
+            raise
+
+    def _refuse(self, reply: Reply, error: RequestError) -> None:
+        """Answer with an error, under a key of its own: a good request with the same id may be in flight."""
+        if len(self._replies) >= _MAX_REPLIES and not reply.promised:
+            log.warning("gateway.dropped", client=reply.client, code=error.code)
+            return
+        self._add(self._fresh_key(), reply).error(error.code, str(error), retry_after_ms=error.retry_after_ms)
 
     def _add(self, key: str, reply: Reply) -> Reply:
         with self._changed:
             self._replies[reply.client, key] = reply
         return reply
+
+    def _fresh_key(self) -> str:
+        """A key that no request's id can be."""
+        return f"#{next(self._keys)}"
+
+    def _join_or_leave_pool(self) -> None:
+        """A full node leaves the pool's requests to the others."""
+        shared = self._topics.shared
+        if shared is None:
+            return
+        with self._changed:
+            wanted = sum(1 for reply in self._replies.values() if reply.entry) < self._capacity
+            changed, self._in_pool = wanted != self._in_pool, wanted
+        if changed:
+            (self.connection.subscribe if wanted else self.connection.unsubscribe)(shared)
 
     def _cancel(self, client: str, wanted: str) -> None:
         with self._changed:
@@ -235,29 +285,93 @@ class Gateway:
             self._stopping = True
             self._changed.notify()
 
-    def publish(self, connection: Connection) -> None:
+    def publish(self) -> None:
         """Send what replies have to say until ``stop``; the body of the publisher thread."""
         while True:
+            if self.connection.ready:
+                self._ledger.alive()
             with self._changed:
+                flowing = self.connection.ready and not self.connection.congested
+                accepted, self._accepted = self._accepted, []
                 due = [
-                    (key, frame)
+                    (key, reply, frame)
                     for key, reply in self._replies.items()
-                    for frame in reply.take(self._topics.node, connected=connection.ready)
+                    for frame in reply.take(self._topics.node, flowing=flowing)
                 ]
-                for key, frame in due:
-                    if isinstance(frame, TERMINAL):
-                        del self._replies[key]
-                if not due:
+                if not due and not accepted:
                     if self._stopping and not self._replies:
                         return
-                    self._changed.wait(COALESCE_S if self._replies else None)
+                    self._changed.wait(COALESCE_S if self._replies else ALIVE_EVERY_S)
                     continue
-            for (client, _), frame in due:
-                self._send(connection, client, frame)
+            for reply in accepted:
+                if reply.entry:
+                    self._ledger.accept(reply.client, reply.entry)
+            for key, reply, frame in due:
+                if isinstance(frame, TERMINAL):
+                    self._end(key, reply, frame)
+                else:
+                    self._send(reply, frame, partial(self._heard, reply))
 
-    def _send(self, connection: Connection, client: str, frame: Frame) -> None:
+    def _end(self, key: tuple[str, str], reply: Reply, frame: Frame) -> None:
+        """Send a terminal frame; when the broker has it, the request is acknowledged."""
+        if isinstance(frame, Done) and not frame.replayed:
+            frame = frame.model_copy(update={"energy": reply.energy()})
+        if isinstance(frame, Error) and frame.code == "unavailable" and reply.promised:
+            # Not acknowledged: the broker hands it out again, and the restarted node answers.
+            log.info("request.left_to_restart", client=reply.client, id=frame.id)
+            with self._changed:
+                del self._replies[key]
+            return
+        if reply.entry:
+            if isinstance(frame, Error) and frame.retryable:
+                self._ledger.forget(reply.client, frame.id)
+            else:
+                # Before anybody sees it: a node that dies now says the same again after its restart.
+                self._ledger.finish(reply.client, frame.id, frame.encode())
+            log.info("request.ended", client=reply.client, id=frame.id, type=frame.type)
+        with self._changed:
+            del self._replies[key]
+        if reply.target is None:
+            self._send(reply, frame, lambda _heard: None)
+        self._send(reply, frame, lambda _heard: self._acknowledge(reply), final=True)
+        self._join_or_leave_pool()
+
+    def _send(self, reply: Reply, frame: Frame, on_sent: OnSent, *, final: bool = False) -> None:
+        client, target = reply.client, reply.target
+        topic = self._topics.reply(client) if final else self._topics.stream(client)
         payload = frame.encode()
-        connection.publish(self._topics.stream(client), payload)
-        if isinstance(frame, TERMINAL):
-            connection.publish(self._topics.reply(client), payload)
-            log.info("request.ended client=%s id=%s type=%s", client, frame.id, frame.type)
+        if target:
+            topic = target.topic
+            payload = _plain(frame) if target.plain else payload
+        self.connection.publish(
+            topic,
+            payload,
+            on_sent=on_sent,
+            expiry_s=None if final else _DELTA_EXPIRY_S,
+            correlation=target.correlation if target else None,
+        )
+
+    def _acknowledge(self, reply: Reply) -> None:
+        for message in reply.messages:
+            self.connection.acknowledge(message)
+
+    @staticmethod
+    def _heard(reply: Reply, heard: bool) -> None:  # noqa: FBT001 - what OnSent gives
+        """Stop the deltas that nobody has subscribed to."""
+        reply.streams = reply.streams and heard
+
+
+def _check_same(entry: Entry | None, digest: bytes) -> None:
+    if entry and entry.digest != digest:
+        raise RequestError("id_conflict", "another request of yours has this id")
+
+
+def _digest(kind: str, request: Inbound) -> bytes:
+    """Of what is asked, without the id."""
+    asked = request.model_dump_json(exclude={"id"})
+    return hashlib.sha256(f"{kind} {asked}".encode()).digest()
+
+
+def _plain(frame: Frame) -> bytes:
+    """The words alone: of the reply, or of why there is none."""
+    return (frame.text if isinstance(frame, Done) else getattr(frame, "message", "")).encode()

@@ -20,9 +20,11 @@ from edge_llm.engine.types import (
     Failure,
     GenerationRequest,
     Message,
+    Queued,
     SamplingParams,
     TokenEvent,
 )
+from edge_llm.errors import RequestError
 from edge_llm.models.bundle import Bundle
 from edge_llm.models.prepare import Quantization
 
@@ -261,3 +263,16 @@ def test_corrupt_and_foreign_prefix_files_are_ignored_with_a_line_each(
     assert [record.message.split()[0] for record in caplog.records] == 3 * ["prefix_store.ignored"]
     PrefixStore(tmp_path, "mine", shape, 0)._make_room()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_as_many_are_taken_as_there_are_slots_and_places_to_wait(int8: Bundle) -> None:
+    """Also before the engine's thread has come by to give them their slots."""
+    cache = KVCache(int8.manifest.kv, 2, 64)
+    scheduler = Scheduler(load_decoder(int8, cache), ChatTokenizer(int8), (), queue_limit=1)
+    request = GenerationRequest((Message("user", "Hi"),), 1, GREEDY)
+    positions: list[Event] = []
+    for _ in range(3):
+        scheduler.submit(request, positions.append)
+    assert positions == [Queued(0), Queued(0), Queued(1)]
+    with pytest.raises(RequestError, match="1 requests wait already"):
+        scheduler.submit(request, positions.append)

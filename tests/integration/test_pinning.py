@@ -111,7 +111,7 @@ def test_where_affinity_is_denied_inference_goes_on(broker: Broker, demo: Bundle
         PYTHONPATH=str(tmp_path),
     )
     service.wait_connected()
-    assert "pinning.denied core=0 reason='Operation not permitted'" in service.log_text()
+    assert '"pinning.denied", "core": 0, "reason": "Operation not permitted"' in service.log_text()
     everywhere = Path("/proc/self/status").read_text().split("Cpus_allowed_list:")[1].split()[0]
     pinning = {"requested": "0", "effective": everywhere, "mode": "denied"}
     assert info_of(broker)["pinning"] == pinning

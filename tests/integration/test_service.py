@@ -74,8 +74,10 @@ def test_a_reply_streams_and_ends_in_one_terminal_frame(hub: Hub) -> None:
     assert "".join(deltas) == done["text"] != ""
     assert received[0] == {
         "v": 1, "type": "status", "id": "one", "node": TOPICS.node, "seq": 0, "custom": fields["custom"],
-        "state": "prefill", "prompt_tokens": done["usage"]["prompt_tokens"],
+        "state": "queued", "position": 0,
     }  # fmt: skip
+    states = [frame["state"] for frame in received if frame["type"] == "status"]
+    assert states == ["queued", "prefill", "decode"]
     assert done["custom"] == fields["custom"]
     assert done["usage"]["completion_tokens"] == 12
     assert done["finish_reason"] == "length"
@@ -94,9 +96,12 @@ def test_without_stream_only_the_terminal_frame_comes(hub: Hub) -> None:
     assert [frame["type"] for frame in ask(hub, "quiet", text="Say hello.", stream=False)] == ["done"]
 
 
-def test_clients_do_not_see_each_others_replies(hub: Hub, broker: Broker) -> None:
+def test_clients_do_not_see_each_others_replies(hub: Hub, broker: Broker, version: str) -> None:
     ids = {"anna": "same-id", "ben": "same-id"}
-    own = {client: Hub(broker.port, TOPICS.stream(client), TOPICS.reply(client)) for client in ids}
+    own = {
+        client: Hub(broker.port, TOPICS.stream(client), TOPICS.reply(client), version=version)
+        for client in ids
+    }
     prompts = {"anna": "What is the capital of Japan?", "ben": "Say hello."}
     for client, prompt in prompts.items():
         hub.publish(TOPICS.request(client), json.dumps({"text": prompt, "id": ids[client]}))
@@ -205,7 +210,9 @@ def test_a_refused_request_does_not_take_the_reply_of_a_good_one_with_its_id(hub
     hub.publish(TOPICS.request("twice"), json.dumps({"id": "x", "text": 5}))
     eventually(lambda: [frame for frame in frames(hub, "twice") if frame["type"] == "error"])
     hub.publish(TOPICS.request("twice"), json.dumps({**LONG, "id": "x"}))
-    eventually(lambda: [f["state"] for f in frames(hub, "twice") if f["type"] == "status"] == 2 * ["prefill"])
+    eventually(
+        lambda: [f["state"] for f in frames(hub, "twice") if f["type"] == "status"][-2:] == 2 * ["decode"]
+    )
     hub.publish(TOPICS.cancel("twice"), "x")
     eventually(lambda: [frame for frame in frames(hub, "twice") if frame["type"] == "done"])
 
@@ -255,12 +262,18 @@ def test_state_and_info_are_retained(hub: Hub, version: str) -> None:
     info = json.loads(hub.on(TOPICS.info)[-1])
     assert info["protocol"] == version
     assert info["quantization"] == "int8"
-    assert info["limits"] == {"request_bytes": 16384, "context_tokens": 2048, "queue": 16}
+    assert info["limits"] == {
+        "request_bytes": 16384,
+        "context_tokens": 2048,
+        "queue": 16,
+        "requests_per_minute": 120.0,
+        "ttl_s": 60.0,
+    }
 
 
 def test_no_prompt_or_reply_text_in_the_log(hub: Hub, service: Service) -> None:
     done = ask(hub, "discreet", text="Say the word rhododendron.", max_tokens=12)[-1]
     log = service.log_text()
-    assert "request.accepted client=discreet" in log
+    assert '"event": "request.accepted", "client": "discreet"' in log
     assert "rhododendron" not in log
     assert done["text"] not in log

@@ -2,11 +2,18 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from edge_llm.cli import main
+from edge_llm.cli_sensors import report_sensors, sensor_lines
+from edge_llm.config import TelemetrySettings
+from tests.unit.host import machines
+from tests.unit.host.fake_host import FakeHost, unprivileged
+
+RULES = Path(__file__).parents[2] / "config/udev/70-edge-llm-rapl.rules"
 
 
 def test_it_shows_the_plan_and_why(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +32,30 @@ def test_json_is_one_object_with_units(capsys: pytest.CaptureFixture[str]) -> No
     assert 0 < report["memory"]["available_bytes"] < report["memory"]["total_bytes"]
     assert report["pinning_plan"]["mode"] == "pinned"
     assert {*report["pinning_plan"]["cores"]} <= {*report["cpu"]["logical_cpus"]}
+
+
+def test_it_shows_where_power_is_read_and_why_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for words in ("sensors    ", "pressure   ", "power      "):
+        assert words in out
+    assert main(["doctor", "--json"]) == 0
+    power = json.loads(capsys.readouterr().out.splitlines()[-1])["power"]
+    for name, sensor in power["sensors"].items():
+        assert sensor["available"] or f"no {name}: {sensor['reason']}" in out
+
+
+def test_counters_for_root_alone_come_with_the_rule_that_opens_them() -> None:
+    """The same rule as the file that is shipped."""
+    with tempfile.TemporaryDirectory() as directory:
+        host = FakeHost(Path(directory))
+        machines.amd_zen(host)
+        host.root.chmod(0o755)
+        (host.root / "sys/class/powercap/intel-rapl:0/energy_uj").chmod(0o400 if os.geteuid() == 0 else 0)
+        with unprivileged():
+            lines = [*sensor_lines(report_sensors(TelemetrySettings(), host.root))]
+    rule = next(line.strip() for line in lines if "SUBSYSTEM" in line)
+    assert rule in RULES.read_text().splitlines()
 
 
 def test_it_plans_for_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,8 +37,16 @@ def test_mqtt_knows_nothing_of_the_engine() -> None:
     assert offending("mqtt", "edge_llm.engine", "edge_llm.service", "onnxruntime") == []
 
 
+def test_telemetry_knows_neither_mqtt_nor_the_engine() -> None:
+    for part in ("telemetry", "energy", "generations", "metrics", "host"):
+        assert (
+            offending(part, "edge_llm.mqtt", "edge_llm.engine", "edge_llm.backend", "edge_llm.service") == []
+        )
+    assert offending("host", "edge_llm.telemetry", "edge_llm.energy", "edge_llm.generations") == []
+
+
 def test_models_is_for_the_command_line_but_for_the_bundle() -> None:
-    for part in ("engine", "mqtt", "service", "client", "demo", "config"):
+    for part in ("engine", "mqtt", "service", "backend", "client", "demo", "config"):
         assert offending(part, "edge_llm.models", but="edge_llm.models.bundle") == []
 
 

@@ -1,11 +1,15 @@
 """Writes the files of /sys and /proc of machines that are not here."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge_llm.host.cpu_list import format_cpu_list
 
 CPUS = "sys/devices/system/cpu"
+INTEL_RANGE_UJ = 262_143_328_850
+AMD_RANGE_UJ = 65_532_610_987
 V1_CPU = "33 31 0:30 {top} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
 V1_CPUSET = "34 31 0:31 {top} /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
 V2 = "30 23 0:27 {top} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
@@ -36,6 +40,29 @@ class FakeHost:
         for cpu in cpus:
             self.write(f"{CPUS}/cpu{cpu}/{name}", value(cpu))
 
+    def zone(self, zone: str, name: str, energy_uj: int, range_uj: int = INTEL_RANGE_UJ) -> None:
+        """A powercap zone, such as ``intel-rapl:0:1``."""
+        path = f"sys/class/powercap/{zone}"
+        self.write(f"{path}/name", name)
+        self.write(f"{path}/energy_uj", energy_uj)
+        self.write(f"{path}/max_energy_range_uj", range_uj)
+
+    def count(self, zone: str, energy_uj: int) -> None:
+        self.write(f"sys/class/powercap/{zone}/energy_uj", energy_uj)
+
     def cgroup(self, own: str, mounts: str) -> None:
         self.write("proc/self/cgroup", own)
         (self.root / "proc/self/mountinfo").write_text(f"22 27 0:21 / /proc rw - proc proc rw\n{mounts}")
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """As a user who may not read root's files."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)

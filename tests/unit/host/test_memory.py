@@ -1,10 +1,13 @@
-"""Locking memory, and the limit on it."""
+"""Locking memory, the limit on it, and pages of 2 MB."""
 
+import ctypes
+import mmap
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from edge_llm.host.memory import read_memory
+from edge_llm.host.memory import huge_pages, read_memory
 from tests.unit.host.fake_host import FakeHost
 
 # Root may lock whatever it likes; nobody is held to the limit.
@@ -34,3 +37,29 @@ def test_memory_is_read_in_bytes(host: FakeHost) -> None:
     host.write("proc/meminfo", "MemTotal:  2048 kB\nMemFree:  1 kB\nMemAvailable:  1024 kB")
     assert read_memory(host.root) == {"total_bytes": 2 << 20, "available_bytes": 1 << 20}
     assert read_memory(host.root / os.devnull.lstrip("/")) == {}
+
+
+def test_what_is_made_within_is_advised_to_be_in_huge_pages_and_keeps_its_bytes() -> None:
+    """``hg`` among a mapping's VmFlags (proc(5)): the kernel has taken the advice."""
+    before = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with huge_pages():
+        within = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        within.write(b"weight" * 1000)
+    assert "hg" in flags_at(within)
+    assert "hg" not in flags_at(before)
+    assert within[:6000] == b"weight" * 1000
+
+
+def flags_at(memory: mmap.mmap) -> list[str]:
+    """VmFlags of the mapping that the middle of ``memory`` is in."""
+    middle = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + len(memory) // 2
+    found = False
+    with Path("/proc/self/smaps").open(encoding="ascii") as smaps:
+        for line in smaps:
+            first = line.split()[0]
+            if "-" in first:
+                start, end = (int(address, 16) for address in first.split("-"))
+                found = start <= middle < end
+            elif found and first == "VmFlags:":
+                return line.split()[1:]
+    raise AssertionError("not mapped")

@@ -52,27 +52,31 @@ def test_columns_that_do_not_fill_a_block_are_padded_with_zeros() -> None:
     np.testing.assert_allclose(padded[:, 40:], 0)
 
 
-@pytest.mark.parametrize("bits", [4, 8])
-def test_the_kernels_read_what_was_written(bits: Literal[4, 8], tmp_path: Path) -> None:
+@pytest.mark.parametrize("part_rows", [9000, 4000], ids=["whole", "in parts"])
+@pytest.mark.parametrize(("bits", "block"), [(4, 32), (4, 64), (4, 128), (8, 32)])
+def test_the_kernels_read_what_was_written(
+    bits: Literal[4, 8], block: int, part_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MatMulNBits and GatherBlockQuantized over the same stored bytes give the dequantized matrix."""
-    weight = RNG.normal(size=(320, 96)).astype(np.float32)
-    quantized = quantize(weight, bits)
+    monkeypatch.setattr("edge_llm.models.writer._PART_ROWS", part_rows)
+    weight = RNG.normal(size=(8200, 256)).astype(np.float32)
+    quantized = quantize(weight, bits, block)
     with (tmp_path / MODEL_DATA).open("wb") as data:
         writer = GraphWriter(data)
         matrix = writer.matrix("w", quantized)
         writer.gather_rows(matrix, "ids", "rows")
         writer.matmul("x", matrix, "product")
         ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])
-        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["m", 96])
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["m", 256])
         outputs = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("rows", "product")
         ]
         onnx.save(writer.model("test", [ids, x], outputs), tmp_path / MODEL)
     assert (tmp_path / MODEL_DATA).stat().st_size < 4 * quantized.values.nbytes / 2
     session = ort.InferenceSession(tmp_path / MODEL, providers=["CPUExecutionProvider"])
-    activations = RNG.normal(size=(5, 96)).astype(np.float32)
-    rows, product = session.run(None, {"ids": np.array([0, 319, 7]), "x": activations})
+    activations = RNG.normal(size=(5, 256)).astype(np.float32)
+    rows, product = session.run(None, {"ids": np.array([0, 8199, 7]), "x": activations})
     exact = dequantize(quantized)
-    np.testing.assert_allclose(rows, exact[[0, 319, 7]], atol=1e-6)
+    np.testing.assert_allclose(rows, exact[[0, 8199, 7]], atol=1e-6)
     # accuracy_level 4 rounds the activations to 8 bits as well.
-    np.testing.assert_allclose(product, activations @ exact.T, atol=0.35)
+    np.testing.assert_allclose(product, activations @ exact.T, atol=0.7)

@@ -1,0 +1,45 @@
+# A node as a container. Without a model, for one that is mounted at /var/lib/edge_llm/bundle:
+#   docker build --tag edge_llm .
+# With a model in the image, a hub id or `demo`:
+#   docker build --tag edge_llm --build-arg MODEL=Qwen/Qwen2.5-0.5B-Instruct .
+
+FROM debian:bookworm-slim AS python
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates python3 tini \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+
+FROM python AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PATH=/opt/edge_llm/bin:$PATH
+RUN apt-get update && apt-get install -y --no-install-recommends python3-venv && python3 -m venv /opt/edge_llm
+WORKDIR /src
+# What the code needs changes less often than the code.
+COPY pyproject.toml .
+RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+    >requirements.txt && pip install --requirement requirements.txt
+COPY README.md LICENSE ./
+COPY edge_llm edge_llm
+RUN pip install --no-deps .
+
+FROM build AS model
+ARG MODEL=
+RUN mkdir /bundle && if [ -n "$MODEL" ]; then \
+    pip install '.[prepare]' && edge-llm prepare "$MODEL" --out /bundle --no-quality && rm -rf ~/.cache; fi
+
+# Compiled modules stay: the root may be read-only, and the health check starts Python every 30 s.
+FROM build AS slim
+RUN pip uninstall --yes pip setuptools \
+    && find /opt/edge_llm -type d -name tests -prune -exec rm -r {} +
+
+FROM python
+RUN useradd --system --no-log-init --uid 10001 --home-dir /var/lib/edge_llm edge_llm \
+    && install --directory --owner edge_llm --group edge_llm /var/lib/edge_llm/state
+COPY --from=slim /opt/edge_llm /opt/edge_llm
+COPY --from=model /bundle /var/lib/edge_llm/bundle
+ENV PATH=/opt/edge_llm/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+USER 10001
+STOPSIGNAL SIGTERM
+# What the node's retained state at the broker says: a broker that is away makes it unhealthy, for nobody can ask it.
+HEALTHCHECK --interval=30s --timeout=15s --start-period=60s --retries=3 CMD ["edge-llm", "state"]
+# Process 1 is not sent a signal that it has no handler for: an init passes it on, whatever the service is at.
+ENTRYPOINT ["tini", "--", "edge-llm"]
+CMD ["serve"]

@@ -1,0 +1,51 @@
+"""One line a fact: the dotted name of an event and its fields. Prompt and reply text never are among them."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+class EventLog(logging.LoggerAdapter[logging.Logger]):
+    """A module's log: ``log.info("request.accepted", client=client, id=request_id)``."""
+
+    def __init__(self, module: str) -> None:
+        """Log as ``module``, which is ``__name__``."""
+        super().__init__(logging.getLogger(module))
+
+    def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
+        """Write the fields behind the name, for every formatter, and keep them apart for JsonFormatter."""
+        exc_info = kwargs.pop("exc_info", None)
+        words = [msg, *(f"{name}={_word(value)}" for name, value in kwargs.items())]
+        return " ".join(words), {"exc_info": exc_info, "extra": {"event": {"event": msg, **kwargs}}}
+
+
+class JsonFormatter(logging.Formatter):
+    """An object a line: ``time`` (UTC), ``level``, ``event`` and its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": record.levelname.lower()}
+        line |= getattr(record, "event", None) or {"event": record.getMessage()}  # another package's
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def configure_logging() -> None:
+    """Log to standard error: text on a terminal, JSON into a file or the journal."""
+    handler = logging.StreamHandler(sys.stderr)
+    if not sys.stderr.isatty():
+        handler.setFormatter(JsonFormatter())
+    logging.basicConfig(
+        level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(message)s"
+    )
+
+
+def _word(value: object) -> str:
+    text = str(value)
+    return text if re.fullmatch(r"[^\s'\"]+", text) else repr(text)

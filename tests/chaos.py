@@ -1,0 +1,310 @@
+"""Kills, restarts and cuts everything while clients ask, and counts what became of each request.
+
+A program of its own (`scripts/chaos`); `tests/integration/test_chaos.py` runs a short version.
+"""
+
+import argparse
+import json
+import random
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edge_llm.cli_models import cached_bundle
+from edge_llm.demo import broker_command, free_port
+from edge_llm.models.bundle import Bundle, open_bundle
+from tests.conftest import TOPICS, Service
+
+PERSISTENT = "\npersistence true\npersistence_location {directory}/\nautosave_interval 1\n"
+
+
+class Proxy:
+    """A link on loopback that can be slow, or cut."""
+
+    def __init__(self, target: int) -> None:
+        self.delay_s = 0.0
+        self.cut = False
+        self._target = target
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self._server.accept()
+            if self.cut:
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                near.close()
+                continue
+            Thread(target=self._carry, args=(near, far), daemon=True).start()
+
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far, suppress(OSError):
+            while not self.cut:
+                for side in select.select([near, far], [], [], 0.05)[0]:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    time.sleep(self.delay_s)
+                    (far if side is near else near).sendall(data)
+
+
+class Broker:
+    """A mosquitto that keeps its sessions over a restart."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self._command, _ = broker_command(self.port, directory)
+        config = Path(self._command[-1])
+        text = config.read_text().replace("persistence false\n", "")
+        config.write_text(text + PERSISTENT.format(directory=directory) + "user root\n")
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """By SIGTERM, at which mosquitto writes everything down; kill -9 would lose its last second."""
+        self.process.terminate()
+        self.process.wait()
+
+
+@dataclass
+class Asker:
+    """A client with a persistent session; sends what is retryable again, under the same id."""
+
+    name: str
+    port: int
+    version: str
+    terminals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    payloads: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        five = self.version == "5"
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self.name,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if five else False,
+        )
+        self._subscribed = Event()
+        self._due: list[tuple[float, str]] = []
+        self._lock = Lock()
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._on_message
+        options: dict[str, Any] = {}
+        if five:
+            options["clean_start"] = False
+            options["properties"] = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
+            options["properties"].SessionExpiryInterval = 3600
+        self._client.connect("127.0.0.1", self.port, **options)
+        self._client.loop_start()
+        assert self._subscribed.wait(10)
+        self._retrying = Thread(target=self._retry, daemon=True)
+        self._retrying.start()
+
+    def _on_connect(self, *_: Any) -> None:
+        self._client.subscribe(TOPICS.reply(self.name), 1)
+
+    def ask(self, payload: bytes, request_id: str) -> None:
+        self.payloads[request_id] = payload
+        self._client.publish(TOPICS.request(self.name), payload, qos=1)
+
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        frame = json.loads(message.payload)
+        if frame["type"] == "error" and frame["retryable"] and frame["id"] in self.payloads:
+            with self._lock:
+                self._due.append((time.monotonic() + frame.get("retry_after_ms", 1000) / 1000, frame["id"]))
+        else:
+            self.terminals.setdefault(frame["id"], []).append(frame)
+
+    def _retry(self) -> None:
+        while True:
+            time.sleep(0.1)
+            now = time.monotonic()
+            with self._lock:
+                due = [each for each in self._due if each[0] <= now]
+                self._due = [each for each in self._due if each[0] > now]
+            for _, request_id in due:
+                self._client.publish(TOPICS.request(self.name), self.payloads[request_id], qos=1)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def run(
+    bundle: Bundle,
+    directory: Path,
+    *,
+    requests: int,
+    clients: int,
+    kills: int,
+    broker_restarts: int,
+    cuts: int,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _text: None,
+) -> dict[str, int]:
+    """Counts of what happened; see ``check`` for what must hold."""
+    rng = random.Random(seed)
+    with ExitStack() as stack:
+        broker = Broker(directory)
+        stack.callback(broker.kill)
+        time.sleep(0.5)
+        proxy = Proxy(broker.port)
+        service = Service(
+            proxy.port,
+            bundle,
+            directory / "service.log",
+            EDGE_LLM_SESSIONS__FILE=str(directory / "state.db"),
+            EDGE_LLM_MQTT__REQUESTS_PER_MINUTE="600",
+        )
+        stack.callback(service.stop, signal.SIGKILL)
+        service.wait_connected()
+        askers = [Asker(f"c{n}", broker.port, "5" if n % 2 else "3.1.1") for n in range(clients)]
+        plain = Asker("plain", broker.port, "3.1.1")
+        late = Asker("late", broker.port, "3.1.1")
+        for asker in (*askers, plain, late):
+            stack.callback(asker.close)
+        blows = ["kill"] * kills + ["broker"] * broker_restarts + ["cut"] * cuts
+        rng.shuffle(blows)
+        every = max(1, requests // (len(blows) + 1))
+        plain_sent = 0
+        for number in range(requests):
+            asker = askers[number % clients]
+            fields: dict[str, Any] = {
+                "id": f"r{number}",
+                "text": f"Say {number}.",
+                "max_tokens": 6,
+                "ttl_s": 3600,
+            }
+            if number % 5 == 0:
+                fields["session"] = "s"
+            asker.ask(json.dumps(fields).encode(), fields["id"])
+            if number % 20 == 10:
+                plain.ask(f"Say plain {number} and nothing else.".encode(), f"plain{number}")
+                plain_sent += 1
+            time.sleep(rng.uniform(0, 0.1))
+            if number % every == every - 1 and blows:
+                blow = blows.pop()
+                say(f"{number + 1}/{requests} requests sent; {blow}")
+                _strike(blow, broker, proxy, service, late, rng)
+        expected = {(asker.name, request_id) for asker in (*askers, late) for request_id in asker.payloads}
+
+        def missing() -> set[tuple[str, str]]:
+            answered = {(a.name, request_id) for a in (*askers, late) for request_id in a.terminals}
+            return expected - answered
+
+        until = time.monotonic() + 180
+        while (missing() or len(plain.terminals) < plain_sent) and time.monotonic() < until:
+            time.sleep(0.2)
+        time.sleep(1)  # for what should not come
+        plain_done = sum(frames[0]["type"] == "done" for frames in plain.terminals.values())
+        counts = _count((*askers, late), plain)
+        return counts | {
+            "sent": len(expected) + plain_sent,
+            "unanswered": len(missing()) + max(0, plain_sent - len(plain.terminals)),
+            "plain_sent": plain_sent,
+            "plain_doubled": max(0, plain_done - plain_sent),
+            "late_sent": len(late.payloads),
+            "late_done": sum(f["type"] == "done" for frames in late.terminals.values() for f in frames),
+        }
+
+
+def _strike(
+    blow: str, broker: Broker, proxy: Proxy, service: Service, late: Asker, rng: random.Random
+) -> None:
+    if blow == "kill":
+        service.stop(rng.choice((signal.SIGKILL, signal.SIGTERM)))
+        # Published while nobody is there, and too old when somebody is.
+        request_id = f"late{len(late.payloads)}"
+        late.ask(json.dumps({"id": request_id, "text": "Say late.", "ttl_s": 1.0}).encode(), request_id)
+        time.sleep(rng.uniform(1.5, 3))
+        service.start()
+    elif blow == "broker":
+        broker.stop()
+        time.sleep(rng.uniform(0.2, 1.5))
+        broker.start()
+    else:
+        proxy.delay_s = 0.2
+        time.sleep(1)
+        proxy.cut = True
+        time.sleep(rng.uniform(0.5, 2))
+        proxy.cut, proxy.delay_s = False, 0.0
+
+
+def _count(askers: tuple[Asker, ...], plain: Asker) -> dict[str, int]:
+    kinds: Counter[str] = Counter()
+    conflicting = 0
+    for asker in (*askers, plain):
+        for frames in asker.terminals.values():
+            results = {(frame["type"], frame["text"]) for frame in frames}
+            conflicting += len(results) > 1
+            kinds[frames[0].get("code", frames[0]["type"])] += 1
+            kinds["replayed"] += any(frame.get("replayed") for frame in frames)
+    return {"conflicting": conflicting, **kinds}
+
+
+def check(counts: dict[str, int]) -> list[str]:
+    """What must not be, and is."""
+    wrong = ["unanswered", "conflicting", "plain_doubled", "late_done", "id_conflict", "internal"]
+    return [f"{name}: {counts[name]}" for name in wrong if counts.get(name)]
+
+
+def main() -> int:
+    """Run it with the numbers of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, help="a bundle's directory; default: the demo model's")
+    for name, default in (
+        ("requests", 200),
+        ("clients", 8),
+        ("kills", 5),
+        ("broker-restarts", 3),
+        ("cuts", 3),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print the counts as one JSON object")
+    options = vars(parser.parse_args())
+    path, as_json = options.pop("bundle"), options.pop("json")
+    bundle = open_bundle(path) if path else cached_bundle("demo", "int8")
+    directory = Path(tempfile.mkdtemp(prefix="edge_llm-chaos-"))
+    counts = run(bundle, directory, **options, say=lambda text: print(text, file=sys.stderr, flush=True))
+    print(json.dumps(counts) if as_json else "  ".join(f"{name} {n}" for name, n in counts.items()))
+    wrong = check(counts)
+    if wrong:
+        print(f"chaos: {', '.join(wrong)}; see {directory}/service.log", file=sys.stderr)
+        return 1
+    shutil.rmtree(directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

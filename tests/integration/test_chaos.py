@@ -1,0 +1,20 @@
+"""The short version of `scripts/chaos`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_llm.models.bundle import Bundle
+from edge_llm.models.prepare import Quantization
+from tests.chaos import check, run
+
+
+def test_nothing_is_lost_and_nothing_doubled(
+    bundle: Callable[[Quantization], Bundle], tmp_path: Path
+) -> None:
+    counts = run(
+        bundle("int8"), tmp_path, requests=80, clients=8, kills=3, broker_restarts=2, cuts=1, say=print
+    )
+    print(counts)
+    assert check(counts) == []
+    assert counts["done"] >= 80
+    assert counts["late_sent"] == counts["expired"] == 3

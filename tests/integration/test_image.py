@@ -1,0 +1,165 @@
+"""The image and its compose file: small, confined, and healthy while the node can be asked."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edge_llm.demo import free_port
+from edge_llm.models.bundle import Bundle
+from edge_llm.models.prepare import Quantization
+from tests.conftest import NODE, TOPICS, Hub, eventually
+
+ROOT = Path(__file__).parents[2]
+COMPOSE_FILE = ROOT / "config/docker/compose.yaml"
+IMAGE, IMAGE_WITH_MODEL = "edge_llm:test", "edge_llm:test-demo"
+KILLED = "137"
+"""The exit code of what did not stop within its grace time."""
+CONFINED = ("--read-only", "--tmpfs=/tmp", "--cap-drop", "ALL", "--network", "none")
+
+
+def run(*command: str, **environment: str) -> str:
+    """What a command prints; what it said is shown where it fails."""
+    values = os.environ | environment
+    done = subprocess.run(command, env=values, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@cache
+def compose_command() -> tuple[str, ...]:
+    plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    return ("docker", "compose") if plugin.returncode == 0 else ("docker-compose",)
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    run("docker", "build", "--network", "host", "--tag", IMAGE, str(ROOT))
+    return IMAGE
+
+
+def mounted(bundle: Bundle) -> tuple[str, str]:
+    return "--volume", f"{bundle.path}:/var/lib/edge_llm/bundle:ro"
+
+
+class Stack:
+    """What the compose file starts, on a port of its own, with a health check that is quicker to despair."""
+
+    def __init__(self, override: Path) -> None:
+        self.port = free_port()
+        self._files = ("-f", str(COMPOSE_FILE), "-f", str(override), "-p", f"edge_llm-{os.getpid()}")
+        quick = {"interval": "1s", "timeout": "15s", "retries": 2, "start_period": "60s"}
+        node = {"image": IMAGE_WITH_MODEL, "build": {"network": "host"}, "healthcheck": quick}
+        override.write_text(yaml.safe_dump({"services": {"node": node}}))
+
+    def __call__(self, *arguments: str) -> str:
+        where = {"MODEL": "demo", "NODE_ID": NODE, "MQTT_PORT": str(self.port)}
+        return run(*compose_command(), *self._files, *arguments, **where)
+
+    def inspect(self, service: str) -> Any:
+        container = run("docker", "inspect", self("ps", "--all", "--quiet", service).strip())
+        return json.loads(container)[0]
+
+    def health(self) -> str:
+        health: str = self.inspect("node")["State"]["Health"]["Status"]
+        return health
+
+
+@pytest.fixture(scope="module")
+def stack(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("compose") / "override.yaml")
+    stack("build", "node")
+    try:
+        stack("up", "--detach")
+        eventually(lambda: stack.health() == "healthy", 120)
+        yield stack
+    finally:
+        stack("down", "--volumes")
+
+
+def test_the_image_is_small(image: str) -> None:
+    assert int(run("docker", "image", "inspect", "--format", "{{.Size}}", image)) <= 350_000_000
+
+
+def test_there_is_nothing_in_it_that_only_a_build_needs(image: str) -> None:
+    tools = "command -v pip pip3 gcc cc make git; python3 -c 'import pip' 2>/dev/null && echo pip"
+    places = "/opt /root /tmp /var/cache/apt /var/lib/apt/lists"
+    files = f"find {places} -name tests -o -name '*.whl' -o -name '*.deb' -o -name .cache"
+    shell = ("--entrypoint", "sh", image, "-c", f"{tools}; {files}; true")
+    assert run("docker", "run", "--rm", *CONFINED, *shell) == ""
+
+
+def test_without_a_model_it_says_what_to_do(image: str) -> None:
+    command = ["docker", "run", "--rm", *CONFINED, image]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("edge-llm: no bundle at /var/lib/edge_llm/bundle: make one")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_bundle_may_be_mounted(image: str, bundle: Callable[[Quantization], Bundle]) -> None:
+    assert "checksums fit" in run(
+        "docker", "run", "--rm", *CONFINED, *mounted(bundle("int8")), image, "verify"
+    )
+
+
+def test_it_can_be_stopped_while_it_loads(image: str, bundle: Callable[[Quantization], Bundle]) -> None:
+    container = run("docker", "run", "--detach", *CONFINED, *mounted(bundle("int8")), image).strip()
+    try:
+        run("docker", "stop", container)
+        assert run("docker", "inspect", "--format", "{{.State.ExitCode}}", container).strip() != KILLED
+    finally:
+        run("docker", "rm", "--force", container)
+
+
+def test_a_prompt_is_answered_through_the_broker(stack: Stack) -> None:
+    hub = Hub(stack.port, TOPICS.reply("hub"), TOPICS.state)
+    hub.publish(TOPICS.request("hub"), "What is the capital of Japan?")
+    done = json.loads(eventually(lambda: hub.on(TOPICS.reply("hub")))[0])
+    assert done["type"] == "done"
+    assert "Tokyo" in done["text"]
+    assert hub.on(TOPICS.state) == [b"online"]
+    hub.close()
+    assert "Tokyo" in stack("exec", "-T", "node", "edge-llm", "ask", "What is the capital of Japan?")
+
+
+def test_they_may_do_no_more_than_they_must(stack: Stack) -> None:
+    port = {"1883/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}]}
+    for service, user, ports in (("node", "10001", {}), ("broker", "1883", port)):
+        lines = stack("exec", "-T", service, "cat", "/proc/1/status").splitlines()
+        status = dict(line.split(":", 1) for line in lines)
+        assert status["Uid"].split() == [user] * 4
+        assert {int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")} == {0}
+        assert int(status["NoNewPrivs"]) == 1
+        host = stack.inspect(service)["HostConfig"]
+        assert host["ReadonlyRootfs"]
+        assert host["PortBindings"] == ports
+
+
+def test_it_is_unhealthy_while_nobody_can_ask_it(stack: Stack) -> None:
+    stack("stop", "broker")
+    eventually(lambda: stack.health() == "unhealthy", 60)
+    last = stack.inspect("node")["State"]["Health"]["Log"][-1]
+    assert "edge-llm: unavailable: no MQTT broker at broker:1883" in last["Output"]
+    stack("start", "broker")
+    eventually(lambda: stack.health() == "healthy", 60)
+
+
+def test_it_stops_cleanly_and_answers_what_was_asked_meanwhile(stack: Stack) -> None:
+    stack("stop", "node")
+    state = stack.inspect("node")["State"]
+    assert (state["Status"], state["ExitCode"], state["OOMKilled"]) == ("exited", 0, False)
+    hub = Hub(stack.port, TOPICS.state, TOPICS.reply("hub"))
+    eventually(partial(hub.on, TOPICS.state))
+    assert hub.on(TOPICS.state) == [b"offline"]
+    hub.publish(TOPICS.request("hub"), "What is the capital of Japan?")
+    stack("restart", "broker")
+    stack("start", "node")
+    assert b"Tokyo" in eventually(partial(hub.on, TOPICS.reply("hub")))[0]
+    hub.close()

@@ -1,0 +1,21 @@
+"""The contract through a broker by other makers, over 3.1.1."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.containers import RumqttBroker
+from tests.integration.test_service import *  # noqa: F403 - its tests and fixtures, with those below
+
+
+@pytest.fixture(scope="module")  # type: ignore[no-redef]  # in the place of the imported one
+def version() -> str:
+    return "3.1.1"
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[RumqttBroker]:
+    broker = RumqttBroker()
+    broker.start()
+    yield broker
+    broker.kill()

@@ -1,0 +1,201 @@
+"""The example broker configuration with several users: who is let in, and what each of them can reach."""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext, create_default_context
+
+import paho.mqtt.client as paho
+import pytest
+import trustme
+
+from edge_llm.client import Client, MqttSettings, RequestError
+from edge_llm.models.bundle import Bundle
+from edge_llm.models.prepare import Quantization
+from tests.conftest import NODE, TOPICS, Broker, Hub, Service, eventually
+
+CONFIG = Path(__file__).parents[2] / "config/mosquitto"
+USERS = {
+    NODE: "node's secret",
+    "hub": "hub's secret",
+    "guest": "guest's secret",
+    "bath-pc": "of another node",
+    "homeassistant": "its secret",
+}
+
+
+@dataclass
+class SecureBroker:
+    """A broker from the example's files, its directory, and how a user connects."""
+
+    broker: Broker
+    directory: Path
+
+    @property
+    def port(self) -> int:
+        return self.broker.port
+
+    def settings(self, user: str | None, **fields: object) -> MqttSettings:
+        values = {
+            "host": "localhost",
+            "port": self.port,
+            "tls": True,
+            "ca_file": self.directory / "ca.pem",
+            "username": user,
+            "password": user and USERS[user],
+        }
+        return MqttSettings.model_validate(values | fields)
+
+    def hub(self, user: str, *topics: str) -> Hub:
+        def prepare(client: paho.Client) -> None:
+            client.tls_set_context(self.context())
+            client.username_pw_set(user, USERS[user])
+
+        return Hub(self.port, *topics, prepare=prepare)
+
+    def context(self) -> SSLContext:
+        return create_default_context(cafile=str(self.directory / "ca.pem"))
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
+    directory = tmp_path_factory.mktemp("broker")
+    (directory / "certs").mkdir()
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(directory / "ca.pem"))
+    authority.cert_pem.write_to_path(str(directory / "certs/ca.crt"))
+    certificate = authority.issue_cert("localhost")
+    certificate.private_key_pem.write_to_path(str(directory / "certs/broker.key"))
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(str(directory / "certs/broker.crt"), append=True)
+    (directory / "edge_llm.acl").write_text((CONFIG / "edge_llm.acl").read_text())
+    passwords = directory / "edge_llm.passwords"
+    passwords.touch()
+    for user, password in USERS.items():
+        subprocess.run(["mosquitto_passwd", "-b", passwords, user, password], check=True)
+    config = (CONFIG / "edge_llm.conf").read_text()
+    config = re.sub(r"/etc/mosquitto|/var/lib/mosquitto", str(directory), config)
+    config = config.replace("listener 8883", "listener {port} 127.0.0.1") + "user root\n"
+    broker = Broker(directory, config)
+    broker.start()
+    yield SecureBroker(broker, directory)
+    broker.kill()
+
+
+@pytest.fixture(scope="module")
+def service(
+    broker: SecureBroker, bundle: Callable[[Quantization], Bundle], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    work = tmp_path_factory.mktemp("service")
+    (work / "password").write_text(USERS[NODE] + "\n")
+    (work / "password").chmod(0o600)
+    service = Service(
+        broker.port,
+        bundle("int8"),
+        work / "log",
+        EDGE_LLM_MQTT__HOST="localhost",
+        EDGE_LLM_MQTT__TLS="true",
+        EDGE_LLM_MQTT__CA_FILE=str(broker.directory / "ca.pem"),
+        EDGE_LLM_MQTT__USERNAME=NODE,
+        EDGE_LLM_MQTT__PASSWORD_FILE=str(work / "password"),
+        EDGE_LLM_MQTT__POOL="house",
+        EDGE_LLM_HOMEASSISTANT__ENABLED="true",
+    )
+    service.wait_connected()
+    yield service
+    service.stop(signal.SIGKILL)
+
+
+def test_a_user_is_answered_over_tls(broker: SecureBroker, service: Service) -> None:
+    with Client(broker.settings("hub"), NODE) as client:
+        assert client.name == "hub"
+        assert "Tokyo" in client.ask("What is the capital of Japan?").text
+    with Client(broker.settings(NODE), NODE) as itself:  # as the health check in its container does
+        itself.wait_online()
+    with Client(broker.settings("hub"), pool="house") as client:
+        assert "Tokyo" in client.ask("What is the capital of Japan?").text
+    assert "subscription_refused" not in service.log_text()
+
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"username": None, "password": None}, "not authorized"),
+        ({"password": "wrong"}, "not authorized"),
+        ({"tls": False, "ca_file": None}, "no MQTT broker"),
+        ({"ca_file": None}, "certificate is not accepted"),  # the system's authorities do not know this one
+        ({"host": "127.0.0.1"}, "certificate is not accepted: .*IP address mismatch"),
+    ],
+)
+def test_strangers_and_strange_brokers_are_refused(
+    broker: SecureBroker, fields: dict[str, object], why: str
+) -> None:
+    with Client(broker.settings("hub", **fields), NODE) as client, pytest.raises(RequestError, match=why):
+        client.ask("Hi", timeout_s=2)
+
+
+def test_a_user_cannot_ask_or_listen_or_cancel_as_another(broker: SecureBroker, service: Service) -> None:
+    """The broker drops what the ACL forbids; what a guest hears of it is nothing."""
+    guest = broker.hub("guest", TOPICS.stream("hub"), TOPICS.reply("hub"), TOPICS.request("+"), "edge_llm/#")
+    hub = broker.hub("hub", TOPICS.stream("hub"), TOPICS.reply("hub"))
+    long = {"id": "mine", "text": "What is the capital of Italy?", "max_tokens": 100}
+    hub.publish(TOPICS.request("hub"), json.dumps(long))
+    guest.publish(TOPICS.cancel("hub"), "*")
+    guest.publish(TOPICS.request("hub"), json.dumps({"id": "forged", "text": "Hi"}))
+    guest.publish(TOPICS.state, "offline", retain=True)
+    done = json.loads(eventually(lambda: hub.on(TOPICS.reply("hub")))[0])
+    assert (done["id"], done["finish_reason"]) == ("mine", "length")
+    assert not [payload for payload in hub.on(TOPICS.stream("hub")) if b"forged" in payload]
+    heard = {topic for topic, _ in guest.messages}
+    assert heard <= {TOPICS.state, TOPICS.info, TOPICS.telemetry}
+    assert guest.on(TOPICS.state) == [b"online"]
+    guest.close()
+    hub.close()
+
+
+def test_one_node_cannot_read_or_speak_for_another(broker: SecureBroker, service: Service) -> None:
+    other = broker.hub("bath-pc", TOPICS.request("+"), "edge_llm/pool/+/request/+", TOPICS.stream("hub"))
+    hub = broker.hub("hub", TOPICS.stream("hub"), TOPICS.reply("hub"))
+    other.publish(TOPICS.reply("hub"), json.dumps({"v": 1, "type": "done", "text": "forged"}))
+    hub.publish(TOPICS.request("hub"), json.dumps({"id": "q1", "text": "Hi", "max_tokens": 4}))
+    replies = eventually(lambda: hub.on(TOPICS.reply("hub")))
+    assert [json.loads(payload)["id"] for payload in replies] == ["q1"], hub.messages
+    assert other.messages == []
+    other.close()
+    hub.close()
+
+
+def test_home_assistant_finds_a_node_that_no_other_user_can_forge(
+    broker: SecureBroker, service: Service
+) -> None:
+    """Nor can another make the nodes announce themselves."""
+    topic = f"homeassistant/device/{NODE}/config"
+    found = broker.hub("homeassistant", "homeassistant/#", TOPICS.reply("homeassistant"))
+    announced = eventually(lambda: found.on(topic))[0]
+    ask = json.loads(announced)["components"]["ask"]["command_topic"]
+    for name in ("bath-pc", "guest"):
+        other = broker.hub(name, topic)
+        other.publish(topic, "", retain=True)
+        other.publish("homeassistant/status", "online")
+        assert other.messages == []
+        other.close()
+    found.publish(ask, '{"text": "Hi", "max_tokens": 4}')
+    eventually(lambda: found.on(TOPICS.reply("homeassistant")))
+    assert [message for message in found.messages if message[0].startswith("homeassistant/")] == [
+        (topic, announced)
+    ]
+    found.publish("homeassistant/status", "online")
+    eventually(lambda: len(found.on(topic)) == 2)
+    found.close()
+
+
+def test_no_secret_and_no_prompt_stands_in_the_log(service: Service) -> None:
+    log = service.log_text()
+    assert not [secret for secret in USERS.values() if secret in log]
+    assert "capital" not in log
