@@ -8,8 +8,9 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -24,25 +25,30 @@ Start = Callable[..., Service]
 
 
 class Manager:
-    """The socket that systemd would listen on."""
+    """The socket that systemd would listen on, read at once: a few unread messages hold senders up."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
-        self._socket.setblocking(False)  # noqa: FBT003 - socket's
         self._heard: list[str] = []
+        self._listener = Thread(target=self._listen)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        while message := self._socket.recv(4096):
+            self._heard += message.decode().split("\n")
 
     def heard(self) -> list[str]:
-        with suppress(BlockingIOError):
-            while True:
-                self._heard += self._socket.recv(4096).decode().split("\n")
-        return self._heard
+        return list(self._heard)
 
     def forget(self) -> None:
-        self.heard().clear()
+        self._heard.clear()
 
     def close(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto(b"", str(self.path))
+        self._listener.join()
         self._socket.close()
 
 
