@@ -35,8 +35,8 @@ from edge_llm.models.writer import GraphWriter
 Quantization = Literal["int8", "int4", "mixed", "fp32"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _BITS: dict[str, Bits] = {"int8": 8, "fp32": 32}
-_INT4: dict[str, tuple[Literal[4, 8], int]] = {"qkv": (8, BLOCK), "o": (8, BLOCK), "down": (4, 64)}
-"""Bits and block of ``int4``; (4, 128) for the rest. Wide blocks are faster, and what they cost is won back
+_INT4: dict[str, tuple[Literal[4, 8], int]] = {"qkv": (8, BLOCK), "o": (8, BLOCK)}
+"""Bits and block of ``int4``; (4, 64) for the rest. Wider blocks are faster, and what they cost is won back
 by 8 bits for attention, a tenth of the weights and the most sensitive of them."""
 _SENSITIVITY_EVERY = 4
 """One in so many of the calibration conversations weighs the groups of ``mixed``."""
@@ -90,10 +90,8 @@ def uniform(bits: Bits) -> Quantizer:
 def int4(name: str, read: Read, _graph: GraphWriter) -> Weight:
     """The quantizer behind ``--quant int4``."""
     weight = read()
-    bits, block = _INT4.get(group_of(name), (4, 128))
-    while block > BLOCK and weight.shape[1] % block:
-        block //= 2
-    return quantize(weight, bits, block)
+    bits, block = _INT4.get(group_of(name), (4, 64))
+    return quantize(weight, bits, BLOCK if weight.shape[1] % block else block)
 
 
 def _mixed(
