@@ -23,7 +23,7 @@ from edge_llm.models.quantize import QuantizedMatrix
 from edge_llm.models.source import Source
 from edge_llm.models.writer import GraphWriter
 
-TOKENS = 6000
+TOKENS = 10_000
 """Of calibration text; of a longer file the first ones."""
 SEED = 0
 
