@@ -45,7 +45,7 @@ def own_text(
         raise SourceError("too short a context to write calibration text: give --calibrate a file")
     for number in count(begin):
         ids = list(prompts[number % len(prompts)])
-        sample = make_sampler(SamplingParams(temperature=1.0, top_k=0, top_p=0.95, seed=seed + number))
+        sample = make_sampler(SamplingParams(temperature=0.7, top_k=0, top_p=0.95, seed=seed + number))
         slot = decoder.cache.acquire()
         assert slot is not None
         fed = ids

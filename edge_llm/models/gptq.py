@@ -57,7 +57,7 @@ def curvature(inputs: Floats) -> Curvature:
     hessian = (inputs.T @ inputs).astype(np.float64)
     damping = _DAMPING * (hessian.trace() / columns or 1.0)
     diagonal = hessian.diagonal() + damping
-    kept = tokens / (tokens + columns)
+    kept = tokens / (tokens + 2 * columns)
     hessian *= kept
     np.fill_diagonal(hessian, diagonal)
     # From the last column to the first: Cholesky's triangle is the lower one.
