@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its image may be out of reach; we clean up
 
+import pytest
 from testcontainers.core.container import DockerContainer
 
 from edge_llm.demo import free_port
@@ -65,3 +67,11 @@ class RumqttBroker:
     def kill(self) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def container_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerBroker]:
+    broker = ContainerBroker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    yield broker
+    broker.remove()

@@ -5,11 +5,12 @@ Knows nothing of models, nor of the backend's threads.
 """
 
 import hashlib
+from collections import Counter
 from functools import partial
 from itertools import count
 from threading import Condition
 from time import monotonic, time
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from edge_llm.config import MqttSettings
@@ -84,7 +85,8 @@ class Gateway:
         self._marker = uuid4().hex.encode()
         self._stopping = False
         self._keys = count()
-        self._refusals, self._refusal_logged = 0, 0.0
+        self._refusals: Counter[str] = Counter()
+        self._refusal_logged: dict[str, float] = {}
         self.rejected_total = 0
         self.connection: Connection
         """Set by who makes both, before either starts."""
@@ -106,7 +108,7 @@ class Gateway:
         routed = self._routes.find(message.topic)
         found = ("request", routed.route.client) if routed else self._topics.parse(message.topic)
         if message.retained or found is None:
-            log.warning("gateway.ignored", retained=message.retained)
+            self._log_refusal("gateway.ignored", retained=message.retained)
             self.connection.acknowledge(message)
             return
         kind, client = found
@@ -119,19 +121,19 @@ class Gateway:
             else:
                 self._receive(kind, client, message, routed)
         except RequestError as error:
-            self._log_refusal(kind, client, error.code)
+            self.rejected_total += 1
+            self._log_refusal("gateway.refused", kind=kind, client=client, code=error.code)
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
             log.error("gateway.failed", kind=kind, client=client, error=type(error).__name__)  # noqa: TRY400
             self.connection.acknowledge(message)
 
-    def _log_refusal(self, kind: str, client: str, code: str) -> None:
-        """One line a second at most: a flood must not become one of the log."""
-        self.rejected_total += 1
-        self._refusals += 1
-        if monotonic() >= self._refusal_logged + 1:
-            log.info("gateway.refused", kind=kind, client=client, code=code, count=self._refusals)
-            self._refusals, self._refusal_logged = 0, monotonic()
+    def _log_refusal(self, event: str, **fields: Any) -> None:
+        """One line a second of each event at most: a flood must not become one of the log."""
+        self._refusals[event] += 1
+        if monotonic() >= self._refusal_logged.get(event, 0.0) + 1:
+            log.info(event, **fields, count=self._refusals.pop(event))
+            self._refusal_logged[event] = monotonic()
 
     def _receive(self, kind: str, client: str, message: Message, routed: RoutedTopic | None) -> None:
         """Answer a message with a refusal, with an old reply, or with a new one that is going to be made."""

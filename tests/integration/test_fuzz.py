@@ -144,6 +144,20 @@ def test_a_node_survives_20000_bad_payloads(broker: Broker, service: Service, se
     assert "gateway.failed" not in log
 
 
+@pytest.mark.parametrize("service", [NO_LIMIT], indirect=True, ids=[""])
+def test_a_flood_on_topics_that_name_no_client_is_not_one_of_the_log(
+    broker: Broker, service: Service, sender: paho.Client
+) -> None:
+    for _ in range(2000):
+        info = sender.publish(TOPICS.request("no client"), "Hi", qos=1)
+    info.wait_for_publish(60)
+    hub = Hub(broker.port, TOPICS.reply("sane"))
+    ask(hub, "sane", "s", text="Hi", max_tokens=1)
+    hub.close()
+    lines = [json.loads(line) for line in service.log_text().splitlines()]
+    assert 1 <= sum(line["event"] == "gateway.ignored" for line in lines) < 100
+
+
 @pytest.mark.parametrize("service", [{"EDGE_LLM_ENGINE__PREFIX_CACHE_MB": "10"}], indirect=True, ids=[""])
 def test_a_flood_of_one_client_does_not_hold_up_another(
     broker: Broker, service: Service, sender: paho.Client

@@ -17,7 +17,7 @@ import pytest
 
 from edge_llm.models.bundle import Bundle
 from edge_llm.models.prepare import Quantization
-from tests.conftest import TOPICS, Broker, Hub, Service, eventually
+from tests.conftest import TOPICS, Broker, Hub, Service, eventually, fresh_broker
 
 # Greedy decoding of this one goes round in circles for as long as it may.
 LONG = {"text": "What is the capital of Italy?", "max_tokens": 500}
@@ -59,14 +59,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     manager.close()
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """One for each test: it would hand what one of them has left unanswered to the next one's service."""
-    (tmp_path / "broker").mkdir()
-    broker = Broker(tmp_path / "broker")
-    broker.start()
-    yield broker
-    broker.kill()
+broker = fresh_broker
 
 
 @pytest.fixture
