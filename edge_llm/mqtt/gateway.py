@@ -205,16 +205,14 @@ class Gateway:
         if not message.duplicate:  # what the broker repeats was counted when it came first
             self._check_share(client)
         reply = Reply(client, request, self._changed, message, target, entry, monotonic() + left_s)
-        self._ledger.keep(client, entry)
-        with self._changed:
-            self._accepted.append(reply)
+        self._ledger.keep(client, entry)  # first: the reply may have ended when the backend returns
         try:
             self._submit(request.id, reply)
         except Exception:
-            with self._changed:
-                self._accepted = [each for each in self._accepted if each is not reply]
-            self._ledger.forget(client, request.id)
+            self._ledger.withdraw(client, request.id)
             raise
+        with self._changed:
+            self._accepted.append(reply)
         self._join_or_leave_pool()
         log.info("request.accepted", client=client, id=request.id)
 
@@ -247,7 +245,7 @@ class Gateway:
     def _refuse(self, reply: Reply, error: RequestError) -> None:
         """Answer with an error, under a key of its own: a good request with the same id may be in flight."""
         if len(self._replies) >= _MAX_REPLIES and not reply.promised:
-            log.warning("gateway.dropped", client=reply.client, code=error.code)
+            self._log_refusal("gateway.dropped", client=reply.client, code=error.code)
             return
         self._add(self._fresh_key(), reply).error(error.code, str(error), retry_after_ms=error.retry_after_ms)
 
@@ -306,8 +304,7 @@ class Gateway:
                     self._changed.wait(COALESCE_S if self._replies else ALIVE_EVERY_S)
                     continue
             for reply in accepted:
-                if reply.entry:
-                    self._ledger.accept(reply.client, reply.entry)
+                self._ledger.accept(reply.client, reply.request.id)
             for key, reply, frame in due:
                 if isinstance(frame, TERMINAL):
                     self._end(key, reply, frame)

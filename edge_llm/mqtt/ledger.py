@@ -82,9 +82,11 @@ class Ledger:
                     return entry
         return None
 
-    def accept(self, client: str, entry: Entry) -> None:
-        """Write down a request that is kept already and going to be answered."""
-        self._write(client, entry)
+    def accept(self, client: str, request_id: str) -> None:
+        """Write down a request that is kept, and answered or going to be."""
+        entry = self.find(client, request_id)
+        if entry:
+            self._write(client, entry)
 
     def finish(self, client: str, request_id: str, terminal: bytes) -> None:
         """Remember the terminal frame of an accepted request."""
@@ -96,8 +98,7 @@ class Ledger:
 
     def forget(self, client: str, request_id: str) -> None:
         """Let the request come again under the same id: it ended in an error that may pass."""
-        with self._lock:
-            self._entries.pop((client, request_id), None)
+        self.withdraw(client, request_id)
         self._execute("DELETE FROM request WHERE client = ? AND id = ?", client, request_id)
 
     def alive(self) -> None:
@@ -114,6 +115,11 @@ class Ledger:
             self._entries[client, entry.id] = entry
             if len(self._entries) > MAX_ENTRIES:
                 self._entries.popitem(last=False)
+
+    def withdraw(self, client: str, request_id: str) -> None:
+        """Undo ``keep``, in memory alone: the request was not taken."""
+        with self._lock:
+            self._entries.pop((client, request_id), None)
 
     def _write(self, client: str, entry: Entry) -> None:
         e = entry
