@@ -3,11 +3,8 @@
 What the fused graph cannot express is refused, never ignored. Pickled weights are never opened.
 """
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,22 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 from safetensors import SafetensorError, safe_open
-from tokenizers import Tokenizer
 
 from edge_llm.errors import SourceError
+from edge_llm.models.hf_chat_files import CONFIG, MALFORMED, read_chat_files, read_json
 from edge_llm.models.source import Architecture, Source
 
 FAMILIES = ("llama", "qwen2", "qwen3")
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-GENERATION = "generation_config.json"
-TOKENIZER = "tokenizer.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
-TEMPLATE = "chat_template.jinja"
-README = "README.md"
 
-_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 _DTYPES = ("BF16", "F16", "F32")
 _ROPE_KEYS = {"type", "rope_type", "rope_theta", "partial_rotary_factor"}
 _TOP_WEIGHTS = {"model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"}
@@ -68,19 +58,6 @@ class _Config(BaseModel):
     tie_word_embeddings: bool = False
 
 
-@dataclass(frozen=True)
-class ChatFiles:
-    """What a directory's small files say: its configuration, and how its model converses."""
-
-    config: dict[str, Any]
-    license: str | None
-    tokenizer_json: str
-    chat_template: str
-    eos_token_ids: tuple[int, ...]
-    bos_token: str | None
-    eos_token: str | None
-
-
 def open_directory(path: Path, *, origin: str, revision: str | None = None) -> Source:
     """Open a model directory; its weights are read one at a time, when asked for.
 
@@ -103,48 +80,8 @@ def open_directory(path: Path, *, origin: str, revision: str | None = None) -> S
             bos_token=chat.bos_token,
             eos_token=chat.eos_token,
         )
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error
-
-
-def read_chat_files(path: Path, origin: str) -> ChatFiles:
-    """Read all but the weights, whatever the architecture.
-
-    Raises:
-        SourceError: a file is missing or damaged.
-    """
-    config = _json(path / CONFIG, origin)
-    if config is None:
-        raise SourceError(f"{origin} has no {CONFIG}: it is not a model directory of Hugging Face's layout")
-    generation = _json(path / GENERATION, origin) or {}
-    settings = _json(path / TOKENIZER_CONFIG, origin) or {}
-    tokenizer = _tokenizer(path, origin)
-    try:
-        eos_token = _token(settings, "eos")
-        return ChatFiles(
-            config=config,
-            license=_license(path / README),
-            tokenizer_json=tokenizer.to_str(),
-            chat_template=_chat_template(path, settings, origin),
-            eos_token_ids=_eos_token_ids([config, generation], tokenizer, eos_token, origin),
-            bos_token=_token(settings, "bos"),
-            eos_token=eos_token,
-        )
-    except _MALFORMED as error:
-        raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error
-
-
-def _json(path: Path, origin: str) -> dict[str, Any] | None:
-    """The object in a JSON file, or None where there is no such file."""
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{origin}: cannot read {path.name} ({error}): fetch it again") from error
-    if not isinstance(value, dict):
-        raise SourceError(f"{origin}: {path.name} holds no JSON object: fetch it again")
-    return value
 
 
 def _architecture(config: Mapping[str, Any], origin: str) -> Architecture:
@@ -231,7 +168,7 @@ def _known_tensors(architecture: Architecture) -> set[str]:
 def _weight_files(path: Path, origin: str) -> list[Path]:
     if (path / WEIGHTS).exists():
         return [path / WEIGHTS]
-    index = _json(path / INDEX, origin)
+    index = read_json(path / INDEX, origin)
     if index is None:
         raise SourceError(
             f"{origin} has no {WEIGHTS}: save it as safetensors (pickled .bin weights are never loaded)"
@@ -262,56 +199,3 @@ def _read(file: Path, name: str, origin: str) -> NDArray[np.float32]:
     with _opened(file, origin) as weights:
         value: NDArray[np.float32] = weights.get_tensor(name).astype(np.float32, copy=False)
     return value
-
-
-def _tokenizer(path: Path, origin: str) -> Tokenizer:
-    file = path / TOKENIZER
-    if not file.exists():
-        raise SourceError(f"{origin} has no {TOKENIZER}: save it with transformers' fast tokenizer")
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise SourceError(f"{origin}: cannot read {TOKENIZER} ({error}): fetch it again") from error
-    tokenizer.no_truncation()  # training settings that some files carry; a prompt is never cut in silence
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _chat_template(path: Path, settings: Mapping[str, Any], origin: str) -> str:
-    if (path / TEMPLATE).exists():
-        return (path / TEMPLATE).read_text(encoding="utf-8")
-    template = settings.get("chat_template")
-    if isinstance(template, list):
-        template = {entry["name"]: entry["template"] for entry in template}.get("default")
-    if not isinstance(template, str):
-        raise SourceError(f"{origin} has no chat template: use the model's chat (Instruct) variant")
-    return template
-
-
-def _eos_token_ids(
-    configs: list[dict[str, Any]], tokenizer: Tokenizer, eos_token: str | None, origin: str
-) -> tuple[int, ...]:
-    values = [config.get("eos_token_id") for config in configs]
-    flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
-    ids = {each for each in flat if isinstance(each, int)}
-    fallback = None if eos_token is None else tokenizer.token_to_id(eos_token)
-    if not ids and fallback is not None:
-        ids = {fallback}
-    if not ids:
-        raise SourceError(f"{origin} names no eos_token_id: its replies would never end")
-    return tuple(sorted(ids))
-
-
-def _token(settings: Mapping[str, Any], role: str) -> str | None:
-    token = settings.get(f"{role}_token")
-    return token["content"] if isinstance(token, dict) else token
-
-
-def _license(readme: Path) -> str | None:
-    """``license:`` of the front matter, the YAML between two lines of dashes that begins a model card."""
-    try:
-        head = re.match(r"---\n(.*?)\n---", readme.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
-    except OSError:
-        return None
-    found = head and re.search(r"^license:[ \t]*['\"]?([^\s'\"]+)", head[1], re.MULTILINE)
-    return found[1] if found else None

@@ -19,19 +19,11 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from edge_llm.errors import SourceError
-from edge_llm.models import hf_directory as layout
+from edge_llm.models.hf_chat_files import FILES
+from edge_llm.models.hf_directory import open_directory
 from edge_llm.models.source import Source
 
-_FILES = [
-    layout.CONFIG,
-    layout.GENERATION,
-    layout.TOKENIZER,
-    layout.TOKENIZER_CONFIG,
-    layout.TEMPLATE,
-    layout.README,
-    "*.safetensors",
-    "*.safetensors.index.json",
-]
+_PATTERNS = [*FILES, "*.safetensors", "*.safetensors.index.json"]
 _ATTEMPTS = 3
 _LOG_IN = "set HF_TOKEN to a token that may read it"
 
@@ -43,7 +35,7 @@ def open_hub(spec: str) -> Source:
         SourceError: it cannot be fetched, with what to do about it, or cannot be read.
     """
     snapshot = fetch(spec)
-    return layout.open_directory(snapshot, origin=spec.partition("@")[0], revision=snapshot.name)
+    return open_directory(snapshot, origin=spec.partition("@")[0], revision=snapshot.name)
 
 
 def fetch(spec: str) -> Path:
@@ -66,7 +58,7 @@ def _download(repository: str, revision: str | None) -> Path:
         try:
             # What lies in subdirectories are other formats of the same weights.
             snapshot = snapshot_download(
-                repository, revision=revision, allow_patterns=_FILES, ignore_patterns="*/*"
+                repository, revision=revision, allow_patterns=_PATTERNS, ignore_patterns="*/*"
             )
             return Path(snapshot)
         except (HfHubHTTPError, LocalEntryNotFoundError):

@@ -28,7 +28,7 @@ from edge_llm.models.bundle import (
     open_bundle,
     sha256_of,
 )
-from edge_llm.models.hf_directory import read_chat_files
+from edge_llm.models.hf_chat_files import read_chat_files
 
 _TASK = "text-generation"
 _CONTEXT_TOKENS = 2048
