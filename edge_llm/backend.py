@@ -26,6 +26,7 @@ from edge_llm.host.memory import lock_memory, release_free_memory
 from edge_llm.host.pinning import EffectivePinning, effective_pinning, pin_this_thread, thread_ids
 from edge_llm.models.bundle import Bundle, open_bundle
 from edge_llm.mqtt import contract
+from edge_llm.mqtt.contract_frames import Energy, TimingMs, Usage
 from edge_llm.mqtt.reply import Reply
 from edge_llm.sessions import SessionStore, StoredMessage
 from edge_llm.telemetry import EngineFigures
@@ -188,7 +189,7 @@ class Engine:
         fed = self._cache.lengths[sequence.slot] - sequence.cached_tokens if sequence.slot >= 0 else 0
         return fed, sequence.first_token
 
-    def _end(self, account: Account, stats: types.GenerationStats) -> Callable[[], contract.Energy]:
+    def _end(self, account: Account, stats: types.GenerationStats) -> Callable[[], Energy]:
         """Close the account of a reply that is whole; returns what settles it, which reads files."""
         decode_s = (stats.total_ms - stats.ttft_ms) / 1000
         computed = stats.prompt_tokens - stats.cached_tokens + stats.completion_tokens
@@ -202,14 +203,14 @@ class Engine:
             decode_s=decode_s,
         )
 
-        def settle() -> contract.Energy:
+        def settle() -> Energy:
             try:
                 spent = self._generations.completed(account, finished)
             except Exception:  # whatever the host's files hold, the reply is sent
                 log.exception("energy.failed")
-                return contract.Energy(quality="unavailable")
+                return Energy(quality="unavailable")
             joules, tokens = spent.joules, stats.completion_tokens
-            return contract.Energy(
+            return Energy(
                 joules=joules,
                 prefill_joules=spent.prefill_joules,
                 decode_joules=spent.decode_joules,
@@ -237,7 +238,7 @@ class Engine:
                     text=text,
                     finish_reason=finish_reason,
                     model=self.bundle.manifest.name,
-                    usage=contract.Usage(
+                    usage=Usage(
                         prompt_tokens=stats.prompt_tokens,
                         cached_tokens=stats.cached_tokens,
                         completion_tokens=stats.completion_tokens,
@@ -245,7 +246,7 @@ class Engine:
                         accepted_tokens=stats.accepted_tokens,
                         dropped_messages=event.dropped_messages,
                     ),
-                    timing_ms=contract.TimingMs(
+                    timing_ms=TimingMs(
                         queue=stats.queue_ms,
                         prefill=stats.prefill_ms,
                         ttft=stats.ttft_ms,

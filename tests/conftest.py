@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import paho.mqtt.client as paho
 import pytest
+from hypothesis import settings
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -28,6 +29,9 @@ from edge_llm.models.progress import Progress
 from edge_llm.models.source import Source, open_source
 from edge_llm.mqtt import asyncapi
 from edge_llm.mqtt.topics import OFFLINE, ONLINE, Topics
+
+settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a test
+settings.load_profile("untimed")
 
 NODE = "kitchen-pc"
 TOPICS = Topics("edge_llm", NODE)

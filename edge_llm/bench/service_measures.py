@@ -19,7 +19,7 @@ from edge_llm.errors import EdgeLlmError
 from edge_llm.models.progress import Advance
 from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.client import Message as Arrived
-from edge_llm.mqtt.contract import Done
+from edge_llm.mqtt.contract_frames import Done
 from edge_llm.mqtt.topics import ONLINE, Topics
 
 RESTARTS = 2

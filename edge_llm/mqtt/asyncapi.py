@@ -11,24 +11,13 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from edge_llm.mqtt.contract import (
-    VERSION,
-    Cancel,
-    Delta,
-    Done,
-    Error,
-    Prepare,
-    Request,
-    SessionCommand,
-    Sessions,
-    Status,
-)
+from edge_llm.mqtt.contract import VERSION, Cancel, Prepare, Request, SessionCommand
+from edge_llm.mqtt.contract_frames import TERMINAL, Delta, Status
 from edge_llm.mqtt.contract_node import Info, Telemetry
 from edge_llm.mqtt.topics import Topics
 
 _SCHEMAS = "#/components/schemas/{model}"
 _TOPICS = Topics("edge_llm", "{node}", "{pool}")
-_TERMINAL = (Done, Error, Sessions)
 
 
 @dataclass(frozen=True)
@@ -98,9 +87,9 @@ CHANNELS = (
         _TOPICS.stream("{client}"),
         "send",
         "every frame of the reply",
-        (Status, Delta, *_TERMINAL),
+        (Status, Delta, *TERMINAL),
     ),
-    Channel("reply", _TOPICS.reply("{client}"), "send", "the terminal frame only", _TERMINAL),
+    Channel("reply", _TOPICS.reply("{client}"), "send", "the terminal frame only", TERMINAL),
     Channel(
         "state",
         _TOPICS.state,

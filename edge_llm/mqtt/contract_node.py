@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from edge_llm.mqtt.contract import VERSION, Payload, Quality
+from edge_llm.mqtt.contract import VERSION
+from edge_llm.mqtt.contract_frames import Payload, Quality
 
 
 class Limits(Payload):

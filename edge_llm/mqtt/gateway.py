@@ -20,10 +20,6 @@ from edge_llm.mqtt.admission import RateLimiter
 from edge_llm.mqtt.client import Connection, Message, OnSent, topic_matches
 from edge_llm.mqtt.contract import (
     EVERYTHING,
-    TERMINAL,
-    Done,
-    Error,
-    Frame,
     Inbound,
     Request,
     SessionCommand,
@@ -31,6 +27,7 @@ from edge_llm.mqtt.contract import (
     parse_cancel,
     parse_request_id,
 )
+from edge_llm.mqtt.contract_frames import TERMINAL, Done, Error, Frame
 from edge_llm.mqtt.ledger import ALIVE_EVERY_S, Entry, Ledger
 from edge_llm.mqtt.reply import COALESCE_S, Reply, Target
 from edge_llm.mqtt.routes import RoutedTopic, Routes

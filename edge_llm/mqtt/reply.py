@@ -7,7 +7,8 @@ from time import monotonic
 from typing import Any, Literal, cast
 
 from edge_llm.mqtt.client import Message
-from edge_llm.mqtt.contract import (
+from edge_llm.mqtt.contract import Inbound
+from edge_llm.mqtt.contract_frames import (
     FRAMES,
     RETRYABLE,
     Code,
@@ -16,7 +17,6 @@ from edge_llm.mqtt.contract import (
     Energy,
     Error,
     Frame,
-    Inbound,
     Sessions,
     Status,
 )
@@ -111,7 +111,7 @@ class Reply:
                 self._changed.notify()
 
     def done(self, **fields: Any) -> None:
-        """End the reply, which is whole, with the fields of contract.Done."""
+        """End the reply, which is whole, with the fields of Done."""
         self._end(lambda **header: Done(**header, **fields))
 
     def error(self, code: str, message: str, *, text: str = "", retry_after_ms: int | None = None) -> None:
@@ -128,7 +128,7 @@ class Reply:
         )
 
     def answer(self, **fields: Any) -> None:
-        """End the reply to a SessionCommand with the fields of contract.Sessions."""
+        """End the reply to a SessionCommand with the fields of Sessions."""
         self._end(lambda **header: Sessions(**header, **fields))
 
     def replay(self, terminal: bytes) -> None:

@@ -41,7 +41,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     kind=st.sampled_from(["request", "prepare", "session"]),
     payload=st.binary() | JSON.map(lambda value: json.dumps(value).encode()),

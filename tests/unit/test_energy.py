@@ -1,7 +1,7 @@
 """What replies are charged, on a scripted counter and a scripted clock."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_llm.energy import Account, CpuSeconds, EnergyAccounts, ReplyEnergy
@@ -224,7 +224,6 @@ ACTIONS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(actions=ACTIONS, whole=st.booleans())
 def test_replies_never_add_up_to_more_than_the_machine_used(
     actions: list[tuple[str, int, float, float]], *, whole: bool

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from edge_llm.mqtt import asyncapi
-from edge_llm.mqtt.contract import FRAMES, Request, parse
+from edge_llm.mqtt.contract import Request, parse
+from edge_llm.mqtt.contract_frames import FRAMES
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

@@ -28,7 +28,7 @@ def with_template(bundle: Bundle, directory: Path, template: str) -> ChatTokeniz
     return ChatTokenizer(Bundle(directory / "b", bundle.manifest, bundle.hash))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.integers(17, 49151) | st.integers(17, 300), max_size=30))
 def test_streamed_pieces_are_the_whole_text(tokenizer: ChatTokenizer, ids: list[int]) -> None:
     """Whatever a model says, bytes that are no character included, the pieces join to the decoded whole."""
@@ -48,7 +48,7 @@ def test_an_emoji_of_several_tokens_is_never_split(tokenizer: ChatTokenizer) -> 
     assert cut.finish() == "\ufffd"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|im_", "end|>", "system\n"]))
 )

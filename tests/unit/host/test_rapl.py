@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_llm.host.power import EnergyCounter, Instant, Reading, UnreadableError
@@ -152,7 +152,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(start=st.integers(0, AMD_RANGE_UJ - 1), steps=STEPS)
 def test_over_wraps_and_gaps_a_figure_is_true_or_missing(
     start: int, steps: list[tuple[float, float, str]]

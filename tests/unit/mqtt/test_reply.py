@@ -5,7 +5,8 @@ from threading import Condition
 import pytest
 
 from edge_llm.mqtt import reply as replies
-from edge_llm.mqtt.contract import Request, Status
+from edge_llm.mqtt.contract import Request
+from edge_llm.mqtt.contract_frames import Status
 from edge_llm.mqtt.reply import COALESCE_S, STATUS_EVERY_S, Reply
 
 
