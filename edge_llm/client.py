@@ -17,9 +17,10 @@ from uuid import uuid4
 
 from edge_llm.config import MqttSettings
 from edge_llm.errors import RequestError
-from edge_llm.mqtt.client import Connection, Message
+from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.contract import EVERYTHING, ChatMessage, Prepare, Request, SessionCommand
 from edge_llm.mqtt.contract_frames import FRAMES, AnyFrame, Delta, Done, Error, Sessions, Status
+from edge_llm.mqtt.message import Message
 from edge_llm.mqtt.topics import ONLINE, Topics
 
 __all__ = ["ChatMessage", "Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status"]

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from edge_llm.config import MqttSettings
 from edge_llm.errors import RequestError
-from edge_llm.mqtt.client import Connection, Message
+from edge_llm.mqtt.client import Connection
+from edge_llm.mqtt.message import Message
 from edge_llm.mqtt.topics import Topics
 
 _BROKER_S = 10.0

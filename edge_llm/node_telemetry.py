@@ -11,8 +11,9 @@ from edge_llm.energy import CpuSeconds, EnergyAccounts
 from edge_llm.errors import ConfigError
 from edge_llm.host.meter import ExternalMeter
 from edge_llm.host.power_sources import busy_seconds, choose_source
-from edge_llm.mqtt.client import Connection, Message, OnMessage
+from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.contract_node import Telemetry as TelemetryPayload
+from edge_llm.mqtt.message import Message, OnMessage
 from edge_llm.mqtt.topics import Topics
 from edge_llm.telemetry import Sink, Snapshot, Telemetry
 

@@ -18,8 +18,8 @@ from edge_llm.engine.types import Message
 from edge_llm.errors import EdgeLlmError
 from edge_llm.models.progress import Advance
 from edge_llm.mqtt.client import Connection
-from edge_llm.mqtt.client import Message as Arrived
 from edge_llm.mqtt.contract_frames import Done
+from edge_llm.mqtt.message import Message as Arrived
 from edge_llm.mqtt.topics import ONLINE, Topics
 
 RESTARTS = 2

@@ -6,7 +6,6 @@ Knows nothing of requests and replies. Callbacks run on the network thread and m
 import ssl
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from threading import Event, Lock, Thread, Timer
 from typing import Any, Literal
@@ -19,35 +18,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_llm.config import MqttSettings
 from edge_llm.event_log import EventLog
+from edge_llm.mqtt.message import Message, OnMessage, OnSent
 from edge_llm.mqtt.ordered import InOrder
+from edge_llm.mqtt.outbox import Outbox
 from edge_llm.mqtt.tls import tls_context
 
 log = EventLog(__name__)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Message:
-    """What came from the broker; ``acknowledge`` wants it back as it is.
-
-    ``promised`` is one at QoS 1, which the broker keeps until then. The fields from ``response_topic`` on
-    are MQTT 5's; ``expiry_s`` is what the broker left of it.
-    """
-
-    topic: str
-    payload: bytes
-    retained: bool = False
-    duplicate: bool = False
-    promised: bool = False
-    packet_id: int = 0
-    response_topic: str | None = None
-    correlation: bytes | None = None
-    expiry_s: int | None = None
-    user: tuple[tuple[str, str], ...] = ()
-
-
-OnMessage = Callable[[Message], None]
-OnSent = Callable[[bool], None]
-"""Whether anybody was there to get it, as far as the broker says."""
 
 _PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _MAX_BACKOFF_S = 30
@@ -106,9 +83,7 @@ class Connection:
         self._lock = Lock()
         self._unacknowledged: InOrder[Message] = InOrder()
         self._subscribed_by: int | None = None
-        self._unsent: dict[int, OnSent] = {}
-        self._early: dict[int, bool] = {}
-        self._unpromised: set[int] = set()
+        self._outbox = Outbox()
         self._client = self._build()
         self._thread = Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -125,7 +100,7 @@ class Connection:
     @property
     def congested(self) -> bool:
         """Whether more waits for the broker's acknowledgement than a healthy one leaves waiting."""
-        return len(self._unsent) >= _CONGESTED
+        return len(self._outbox) >= _CONGESTED
 
     @property
     def failure(self) -> str | None:
@@ -162,16 +137,10 @@ class Connection:
             content_type = "application/json" if payload.startswith(b"{") else None
             properties = _publish_properties(content_type, expiry_s, correlation, response_topic)
         info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
-        if qos == 0 and info.rc != paho.MQTT_ERR_SUCCESS:
-            return info
-        with self._lock:  # not around publish, which takes a lock that the network thread comes here with
-            heard = self._early.pop(info.mid, None)
-            if heard is None and qos == 0:
-                self._unpromised.add(info.mid)
-            elif heard is None:
-                self._unsent[info.mid] = on_sent
-        if heard is not None:
-            on_sent(heard)
+        if qos == 1:
+            self._outbox.sent(info.mid, on_sent)
+        elif info.rc == paho.MQTT_ERR_SUCCESS:
+            self._outbox.sent(info.mid, None)
         return info
 
     def acknowledge(self, message: Message) -> None:
@@ -227,7 +196,9 @@ class Connection:
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
         client.on_message = lambda _client, _data, message: self._arrived(message)
-        client.on_publish = lambda _client, _data, mid, reason, _props: self._sent(mid, reason)
+        client.on_publish = lambda _client, _data, mid, reason, _props: self._outbox.acknowledged(
+            mid, heard=reason != _NOBODY
+        )
         return client
 
     def _run(self) -> None:
@@ -276,18 +247,6 @@ class Connection:
                 self._unacknowledged.begin(wrapped)
         self._on_message(wrapped)
 
-    def _sent(self, mid: int, reason: ReasonCode) -> None:
-        heard = reason != _NOBODY
-        with self._lock:
-            if mid in self._unpromised:
-                self._unpromised.remove(mid)
-                return
-            on_sent = self._unsent.pop(mid, None)
-            if on_sent is None:
-                self._early[mid] = heard
-        if on_sent:
-            on_sent(heard)
-
     def _opened(self, client: paho.Client, _data: Any, _socket: Any) -> None:
         if len(self._protocols) > 1 and not self._answered:
             timer = Timer(_CONNACK_S, lambda: None if self._answered else self._try_older(client))
@@ -307,7 +266,7 @@ class Connection:
         self._reported = None
         with self._lock:  # the broker sends again what was not acknowledged
             self._unacknowledged.clear()
-            self._unpromised.clear()  # paho drops those that it had not sent
+        self._outbox.forget_unpromised()
         self._on_connected(flags.session_present)
         log.info("mqtt.connected", host=self._settings.host, port=self._settings.port, protocol=self.protocol)
         _, self._subscribed_by = client.subscribe(self._subscriptions)

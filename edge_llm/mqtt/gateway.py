@@ -17,7 +17,7 @@ from edge_llm.config import MqttSettings
 from edge_llm.errors import RequestError
 from edge_llm.event_log import EventLog
 from edge_llm.mqtt.admission import RateLimiter
-from edge_llm.mqtt.client import Connection, Message, OnSent, topic_matches
+from edge_llm.mqtt.client import Connection, topic_matches
 from edge_llm.mqtt.contract import (
     EVERYTHING,
     Inbound,
@@ -29,6 +29,7 @@ from edge_llm.mqtt.contract import (
 )
 from edge_llm.mqtt.contract_frames import TERMINAL, Done, Error, Frame
 from edge_llm.mqtt.ledger import ALIVE_EVERY_S, Entry, Ledger
+from edge_llm.mqtt.message import Message, OnSent
 from edge_llm.mqtt.reply import COALESCE_S, Reply, Target
 from edge_llm.mqtt.routes import RoutedTopic, Routes
 from edge_llm.mqtt.topics import Topics

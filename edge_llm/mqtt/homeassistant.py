@@ -13,9 +13,10 @@ from typing import Any
 from edge_llm import __version__
 from edge_llm.config import HomeAssistantSettings
 from edge_llm.event_log import EventLog
-from edge_llm.mqtt.client import Connection, Message, OnMessage
+from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.contract import EVERYTHING
 from edge_llm.mqtt.homeassistant_entities import MAX_STATE, REPLY_ATTRIBUTES, REPLY_STATE, SENSORS
+from edge_llm.mqtt.message import Message, OnMessage
 from edge_llm.mqtt.topics import ONLINE, Topics
 
 log = EventLog(__name__)

@@ -6,7 +6,6 @@ from threading import Condition
 from time import monotonic
 from typing import Any, Literal, cast
 
-from edge_llm.mqtt.client import Message
 from edge_llm.mqtt.contract import Inbound
 from edge_llm.mqtt.contract_frames import (
     FRAMES,
@@ -21,6 +20,7 @@ from edge_llm.mqtt.contract_frames import (
     Status,
 )
 from edge_llm.mqtt.ledger import Entry
+from edge_llm.mqtt.message import Message
 
 COALESCE_S = 0.05
 COALESCE_CHARACTERS = 24

@@ -247,8 +247,8 @@ def test_what_goes_at_qos_0_is_not_waited_for(tmp_path: Path) -> None:
             broker.start()
             eventually(lambda: connection.ready)
         connection.publish("t", b"-")
-        eventually(lambda: not connection._unsent)
-        eventually(lambda: not connection._unpromised)
+        eventually(lambda: not connection._outbox)
+        eventually(lambda: not connection._outbox._unpromised)
     finally:
         connection.stop()
         broker.kill()

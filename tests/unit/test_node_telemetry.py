@@ -7,7 +7,7 @@ import pytest
 from edge_llm.config import TelemetrySettings
 from edge_llm.errors import ConfigError
 from edge_llm.host.meter import ExternalMeter
-from edge_llm.mqtt.client import Message
+from edge_llm.mqtt.message import Message
 from edge_llm.node_telemetry import NodeTelemetry
 
 

@@ -1,0 +1,48 @@
+"""What was handed to the connection to be sent, until the broker has it. For any thread."""
+
+from threading import Lock
+
+from edge_llm.mqtt.message import OnSent
+
+
+class Outbox:
+    """Publishes by packet id; an acknowledgement may be here before ``sent`` is."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._lock = Lock()
+        self._unsent: dict[int, OnSent] = {}
+        self._early: dict[int, bool] = {}
+        self._unpromised: set[int] = set()
+
+    def __len__(self) -> int:
+        """Publishes at QoS 1 that the broker has not acknowledged."""
+        return len(self._unsent)
+
+    def sent(self, packet_id: int, on_sent: OnSent | None) -> None:
+        """Take in a publish; None: at QoS 0, of which only this side says that it is sent."""
+        with self._lock:
+            heard = self._early.pop(packet_id, None)
+            if heard is None and on_sent is None:
+                self._unpromised.add(packet_id)
+            elif heard is None and on_sent:
+                self._unsent[packet_id] = on_sent
+        if heard is not None and on_sent:
+            on_sent(heard)
+
+    def acknowledged(self, packet_id: int, *, heard: bool) -> None:
+        """Run what waits for this; ``heard`` is whether anybody was there to get it."""
+        with self._lock:
+            if packet_id in self._unpromised:
+                self._unpromised.remove(packet_id)
+                return
+            on_sent = self._unsent.pop(packet_id, None)
+            if on_sent is None:
+                self._early[packet_id] = heard
+        if on_sent:
+            on_sent(heard)
+
+    def forget_unpromised(self) -> None:
+        """At a new connection: what was not sent at QoS 0 never will be."""
+        with self._lock:
+            self._unpromised.clear()
