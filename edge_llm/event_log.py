@@ -4,8 +4,10 @@ import json
 import logging
 import re
 import sys
+from collections import Counter
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 
@@ -21,6 +23,23 @@ class EventLog(logging.LoggerAdapter[logging.Logger]):
         exc_info = kwargs.pop("exc_info", None)
         words = [msg, *(f"{name}={_word(value)}" for name, value in kwargs.items())]
         return " ".join(words), {"exc_info": exc_info, "extra": {"event": {"event": msg, **kwargs}}}
+
+
+class SparseLog:
+    """A log of what may come in floods: a line a second of each event at most, with ``count`` of it since."""
+
+    def __init__(self, log: EventLog) -> None:
+        """Write to ``log``."""
+        self._log = log
+        self._counts: Counter[str] = Counter()
+        self._logged: dict[str, float] = {}
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Count an event, and write it if its second is over; not safe for several threads."""
+        self._counts[event] += 1
+        if monotonic() >= self._logged.get(event, 0.0) + 1:
+            self._log.info(event, **fields, count=self._counts.pop(event))
+            self._logged[event] = monotonic()
 
 
 class JsonFormatter(logging.Formatter):

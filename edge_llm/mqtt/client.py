@@ -143,14 +143,15 @@ class Connection:
             self._outbox.sent(info.mid, None)
         return info
 
-    def acknowledge(self, message: Message) -> None:
-        """Tell the broker that a message is dealt with; it learns so in the order of arrival.
+    def acknowledge(self, *messages: Message) -> None:
+        """Tell the broker that messages are dealt with; it learns so in the order of arrival.
 
         Without effect on one of an earlier connection: the broker has sent that again.
         """
         with self._lock:
-            for first in self._unacknowledged.finish(message):
-                self._client.ack(first.packet_id, 1)
+            for message in messages:
+                for first in self._unacknowledged.finish(message):
+                    self._client.ack(first.packet_id, 1)
 
     def subscribe(self, topic: str, qos: Literal[0, 1] = 1) -> None:
         """Add a subscription while the connection lasts."""

@@ -3,6 +3,7 @@
 It, `contract_frames` (what it answers) and `contract_node` (what it says of itself) alone name wire fields.
 """
 
+import hashlib
 import json
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import uuid4
@@ -175,6 +176,12 @@ def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
     if parsed.v != VERSION:
         raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {parsed.v}")
     return parsed
+
+
+def digest(kind: str, request: Inbound) -> bytes:
+    """SHA-256 of what is asked, without the id: two requests with one id must agree in it."""
+    asked = request.model_dump_json(exclude={"id"})
+    return hashlib.sha256(f"{kind} {asked}".encode()).digest()
 
 
 def parse_request_id(payload: bytes, max_bytes: int) -> str:

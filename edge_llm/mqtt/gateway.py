@@ -4,25 +4,20 @@ The network thread parses and submits; the backend reports into a ``Reply``; the
 Knows nothing of models, nor of the backend's threads.
 """
 
-import hashlib
-from collections import Counter
-from functools import partial
-from itertools import count
-from threading import Condition
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 from edge_llm.config import MqttSettings
 from edge_llm.errors import RequestError
-from edge_llm.event_log import EventLog
+from edge_llm.event_log import EventLog, SparseLog
 from edge_llm.mqtt.admission import RateLimiter
-from edge_llm.mqtt.client import Connection, topic_matches
+from edge_llm.mqtt.client import Connection
 from edge_llm.mqtt.contract import (
-    EVERYTHING,
     Inbound,
     Request,
     SessionCommand,
+    digest,
     parse,
     parse_cancel,
     parse_request_id,
@@ -30,8 +25,10 @@ from edge_llm.mqtt.contract import (
 from edge_llm.mqtt.contract_frames import TERMINAL, Done, Error, Frame
 from edge_llm.mqtt.ledger import ALIVE_EVERY_S, Entry, Ledger
 from edge_llm.mqtt.message import Message, OnSent
-from edge_llm.mqtt.reply import COALESCE_S, Reply, Target
+from edge_llm.mqtt.replies import Key, Replies
+from edge_llm.mqtt.reply import COALESCE_S, Reply
 from edge_llm.mqtt.routes import RoutedTopic, Routes
+from edge_llm.mqtt.target import Target
 from edge_llm.mqtt.topics import Topics
 
 log = EventLog(__name__)
@@ -55,7 +52,7 @@ class Backend(Protocol):
 
 
 class Gateway:
-    """Every reply in flight, by client and id."""
+    """Takes what clients ask of a node, and gives them what its backend replies."""
 
     def __init__(
         self,
@@ -75,16 +72,14 @@ class Gateway:
         self._limiter = RateLimiter(settings.requests_per_minute)
         self._capacity = capacity
         self._client_limit = max(1, capacity // 2)
-        self._changed = Condition()
-        self._replies: dict[tuple[str, str], Reply] = {}
+        self._replies = Replies()
+        self._changed = self._replies.changed
         self._accepted: list[Reply] = []
         self._in_pool = False
         self._backlog_s = 0.0
         self._marker = uuid4().hex.encode()
         self._stopping = False
-        self._keys = count()
-        self._refusals: Counter[str] = Counter()
-        self._refusal_logged: dict[str, float] = {}
+        self._refusals = SparseLog(log)
         self.rejected_total = 0
         self.connection: Connection
         """Set by who makes both, before either starts."""
@@ -106,7 +101,7 @@ class Gateway:
         routed = self._routes.find(message.topic)
         found = ("request", routed.route.client) if routed else self._topics.parse(message.topic)
         if message.retained or found is None:
-            self._log_refusal("gateway.ignored", retained=message.retained)
+            self._refusals.info("gateway.ignored", retained=message.retained)
             self.connection.acknowledge(message)
             return
         kind, client = found
@@ -115,30 +110,24 @@ class Gateway:
                 self.connection.acknowledge(message)
                 if message.payload == self._marker:
                     self._backlog_s = 0.0
-                self._cancel(client, parse_cancel(message.payload))
+                for reply in self._replies.asked(client, parse_cancel(message.payload)):
+                    reply.cancel()
             else:
                 self._receive(kind, client, message, routed)
         except RequestError as error:
             self.rejected_total += 1
-            self._log_refusal("gateway.refused", kind=kind, client=client, code=error.code)
+            self._refusals.info("gateway.refused", kind=kind, client=client, code=error.code)
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
             log.error("gateway.failed", kind=kind, client=client, error=type(error).__name__)  # noqa: TRY400
             self.connection.acknowledge(message)
-
-    def _log_refusal(self, event: str, **fields: Any) -> None:
-        """One line a second of each event at most: a flood must not become one of the log."""
-        self._refusals[event] += 1
-        if monotonic() >= self._refusal_logged.get(event, 0.0) + 1:
-            log.info(event, **fields, count=self._refusals.pop(event))
-            self._refusal_logged[event] = monotonic()
 
     def _receive(self, kind: str, client: str, message: Message, routed: RoutedTopic | None) -> None:
         """Answer a message with a refusal, with an old reply, or with a new one that is going to be made."""
         limit = self._settings.request_bytes
         target = None
         try:
-            target = self._target(message, routed)
+            target = Target.of(message, routed, self._settings.response_topics)
             request = parse(kind, message.payload, limit)
             if routed and isinstance(request, Request):
                 request = routed.complete(request)
@@ -147,46 +136,30 @@ class Gateway:
             self._refuse(Reply(client, nameless, self._changed, message, target), error)
             raise
         if isinstance(request, SessionCommand):  # not made but looked up, and the same as often as it comes
-            self._submit(self._fresh_key(), Reply(client, request, self._changed, message, target))
+            self._submit(Reply(client, request, self._changed, message, target))
             return
-        digest = _digest(kind, request)
+        asked = digest(kind, request)
         if message.duplicate and "id" not in request.model_fields_set:
-            before = self._ledger.find_again(client, digest, message.packet_id)
+            before = self._ledger.find_again(client, asked, message.packet_id)
             request = request.model_copy(update={"id": before.id}) if before else request
         entry = self._ledger.find(client, request.id)
-        in_flight = self._replies.get((client, request.id))
+        in_flight = self._replies.find(client, request.id)
         try:
-            _check_same(entry, digest)
+            _check_same(entry, asked)
             if in_flight:
                 in_flight.repeat(message)
             elif entry and entry.terminal:
-                self._add(self._fresh_key(), Reply(client, request, self._changed, message, target)).replay(
-                    entry.terminal
-                )
+                reply = Reply(client, request, self._changed, message, target)
+                self._replies.add(reply)
+                reply.replay(entry.terminal)
             else:
                 # Without an expiry nobody knows when it was published: it is as old as it can be.
                 age_s = self._backlog_s if message.expiry_s is None else 0.0
-                entry = entry or Entry(request.id, digest, message.packet_id, time() - age_s)
+                entry = entry or Entry(request.id, asked, message.packet_id, time() - age_s)
                 self._admit(client, request, message, target, entry)
         except RequestError as error:
             self._refuse(Reply(client, request, self._changed, message, target), error)
             raise
-
-    def _target(self, message: Message, routed: RoutedTopic | None) -> Target | None:
-        """Where the answer is to go, if not to the contract's topics: a route or an MQTT 5 client says so.
-
-        Raises:
-            RequestError: a node publishes only where its owner lets it.
-        """
-        if routed:
-            return Target(routed.answer, plain=routed.route.format == "text")
-        topic = message.response_topic
-        if topic is None:
-            return None
-        allowed = any(topic_matches(each, topic) for each in self._settings.response_topics)
-        if not allowed or set(topic) & set("+#\x00"):
-            raise RequestError("bad_request", "this Response Topic is not among mqtt.response_topics")
-        return Target(topic, ("stream", "1") in message.user, message.correlation)
 
     def _admit(
         self, client: str, request: Inbound, message: Message, target: Target | None, entry: Entry
@@ -205,7 +178,7 @@ class Gateway:
         reply = Reply(client, request, self._changed, message, target, entry, monotonic() + left_s)
         self._ledger.keep(client, entry)  # first: the reply may have ended when the backend returns
         try:
-            self._submit(request.id, reply)
+            self._submit(reply, request.id)
         except Exception:
             self._ledger.withdraw(client, request.id)
             raise
@@ -221,40 +194,30 @@ class Gateway:
             RequestError: there are too many of it.
         """
         self._limiter.take(client)
-        with self._changed:
-            held = sum(reply.client == client for reply in self._replies.values() if reply.entry)
+        held = self._replies.admitted(client)
         if held >= self._client_limit:
             raise RequestError("busy", f"{held} requests of yours are here already", retry_after_ms=2000)
 
-    def _submit(self, key: str, reply: Reply) -> None:
+    def _submit(self, reply: Reply, request_id: str | None = None) -> None:
         """Give a reply to the backend to be filled.
 
         Raises:
             RequestError: the backend does not take it; the reply is not in flight.
         """
-        self._add(key, reply)
+        key = self._replies.add(reply, request_id)
         try:
             self._backend.submit(reply.request, reply)
         except Exception:
-            with self._changed:
-                del self._replies[reply.client, key]
+            self._replies.remove(key)
             raise
 
     def _refuse(self, reply: Reply, error: RequestError) -> None:
         """Answer with an error, under a key of its own: a good request with the same id may be in flight."""
         if len(self._replies) >= _MAX_REPLIES and not reply.promised:
-            self._log_refusal("gateway.dropped", client=reply.client, code=error.code)
+            self._refusals.info("gateway.dropped", client=reply.client, code=error.code)
             return
-        self._add(self._fresh_key(), reply).error(error.code, str(error), retry_after_ms=error.retry_after_ms)
-
-    def _add(self, key: str, reply: Reply) -> Reply:
-        with self._changed:
-            self._replies[reply.client, key] = reply
-        return reply
-
-    def _fresh_key(self) -> str:
-        """A key that no request's id can be."""
-        return f"#{next(self._keys)}"
+        self._replies.add(reply)
+        reply.error(error.code, str(error), retry_after_ms=error.retry_after_ms)
 
     def _join_or_leave_pool(self) -> None:
         """A full node leaves the pool's requests to the others."""
@@ -262,20 +225,10 @@ class Gateway:
         if shared is None:
             return
         with self._changed:
-            wanted = sum(1 for reply in self._replies.values() if reply.entry) < self._capacity
+            wanted = self._replies.admitted() < self._capacity
             changed, self._in_pool = wanted != self._in_pool, wanted
         if changed:
             (self.connection.subscribe if wanted else self.connection.unsubscribe)(shared)
-
-    def _cancel(self, client: str, wanted: str) -> None:
-        with self._changed:
-            replies = [
-                reply
-                for (asker, its_id), reply in self._replies.items()
-                if asker == client and wanted in (its_id, EVERYTHING)
-            ]
-        for reply in replies:
-            reply.cancel()
 
     def stop(self) -> None:
         """Make ``publish`` return once every reply has ended."""
@@ -291,11 +244,7 @@ class Gateway:
             with self._changed:
                 flowing = self.connection.ready and not self.connection.congested
                 accepted, self._accepted = self._accepted, []
-                due = [
-                    (key, reply, frame)
-                    for key, reply in self._replies.items()
-                    for frame in reply.take(self._topics.node, flowing=flowing)
-                ]
+                due = self._replies.due(self._topics.node, flowing=flowing)
                 if not due and not accepted:
                     if self._stopping and not self._replies:
                         return
@@ -307,17 +256,16 @@ class Gateway:
                 if isinstance(frame, TERMINAL):
                     self._end(key, reply, frame)
                 else:
-                    self._send(reply, frame, partial(self._heard, reply))
+                    self._send(reply, frame, reply.heard)
 
-    def _end(self, key: tuple[str, str], reply: Reply, frame: Frame) -> None:
+    def _end(self, key: Key, reply: Reply, frame: Frame) -> None:
         """Send a terminal frame; when the broker has it, the request is acknowledged."""
         if isinstance(frame, Done) and not frame.replayed:
             frame = frame.model_copy(update={"energy": reply.energy()})
         if isinstance(frame, Error) and frame.code == "unavailable" and reply.promised:
             # Not acknowledged: the broker hands it out again, and the restarted node answers.
             log.info("request.left_to_restart", client=reply.client, id=frame.id)
-            with self._changed:
-                del self._replies[key]
+            self._replies.remove(key)
             return
         if reply.entry:
             if isinstance(frame, Error) and frame.retryable:
@@ -326,49 +274,24 @@ class Gateway:
                 # Before anybody sees it: a node that dies now says the same again after its restart.
                 self._ledger.finish(reply.client, frame.id, frame.encode())
             log.info("request.ended", client=reply.client, id=frame.id, type=frame.type)
-        with self._changed:
-            del self._replies[key]
+        self._replies.remove(key)
         if reply.target is None:
             self._send(reply, frame, lambda _heard: None)
-        self._send(reply, frame, lambda _heard: self._acknowledge(reply), final=True)
+        self._send(reply, frame, lambda _heard: self.connection.acknowledge(*reply.messages), final=True)
         self._join_or_leave_pool()
 
     def _send(self, reply: Reply, frame: Frame, on_sent: OnSent, *, final: bool = False) -> None:
-        client, target = reply.client, reply.target
-        topic = self._topics.reply(client) if final else self._topics.stream(client)
-        payload = frame.encode()
-        if target:
-            topic = target.topic
-            payload = _plain(frame) if target.plain else payload
+        target = reply.target
+        ours = self._topics.reply(reply.client) if final else self._topics.stream(reply.client)
         self.connection.publish(
-            topic,
-            payload,
+            target.topic if target else ours,
+            target.payload(frame) if target else frame.encode(),
             on_sent=on_sent,
             expiry_s=None if final else _DELTA_EXPIRY_S,
             correlation=target.correlation if target else None,
         )
 
-    def _acknowledge(self, reply: Reply) -> None:
-        for message in reply.messages:
-            self.connection.acknowledge(message)
 
-    @staticmethod
-    def _heard(reply: Reply, heard: bool) -> None:  # noqa: FBT001 - what OnSent gives
-        """Stop the deltas that nobody has subscribed to."""
-        reply.streams = reply.streams and heard
-
-
-def _check_same(entry: Entry | None, digest: bytes) -> None:
-    if entry and entry.digest != digest:
+def _check_same(entry: Entry | None, asked: bytes) -> None:
+    if entry and entry.digest != asked:
         raise RequestError("id_conflict", "another request of yours has this id")
-
-
-def _digest(kind: str, request: Inbound) -> bytes:
-    """Of what is asked, without the id."""
-    asked = request.model_dump_json(exclude={"id"})
-    return hashlib.sha256(f"{kind} {asked}".encode()).digest()
-
-
-def _plain(frame: Frame) -> bytes:
-    """The words alone: of the reply, or of why there is none."""
-    return (frame.text if isinstance(frame, Done) else getattr(frame, "message", "")).encode()

@@ -1,7 +1,6 @@
 """The way back of one request: any thread may report into it, the publisher empties it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Condition
 from time import monotonic
 from typing import Any, Literal, cast
@@ -21,22 +20,13 @@ from edge_llm.mqtt.contract_frames import (
 )
 from edge_llm.mqtt.ledger import Entry
 from edge_llm.mqtt.message import Message
+from edge_llm.mqtt.target import Target
 
 COALESCE_S = 0.05
 COALESCE_CHARACTERS = 24
 """After the first, a delta waits for this much time or text, whichever comes first."""
 STATUS_EVERY_S = 5.0
 """A client that hears nothing for so long is told again how far its request is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A topic to answer on instead of the contract's; ``plain`` is the reply's text without a frame."""
-
-    topic: str
-    every_frame: bool = False
-    correlation: bytes | None = None
-    plain: bool = False
 
 
 class Reply:
@@ -134,6 +124,10 @@ class Reply:
     def replay(self, terminal: bytes) -> None:
         """End with the terminal frame that the same request had before."""
         self._end(lambda **_: FRAMES.validate_json(terminal).model_copy(update={"replayed": True}))
+
+    def heard(self, heard: bool) -> None:  # noqa: FBT001 - what OnSent gives
+        """Stop the deltas if nobody has subscribed to them."""
+        self.streams = self.streams and heard
 
     def _end(self, terminal: Callable[..., Frame]) -> None:
         with self._changed:
