@@ -43,54 +43,93 @@ def serve(settings: Settings) -> None:
     faulthandler.enable()  # systemd's watchdog ends with SIGABRT: then the log says where each thread was
     _end_at_signals()
     systemd.notify("STATUS=loading the model")
-    sessions = SessionStore(settings.sessions)
-    telemetry = NodeTelemetry(settings.telemetry)
-    engine = Engine(settings.engine, settings.sampling, sessions, telemetry.generations)
-    topics = Topics(settings.mqtt.base_topic, settings.node.id, settings.mqtt.pool)
-    capacity = settings.engine.slots + settings.engine.queue_limit
-    ledger = Ledger(settings.sessions.file)
-    routes = Routes(settings.routes)
-    gateway = Gateway(settings.mqtt, topics, routes, engine, ledger, capacity)
-    home_assistant = HomeAssistant(
-        settings.homeassistant, topics, engine.bundle.manifest.name, settings.telemetry.period_s
-    )
-
-    def announce() -> None:
-        gateway.on_ready()
-        telemetry.subscribe(connection)
-        connection.publish(topics.info, _info(settings, engine, connection).encode(), retain=True)
-        connection.publish(topics.state, ONLINE, retain=True)
-        home_assistant.on_ready()
-
-    connection = Connection(
-        settings.mqtt,
-        client_id=topics.session_id,
-        subscriptions=topics.inbound + routes.filters + home_assistant.subscriptions,
-        on_message=home_assistant.filter(telemetry.filter(gateway.on_message)),
-        on_ready=announce,
-        on_connected=gateway.on_connected,
-        last_will=(topics.state, OFFLINE),
-        receive_maximum=capacity + _COMMANDS,
-    )
-    gateway.connection = home_assistant.connection = connection
-    publisher = Thread(target=gateway.publish, name="publisher")
-    engine.start()
-    publisher.start()
-    connection.start()
-    telemetry.start(engine, lambda: gateway.rejected_total, connection, topics)
-    model, cores = engine.bundle.manifest.name, engine.pinning
-    log.info("service.ready", node=topics.node, model=model, cores=cores.effective, pinning=cores.mode)
-    supervision = systemd.Supervision(lambda: engine.progress, lambda: _status(settings, model, connection))
-    Thread(target=supervision.run, name="watchdog", daemon=True).start()
+    service = Service(settings)
+    service.start()
     log.info("service.stopping", signal=_wait_for_signal().name)
     systemd.notify("STOPPING=1", "STATUS=finishing the replies that are begun")
-    telemetry.stop()
-    engine.stop()
-    gateway.stop()
-    publisher.join()
-    connection.stop(farewell=(topics.state, OFFLINE))
-    ledger.close()
-    sessions.close()
+    service.stop()
+
+
+class Service:
+    """The parts of a node, wired."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build them; takes as long as loading the model.
+
+        Raises:
+            EdgeLlmError: the bundle or the configuration cannot be used.
+        """
+        self._settings = settings
+        self._sessions = SessionStore(settings.sessions)
+        self._telemetry = NodeTelemetry(settings.telemetry)
+        self._engine = Engine(settings.engine, settings.sampling, self._sessions, self._telemetry.generations)
+        self._topics = topics = Topics(settings.mqtt.base_topic, settings.node.id, settings.mqtt.pool)
+        self._ledger = Ledger(settings.sessions.file)
+        capacity = settings.engine.slots + settings.engine.queue_limit
+        routes = Routes(settings.routes)
+        self._gateway = gateway = Gateway(settings.mqtt, topics, routes, self._engine, self._ledger, capacity)
+        self._home_assistant = home_assistant = HomeAssistant(
+            settings.homeassistant, topics, self._model, settings.telemetry.period_s
+        )
+        self._connection = gateway.connection = home_assistant.connection = Connection(
+            settings.mqtt,
+            client_id=topics.session_id,
+            subscriptions=topics.inbound + routes.filters + home_assistant.subscriptions,
+            on_message=home_assistant.filter(self._telemetry.filter(gateway.on_message)),
+            on_ready=self._announce,
+            on_connected=gateway.on_connected,
+            last_will=(topics.state, OFFLINE),
+            receive_maximum=capacity + _COMMANDS,
+        )
+        self._publisher = Thread(target=gateway.publish, name="publisher")
+
+    def start(self) -> None:
+        """Begin to answer, on threads of their own."""
+        self._engine.start()
+        self._publisher.start()
+        self._connection.start()
+        self._telemetry.start(
+            self._engine, lambda: self._gateway.rejected_total, self._connection, self._topics
+        )
+        cores = self._engine.pinning
+        log.info(
+            "service.ready",
+            node=self._topics.node,
+            model=self._model,
+            cores=cores.effective,
+            pinning=cores.mode,
+        )
+        supervision = systemd.Supervision(lambda: self._engine.progress, self._status)
+        Thread(target=supervision.run, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Finish the replies in the making, and say goodbye."""
+        self._telemetry.stop()
+        self._engine.stop()
+        self._gateway.stop()
+        self._publisher.join()
+        self._connection.stop(farewell=(self._topics.state, OFFLINE))
+        self._ledger.close()
+        self._sessions.close()
+
+    @property
+    def _model(self) -> str:
+        return self._engine.bundle.manifest.name
+
+    def _announce(self) -> None:
+        """Say what this node is, each time that the broker is reached."""
+        self._gateway.on_ready()
+        self._telemetry.subscribe(self._connection)
+        info = _info(self._settings, self._engine, self._connection)
+        self._connection.publish(self._topics.info, info.encode(), retain=True)
+        self._connection.publish(self._topics.state, ONLINE, retain=True)
+        self._home_assistant.on_ready()
+
+    def _status(self) -> str:
+        broker = f"{self._settings.mqtt.host}:{self._settings.mqtt.port}"
+        if self._connection.ready:
+            return f"serving {self._model} through {broker}"
+        return f"waiting for the broker at {broker}: {self._connection.failure or 'connecting'}"
 
 
 def _end_at_signals() -> None:
@@ -110,13 +149,6 @@ def _wait_for_signal() -> signal.Signals:
         signal.signal(number, on_signal)
     systemd.notify("READY=1")
     return signal.Signals(came.get())
-
-
-def _status(settings: Settings, model: str, connection: Connection) -> str:
-    broker = f"{settings.mqtt.host}:{settings.mqtt.port}"
-    if connection.ready:
-        return f"serving {model} through {broker}"
-    return f"waiting for the broker at {broker}: {connection.failure or 'connecting'}"
 
 
 def _info(settings: Settings, engine: Engine, connection: Connection) -> contract_node.Info:
