@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge_llm import __version__, cli_bench, cli_check, cli_client, cli_host, cli_models
 from edge_llm.client import Client
@@ -39,6 +39,18 @@ def _interrupt(_number: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
+class _Command(NamedTuple):
+    """``summary`` stands in the list of all commands, ``description`` in the command's own help."""
+
+    name: str
+    run: Callable[[argparse.Namespace], int]
+    summary: str
+    description: str
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
+    as_json: bool = False
+    config: bool = True
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edge-llm",
@@ -46,146 +58,37 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Start with `edge-llm demo`. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",
     )
     parser.add_argument("--version", action="version", version=f"edge-llm {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for each in _COMMANDS:
+        command = subparsers.add_parser(each.name, help=each.summary, description=each.description)
+        command.set_defaults(run=each.run)
+        each.add_options(command)
+        if each.as_json:
+            command.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        if each.config:
+            command.add_argument(
+                "--config", type=Path, metavar="F", help="YAML file; EDGE_LLM_… variables override it"
+            )
+    return parser
 
-    serve = _command(
-        commands,
-        "serve",
-        _serve,
-        "run the service",
-        "Serve the configured bundle until SIGTERM. The broker may be away: it is retried forever.",
-    )
-    serve.add_argument(
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--retire", action="store_true", help="take back what this node left at the broker, and exit"
     )
-    _add_config(serve)
 
-    demo = _command(
-        commands,
-        "demo",
-        _demo,
-        "try it: broker, model, service and a streamed reply",
-        "Start a broker on loopback and the service with a small model, ask it, print the reply.",
-    )
-    demo.add_argument(
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--once", metavar="PROMPT", nargs="?", const="", help="ask this (or the default), then exit"
     )
-    demo.add_argument(
+    parser.add_argument(
         "--model", metavar="SOURCE", default="demo", help="serve another source (see prepare --help)"
     )
-    demo.add_argument(
+    parser.add_argument(
         "--quant", choices=cli_models.QUANTIZATIONS, default="int8", help="default: %(default)s"
     )
-    demo.add_argument("--json", action="store_true", help="print one JSON object instead (implies --once)")
-
-    ask = _command(
-        commands,
-        "ask",
-        cli_client.ask,
-        "ask a node one question",
-        "Publish a prompt to a node and print its reply as it comes. PROMPT - reads standard input.",
-    )
-    cli_client.add_ask(ask)
-    _add_config(ask)
-
-    chat = _command(
-        commands,
-        "chat",
-        cli_client.chat,
-        "talk with a node",
-        "Hold a conversation, which the node remembers. /forget begins anew, an empty line or Ctrl-D ends.",
-    )
-    cli_client.add_chat(chat)
-    _add_config(chat)
-
-    state = _command(
-        commands,
-        "state",
-        cli_client.state,
-        "whether a node is online",
-        "Read a node's retained state from the broker; exit code 1 unless it says online. For health checks.",
-    )
-    cli_client.add_whom(state)
-    _add_config(state)
-
-    prepare = _command(
-        commands,
-        "prepare",
-        cli_models.prepare,
-        "make a bundle from a model",
-        f"Write a model as a fused, quantized graph, and measure the loss. {cli_models.SOURCES}",
-    )
-    cli_models.add_prepare(prepare)
-
-    verify = _command(
-        commands,
-        "verify",
-        cli_models.verify,
-        "check a bundle's files and its quality",
-        f"Check all checksums; with --against also KL divergence, top-1 and perplexity. {cli_models.SOURCES}",
-    )
-    cli_models.add_verify(verify)
-
-    doctor = _command(
-        commands,
-        "doctor",
-        cli_host.doctor,
-        "show what this host offers",
-        "Show cores, memory, control group limits, and which cores inference takes and why; changes nothing.",
-    )
-    check = _command(
-        commands,
-        "check",
-        cli_check.check,
-        "check the configuration, the bundle and the broker",
-        "Try what `serve` would use, without disturbing one that runs. Exit code 1 where something fails;"
-        " warnings (nobody is asked who he is, no encryption, secrets that all may read) do not.",
-    )
-    cli_check.add_check(check)
-    info = _command(
-        commands,
-        "info",
-        cli_client.info,
-        "show what a node says of itself",
-        "Print a node's retained state and info, and its next telemetry where that is waited for, as JSON.",
-    )
-    cli_client.add_info(info)
-    _add_config(info)
-    for parser_ in (prepare, verify, doctor, check):
-        parser_.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-        _add_config(parser_)
-
-    _command(
-        commands,
-        "schema",
-        _schema,
-        "print the MQTT contract",
-        "Print every topic and payload as AsyncAPI 3, in YAML: for code generators and validators.",
-    )
-
-    bench = _command(
-        commands,
-        "bench",
-        cli_bench.bench,
-        "measure a bundle, the service, and other engines",
-        "Measure by turns, in rounds; print medians with the least and the greatest value.",
-    )
-    cli_bench.add_bench(bench)
-    return parser
-
-
-def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=description)
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, metavar="F", help="YAML file; EDGE_LLM_… variables override it"
-    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead (implies --once)")
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -255,6 +158,100 @@ def _demo_lines(mqtt: MqttSettings) -> str:
         f"  mosquitto_pub -p {mqtt.port} -q 1 -t '{topics.request('shell')}' -m 'Why is the sky blue?'\n"
         "An empty line or Ctrl-D ends."
     )
+
+
+_COMMANDS = (
+    _Command(
+        "serve",
+        _serve,
+        "run the service",
+        "Serve the configured bundle until SIGTERM. The broker may be away: it is retried forever.",
+        _add_serve,
+    ),
+    _Command(
+        "demo",
+        _demo,
+        "try it: broker, model, service and a streamed reply",
+        "Start a broker on loopback and the service with a small model, ask it, print the reply.",
+        _add_demo,
+        config=False,
+    ),
+    _Command(
+        "ask",
+        cli_client.ask,
+        "ask a node one question",
+        "Publish a prompt to a node and print its reply as it comes. PROMPT - reads standard input.",
+        cli_client.add_ask,
+    ),
+    _Command(
+        "chat",
+        cli_client.chat,
+        "talk with a node",
+        "Hold a conversation, which the node remembers. /forget begins anew, an empty line or Ctrl-D ends.",
+        cli_client.add_chat,
+    ),
+    _Command(
+        "state",
+        cli_client.state,
+        "whether a node is online",
+        "Read a node's retained state from the broker; exit code 1 unless it says online. For health checks.",
+        cli_client.add_whom,
+    ),
+    _Command(
+        "prepare",
+        cli_models.prepare,
+        "make a bundle from a model",
+        f"Write a model as a fused, quantized graph, and measure the loss. {cli_models.SOURCES}",
+        cli_models.add_prepare,
+        as_json=True,
+    ),
+    _Command(
+        "verify",
+        cli_models.verify,
+        "check a bundle's files and its quality",
+        f"Check all checksums; with --against also KL divergence, top-1 and perplexity. {cli_models.SOURCES}",
+        cli_models.add_verify,
+        as_json=True,
+    ),
+    _Command(
+        "doctor",
+        cli_host.doctor,
+        "show what this host offers",
+        "Show cores, memory, control group limits, and which cores inference takes and why; changes nothing.",
+        as_json=True,
+    ),
+    _Command(
+        "check",
+        cli_check.check,
+        "check the configuration, the bundle and the broker",
+        "Try what `serve` would use, without disturbing one that runs. Exit code 1 where something fails;"
+        " warnings (nobody is asked who he is, no encryption, secrets that all may read) do not.",
+        cli_check.add_check,
+        as_json=True,
+    ),
+    _Command(
+        "info",
+        cli_client.info,
+        "show what a node says of itself",
+        "Print a node's retained state and info, and its next telemetry where that is waited for, as JSON.",
+        cli_client.add_info,
+    ),
+    _Command(
+        "schema",
+        _schema,
+        "print the MQTT contract",
+        "Print every topic and payload as AsyncAPI 3, in YAML: for code generators and validators.",
+        config=False,
+    ),
+    _Command(
+        "bench",
+        cli_bench.bench,
+        "measure a bundle, the service, and other engines",
+        "Measure by turns, in rounds; print medians with the least and the greatest value.",
+        cli_bench.add_bench,
+        config=False,
+    ),
+)
 
 
 if __name__ == "__main__":
