@@ -1,6 +1,7 @@
 """Joins the contract and the engine: a gateway's backend, and the owner of the engine's thread."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event, Thread
 from threading import enumerate as enumerate_threads
@@ -10,7 +11,7 @@ from typing import TypeVar, cast
 from edge_llm.config import EngineSettings, SamplingSettings
 from edge_llm.energy import Account, Progress
 from edge_llm.engine import types
-from edge_llm.engine.decoder import load_decoder
+from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.prefix_store import PrefixStore
@@ -21,10 +22,10 @@ from edge_llm.engine.warm_up import warm_up
 from edge_llm.errors import ConfigError
 from edge_llm.event_log import EventLog
 from edge_llm.generations import Finished, Generations
-from edge_llm.host.cpu import plan_pinning
+from edge_llm.host.cpu import PinningPlan, plan_pinning
 from edge_llm.host.memory import lock_memory, release_free_memory
 from edge_llm.host.pinning import EffectivePinning, effective_pinning, pin_this_thread, thread_ids
-from edge_llm.models.bundle import Bundle, open_bundle
+from edge_llm.models.bundle import MODEL_DATA, Bundle, read_manifest, verify_files
 from edge_llm.mqtt import contract
 from edge_llm.mqtt.contract_frames import Energy, TimingMs, Usage
 from edge_llm.mqtt.reply import Reply
@@ -52,7 +53,7 @@ class Engine:
                 be had, or for more locked memory than the host allows.
         """
         self._plan = plan_pinning(settings.inference_cores)
-        self.bundle: Bundle = open_bundle(settings.bundle)
+        self.bundle: Bundle = read_manifest(settings.bundle)
         manifest = self.bundle.manifest
         if settings.context_tokens > manifest.context_tokens:
             raise ConfigError(
@@ -63,12 +64,13 @@ class Engine:
         self._sessions = sessions
         self._generations = generations
         self._grace_s = settings.grace_s
+        verify_files(self.bundle, manifest.sha256.keys() - {MODEL_DATA})
         # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
         tokenizer = ChatTokenizer(self.bundle)
         release_free_memory()
         self._cache = cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
         others = thread_ids()
-        decoder = load_decoder(self.bundle, cache, self._plan)
+        decoder = _verified_decoder(self.bundle, cache, self._plan)
         # ONNX Runtime's alone, not what Python runs beside it.
         self._workers = thread_ids() - others - {thread.native_id for thread in enumerate_threads()}
         warm_up(decoder)
@@ -257,6 +259,20 @@ class Engine:
             case types.Failure(code, message, text):
                 self._generations.failed(account, code)
                 reply.error(code, message, text=text)
+
+
+def _verified_decoder(bundle: Bundle, cache: KVCache, plan: PinningPlan) -> Decoder:
+    """Load the decoder while another core compares the weights, which are most of the bundle.
+
+    Raises:
+        BundleError: the weights are not those of the manifest, or ONNX Runtime refuses the graph.
+    """
+    with ThreadPoolExecutor(1, "checksum") as pool:
+        verified = pool.submit(verify_files, bundle, bundle.manifest.sha256.keys() & {MODEL_DATA})
+        try:
+            return load_decoder(bundle, cache, plan)
+        finally:
+            verified.result()  # where it fails too, it says better why
 
 
 def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> PrefixCache | None:

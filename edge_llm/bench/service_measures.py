@@ -8,7 +8,7 @@ from time import monotonic, sleep, time
 import psutil
 
 from edge_llm.bench.figures import Rounds
-from edge_llm.bench.local_engine import LocalEngine
+from edge_llm.bench.local_engine import DRAFTING, LocalEngine
 from edge_llm.bench.measures import OWN_TOKENS, Plan
 from edge_llm.bench.prompts import Prompt, Prompts
 from edge_llm.client import ChatMessage, Client
@@ -126,7 +126,8 @@ def _measure_overhead(
 
 
 def _alone(engine: LocalEngine, tokens: int) -> float:
-    return engine.run((Message("user", PROMPT),), tokens).completion.stats.tokens_per_second
+    completion = engine.run((Message("user", PROMPT),), tokens, DRAFTING).completion
+    return completion.stats.tokens_per_second
 
 
 def _ask(client: Client, tokens: int) -> tuple[int, float]:

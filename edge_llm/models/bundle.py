@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,17 @@ def open_bundle(path: Path) -> Bundle:
     Raises:
         BundleError: no bundle there, another format version, or a file that is missing or changed.
     """
+    bundle = read_manifest(path)
+    verify_files(bundle, bundle.manifest.sha256)
+    return bundle
+
+
+def read_manifest(path: Path) -> Bundle:
+    """The bundle at ``path``, of whose files nothing is known until ``verify_files``.
+
+    Raises:
+        BundleError: no bundle there, or another format version.
+    """
     manifest_path = path / MANIFEST
     try:
         raw = manifest_path.read_bytes()
@@ -116,16 +127,25 @@ def open_bundle(path: Path) -> Bundle:
         raise BundleError(
             f"{manifest_path} is damaged ({where}: {first['msg']}): prepare the bundle again"
         ) from error
-    for name, expected in manifest.sha256.items():
+    return Bundle(path, manifest, hashlib.sha256(raw).hexdigest())
+
+
+def verify_files(bundle: Bundle, names: Iterable[str]) -> None:
+    """Compare files with their checksums; the interpreter's lock is free meanwhile.
+
+    Raises:
+        BundleError: a file is missing or changed.
+    """
+    path = bundle.path
+    for name in names:
         if name != Path(name).name:
-            raise BundleError(f"{manifest_path} names a file outside the bundle: {name!r}")
+            raise BundleError(f"{path / MANIFEST} names a file outside the bundle: {name!r}")
         try:
             actual = sha256_of(path / name)
         except OSError as error:
             raise BundleError(f"bundle {path} lacks {name}: prepare it again") from error
-        if actual != expected:
+        if actual != bundle.manifest.sha256[name]:
             raise BundleError(f"bundle {path}: {name} does not match its checksum: prepare it again")
-    return Bundle(path, manifest, hashlib.sha256(raw).hexdigest())
 
 
 @contextmanager
