@@ -3,19 +3,21 @@
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import psutil
 import pytest
 
-from edge_llm.models.bundle import Bundle
+from edge_llm.models.bundle import MODEL_DATA, Bundle
 from edge_llm.models.prepare import Quantization
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually, fresh_broker
 
@@ -223,3 +225,16 @@ def test_a_second_signal_ends_at_once(broker: Broker, start: Start) -> None:
     eventually(lambda: hub.on(TOPICS.state)[-1] == b"offline")
     assert "saga" not in dict(terminals(hub, "panel"))
     hub.close()
+
+
+@pytest.mark.parametrize("length", [-1, 4096], ids=["changed", "cut"])
+def test_weights_that_have_changed_are_not_served(
+    broker: Broker, bundle: Callable[[Quantization], Bundle], tmp_path: Path, length: int
+) -> None:
+    good, path = bundle("int8"), tmp_path / "bundle"
+    shutil.copytree(good.path, path)
+    weights = (path / MODEL_DATA).read_bytes()
+    (path / MODEL_DATA).write_bytes(weights[:length] + bytes([weights[-1] ^ 1]))
+    service = Service(broker.port, replace(good, path=path), tmp_path / "log")
+    assert service.process.wait(30) == 1
+    assert f"{MODEL_DATA} does not match its checksum" in service.log_text().splitlines()[-1]
