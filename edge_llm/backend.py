@@ -69,10 +69,7 @@ class Engine:
         tokenizer = ChatTokenizer(self.bundle)
         release_free_memory()
         self._cache = cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
-        others = thread_ids()
-        decoder = _verified_decoder(self.bundle, cache, self._plan)
-        # ONNX Runtime's alone, not what Python runs beside it.
-        self._workers = thread_ids() - others - {thread.native_id for thread in enumerate_threads()}
+        decoder, self._workers = _verified_decoder(self.bundle, cache, self._plan)
         warm_up(decoder)
         self._prefixes = prefixes = _prefix_cache(settings, self.bundle, cache)
         self._scheduler = Scheduler(
@@ -261,18 +258,22 @@ class Engine:
                 reply.error(code, message, text=text)
 
 
-def _verified_decoder(bundle: Bundle, cache: KVCache, plan: PinningPlan) -> Decoder:
+def _verified_decoder(bundle: Bundle, cache: KVCache, plan: PinningPlan) -> tuple[Decoder, frozenset[int]]:
     """Load the decoder while another core compares the weights, which are most of the bundle.
+
+    Returns also the threads that ONNX Runtime has started for it.
 
     Raises:
         BundleError: the weights are not those of the manifest, or ONNX Runtime refuses the graph.
     """
     with ThreadPoolExecutor(1, "checksum") as pool:
         verified = pool.submit(verify_files, bundle, bundle.manifest.sha256.keys() & {MODEL_DATA})
+        others = thread_ids()
         try:
-            return load_decoder(bundle, cache, plan)
+            decoder = load_decoder(bundle, cache, plan)
         finally:
             verified.result()  # where it fails too, it says better why
+        return decoder, thread_ids() - others - {thread.native_id for thread in enumerate_threads()}
 
 
 def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> PrefixCache | None:

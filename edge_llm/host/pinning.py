@@ -40,8 +40,9 @@ def thread_ids(root: Path = Path("/")) -> frozenset[int]:
 
 
 def effective_pinning(plan: PinningPlan, threads: Iterable[int], root: Path = Path("/")) -> EffectivePinning:
-    """Where the engine's ``threads`` may run, whatever was asked for."""
-    allowed = [_allowed(root / "proc/self/task" / str(thread)) for thread in threads]
+    """Where the engine's ``threads`` may run, whatever was asked for; one that has ended is left out."""
+    tasks = (root / "proc/self/task" / str(thread) for thread in threads)
+    allowed = [cpus for task in tasks if (cpus := _allowed(task))]
     as_planned = sorted(allowed) == [(core,) for core in plan.cores]
     return EffectivePinning(
         requested=plan.requested,

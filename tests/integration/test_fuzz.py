@@ -22,7 +22,9 @@ from edge_llm.errors import RequestError
 from edge_llm.models.bundle import Bundle
 from edge_llm.models.prepare import Quantization
 from edge_llm.mqtt.contract import parse, parse_cancel, parse_request_id
-from tests.conftest import TOPICS, Broker, Hub, Service, eventually
+from tests.conftest import TOPICS, Broker, Hub, Service, eventually, fresh_broker
+
+broker = fresh_broker
 
 VALID = [
     b'{"id": "x", "text": "Hi", "max_tokens": 1, "custom": {"a": [1, {"b": null}]}}',

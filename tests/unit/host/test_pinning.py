@@ -31,7 +31,7 @@ def test_the_effective_pinning_is_what_the_kernel_says(
     for thread, cpus in ((10, "0-7"), (11, of_engine), (12, of_worker)):
         host.write(f"proc/self/task/{thread}/status", f"Name:\tx\nCpus_allowed_list:\t{cpus}")
     assert thread_ids(host.root) == {10, 11, 12}
-    pinning = effective_pinning(plan(mode), (11, 12), host.root)
+    pinning = effective_pinning(plan(mode), (11, 12, 13), host.root)  # 13 has ended
     assert (pinning.requested, pinning.effective, pinning.mode) == ("2-3", effective, result)
 
 
