@@ -25,7 +25,6 @@ from edge_llm.mqtt.tls import tls_context
 
 log = EventLog(__name__)
 
-
 _PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _MAX_BACKOFF_S = 30
 _CONNACK_S = 3.0

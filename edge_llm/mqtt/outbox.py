@@ -23,10 +23,10 @@ class Outbox:
         """Take in a publish; None: at QoS 0, of which only this side says that it is sent."""
         with self._lock:
             heard = self._early.pop(packet_id, None)
-            if heard is None and on_sent is None:
-                self._unpromised.add(packet_id)
-            elif heard is None and on_sent:
+            if heard is None and on_sent:
                 self._unsent[packet_id] = on_sent
+            elif heard is None:
+                self._unpromised.add(packet_id)
         if heard is not None and on_sent:
             on_sent(heard)
 
@@ -43,6 +43,6 @@ class Outbox:
             on_sent(heard)
 
     def forget_unpromised(self) -> None:
-        """At a new connection: what was not sent at QoS 0 never will be."""
+        """At a new connection: paho drops what it had not sent at QoS 0."""
         with self._lock:
             self._unpromised.clear()

@@ -11,10 +11,13 @@ def test_who_waits_hears_of_it_whichever_thread_comes_first() -> None:
     assert len(outbox) == 0
 
 
-def test_what_goes_at_qos_0_is_never_waited_for() -> None:
-    outbox = Outbox()
+def test_what_goes_at_qos_0_is_never_waited_for_and_leaves_nothing_behind() -> None:
+    outbox, heard = Outbox(), list[bool]()
     outbox.sent(1, None)
     assert len(outbox) == 0
+    outbox.acknowledged(1, heard=True)
+    outbox.sent(1, heard.append)  # the packet id again
+    assert (len(outbox), heard) == (1, [])
 
 
 def test_a_packet_id_is_used_again_after_what_was_lost_at_qos_0() -> None:
