@@ -25,7 +25,7 @@ class EventLog(logging.LoggerAdapter[logging.Logger]):
         return " ".join(words), {"exc_info": exc_info, "extra": {"event": {"event": msg, **kwargs}}}
 
 
-class SparseLog:
+class RateLimitedLog:
     """A log of what may come in floods: a line a second of each event at most, with ``count`` of it since."""
 
     def __init__(self, log: EventLog) -> None:

@@ -27,9 +27,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_llm.cli_models import cached_bundle
+from edge_llm.bundle import Bundle, open_bundle
+from edge_llm.cli.prepare import cached_bundle
 from edge_llm.demo import broker_command, free_port
-from edge_llm.models.bundle import Bundle, open_bundle
 from tests.conftest import TOPICS, Service
 
 PERSISTENT = "\npersistence true\npersistence_location {directory}/\nautosave_interval 1\n"

@@ -22,13 +22,14 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from edge_llm.bundle import Bundle, open_bundle
+from edge_llm.contract import asyncapi
+from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
+from edge_llm.convert.open_source import open_source
+from edge_llm.convert.prepare import Quantization, prepare_bundle
+from edge_llm.convert.progress import Progress
+from edge_llm.convert.source import Source
 from edge_llm.demo import free_port
-from edge_llm.models.bundle import Bundle, open_bundle
-from edge_llm.models.prepare import Quantization, prepare_bundle
-from edge_llm.models.progress import Progress
-from edge_llm.models.source import Source, open_source
-from edge_llm.mqtt import asyncapi
-from edge_llm.mqtt.topics import OFFLINE, ONLINE, Topics
 
 settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("untimed")

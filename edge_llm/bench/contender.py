@@ -29,8 +29,8 @@ def edge_llm(model: Path, threads: int) -> Answer:
     """A bundle, through the scheduler."""
     # Here, for the other contenders' interpreters have none of it.
     from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415
+    from edge_llm.bundle import open_bundle  # noqa: PLC0415
     from edge_llm.engine.types import Message  # noqa: PLC0415
-    from edge_llm.models.bundle import open_bundle  # noqa: PLC0415
 
     bundle = open_bundle(model)
     engine = LocalEngine(bundle, threads, min(CONTEXT_TOKENS, bundle.manifest.context_tokens)).__enter__()

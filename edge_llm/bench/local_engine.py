@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from edge_llm.bench.prompts import Prompt
+from edge_llm.bundle import Bundle
 from edge_llm.config import EngineSettings
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
@@ -17,7 +18,6 @@ from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Completion, Event, Failure, GenerationRequest, Message, SamplingParams
 from edge_llm.errors import EdgeLlmError
-from edge_llm.models.bundle import Bundle
 
 GREEDY = SamplingParams(temperature=1.0, top_k=1, top_p=1.0, seed=0)
 """By top-k and not by temperature 0, which drafts: made-up prompts lead to replies in circles, which drafts
@@ -54,8 +54,8 @@ class LocalEngine:
         self.context_tokens = context_tokens
         cache = KVCache(bundle.manifest.kv, slots, context_tokens)
         decoder = load_decoder(bundle, cache, threads)
-        # As in the service: the concat flavour keeps its own past.
-        fused = bundle.manifest.flavour == "fused"
+        # As in the service: the concat graph_format keeps its own past.
+        fused = bundle.manifest.graph_format == "fused"
         prefixes = PrefixCache(cache, EngineSettings().prefix_cache_mb * 10**6) if fused else None
         # Without tokens that end a reply, every reply has the length that was asked for.
         self._scheduler = Scheduler(decoder, self.tokenizer, (), 16, prefixes)

@@ -6,9 +6,9 @@ from time import monotonic
 from edge_llm.bench.figures import Rounds
 from edge_llm.bench.local_engine import DRAFTING, GREEDY, LocalEngine
 from edge_llm.bench.prompts import Prompts
+from edge_llm.convert.progress import Advance
+from edge_llm.convert.quality import Conversation, conversations, fitting
 from edge_llm.engine.types import SamplingParams
-from edge_llm.models.progress import Advance
-from edge_llm.models.quality import Conversation, conversations, fitting
 
 OWN_TOKENS = 20
 """New tokens behind a prefix that is known."""

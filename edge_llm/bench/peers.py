@@ -15,9 +15,9 @@ from edge_llm.bench.figures import spread
 from edge_llm.bench.measures import Plan
 from edge_llm.bench.peer_models import PeerModels
 from edge_llm.bench.prompts import Prompt, Prompts
+from edge_llm.convert.progress import Advance, Progress
 from edge_llm.demo import peak_rss_mb
 from edge_llm.errors import EdgeLlmError, SourceError
-from edge_llm.models.progress import Advance, Progress
 
 OURS = "edge_llm"
 DECODE, PREFILL, LONG_PREFILL = "decode tok/s", "TTFT 256 ms", "TTFT 1024 ms"

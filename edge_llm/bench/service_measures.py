@@ -13,14 +13,14 @@ from edge_llm.bench.measures import OWN_TOKENS, Plan
 from edge_llm.bench.prompts import Prompt, Prompts
 from edge_llm.client import ChatMessage, Client
 from edge_llm.config import MqttSettings
+from edge_llm.contract.frames import Done
+from edge_llm.contract.topics import ONLINE, Topics
+from edge_llm.convert.progress import Advance
 from edge_llm.demo import NODE, peak_rss_mb, running_demo
 from edge_llm.engine.types import Message
 from edge_llm.errors import EdgeLlmError
-from edge_llm.models.progress import Advance
-from edge_llm.mqtt.client import Connection
-from edge_llm.mqtt.contract_frames import Done
+from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message as Arrived
-from edge_llm.mqtt.topics import ONLINE, Topics
 
 RESTARTS = 2
 PROMPT = "Tell me a long story about a lighthouse keeper and his cat."
@@ -53,7 +53,7 @@ def measure_service(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Ad
                 fresh, _ = prompts.with_prefix(plan.prefix_tokens, OWN_TOKENS)
                 _measure_restart(client, fresh, again, plan.prefix_tokens, rounds)
             else:
-                client.prepare(system=known.messages[0].content)
+                client.prefill(system=known.messages[0].content)
             advance("start")
         _measure_overhead(engine, client, plan, rounds, advance)
         _measure_after_pause(client, plan, rounds, advance)

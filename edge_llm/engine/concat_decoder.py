@@ -6,10 +6,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from edge_llm.bundle import Bundle
 from edge_llm.engine.kv_cache import KVCache
-from edge_llm.engine.session import open_session
+from edge_llm.engine.onnx_session import open_session
 from edge_llm.host.cpu import PinningPlan
-from edge_llm.models.bundle import Bundle
 
 SINK_TOKENS = 4
 """Dynamic INT8 has one activation scale a tensor. The first tokens of a text (attention sinks) have values so

@@ -6,11 +6,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from edge_llm.bundle import Bundle
 from edge_llm.engine.concat_decoder import ConcatDecoder
 from edge_llm.engine.kv_cache import KVCache
-from edge_llm.engine.session import open_session
+from edge_llm.engine.onnx_session import open_session
 from edge_llm.host.cpu import PinningPlan
-from edge_llm.models.bundle import Bundle
 
 
 class Decoder(Protocol):
@@ -28,12 +28,12 @@ class Decoder(Protocol):
 
 
 def load_decoder(bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> Decoder:
-    """The decoder of the bundle's flavour; ``threads`` default to the physical cores.
+    """The decoder of the bundle's graph_format; ``threads`` default to the physical cores.
 
     Raises:
         BundleError: ONNX Runtime refuses the graph.
     """
-    if bundle.manifest.flavour == "concat":
+    if bundle.manifest.graph_format == "concat":
         return ConcatDecoder(bundle, cache, threads)
     return FusedDecoder(bundle, cache, threads)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_llm.models.bundle import KvGeometry
+from edge_llm.bundle import KvGeometry
 
 
 class KVCache:

@@ -67,7 +67,7 @@ class Scheduler:
             free = len(self._decoder.cache.lengths) - len(self._active)
             behind = max(0, len(self._waiting) - free)  # the others have a slot as soon as the loop comes by
             position = max(0, len(self._waiting) - free + 1)
-            if behind >= self._queue_limit and not request.again:
+            if behind >= self._queue_limit and not request.redelivered:
                 raise RequestError("busy", f"{behind} requests wait already", retry_after_ms=2000)
             emit(Queued(position))
             self._waiting.append(sequence)
@@ -122,7 +122,7 @@ class Scheduler:
             elif sequence.slot < 0 and self._stop_by is not None:
                 self._release(sequence)
                 sequence.fail(*_STOPPING)
-            elif sequence.slot < 0 and sequence.request.begin_by and now > sequence.request.begin_by:
+            elif sequence.slot < 0 and sequence.request.expires_at and now > sequence.request.expires_at:
                 self._release(sequence)
                 sequence.fail("expired", "the request waited longer than its ttl_s: it was not begun")
 

@@ -12,9 +12,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+from edge_llm.bundle import CHAT_TEMPLATE, TOKENIZER, Bundle
 from edge_llm.engine.types import Message
 from edge_llm.errors import BundleError, RequestError
-from edge_llm.models.bundle import CHAT_TEMPLATE, TOKENIZER, Bundle
 
 
 class ChatTokenizer:

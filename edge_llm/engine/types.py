@@ -32,7 +32,7 @@ class SamplingParams:
 class GenerationRequest:
     """One reply to generate.
 
-    ``begin_by`` and ``deadline`` are time.monotonic() instants after which it is not begun any more
+    ``expires_at`` and ``deadline`` are time.monotonic() instants after which it is not begun
     (``expired``), and given up (``timeout``). Of those that wait, owners with fewer replies in the making
     come first.
     """
@@ -42,9 +42,9 @@ class GenerationRequest:
     sampling: SamplingParams
     stop: tuple[str, ...] = ()
     deadline: float | None = None
-    begin_by: float | None = None
+    expires_at: float | None = None
     owner: Hashable | None = None
-    again: bool = False
+    redelivered: bool = False
     """Was taken before, by a process that was killed: it is not refused for the queue's length now."""
     session: Hashable | None = None
     """Requests of one session are served one after the other."""

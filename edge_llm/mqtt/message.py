@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Message:
     """What came from the broker; ``Connection.acknowledge`` wants it back as it is.
 
-    ``promised`` is one at QoS 1, which the broker keeps until then. The fields from ``response_topic`` on
+    ``qos1`` is one at QoS 1, which the broker keeps until then. The fields from ``response_topic`` on
     are MQTT 5's; ``expiry_s`` is what the broker left of it.
     """
 
@@ -16,7 +16,7 @@ class Message:
     payload: bytes
     retained: bool = False
     duplicate: bool = False
-    promised: bool = False
+    qos1: bool = False
     packet_id: int = 0
     response_topic: str | None = None
     correlation: bytes | None = None

@@ -13,7 +13,7 @@ class Outbox:
         self._lock = Lock()
         self._unsent: dict[int, OnSent] = {}
         self._early: dict[int, bool] = {}
-        self._unpromised: set[int] = set()
+        self._qos0: set[int] = set()
 
     def __len__(self) -> int:
         """Publishes at QoS 1 that the broker has not acknowledged."""
@@ -22,27 +22,27 @@ class Outbox:
     def sent(self, packet_id: int, on_sent: OnSent | None) -> None:
         """Take in a publish; None: at QoS 0, of which only this side says that it is sent."""
         with self._lock:
-            heard = self._early.pop(packet_id, None)
-            if heard is None and on_sent:
+            has_subscribers = self._early.pop(packet_id, None)
+            if has_subscribers is None and on_sent:
                 self._unsent[packet_id] = on_sent
-            elif heard is None:
-                self._unpromised.add(packet_id)
-        if heard is not None and on_sent:
-            on_sent(heard)
+            elif has_subscribers is None:
+                self._qos0.add(packet_id)
+        if has_subscribers is not None and on_sent:
+            on_sent(has_subscribers)
 
-    def acknowledged(self, packet_id: int, *, heard: bool) -> None:
-        """Run what waits for this; ``heard`` is whether anybody was there to get it."""
+    def acknowledged(self, packet_id: int, *, has_subscribers: bool) -> None:
+        """Run what waits for this; ``has_subscribers`` is whether anybody was there to get it."""
         with self._lock:
-            if packet_id in self._unpromised:
-                self._unpromised.remove(packet_id)
+            if packet_id in self._qos0:
+                self._qos0.remove(packet_id)
                 return
             on_sent = self._unsent.pop(packet_id, None)
             if on_sent is None:
-                self._early[packet_id] = heard
+                self._early[packet_id] = has_subscribers
         if on_sent:
-            on_sent(heard)
+            on_sent(has_subscribers)
 
-    def forget_unpromised(self) -> None:
+    def forget_qos0(self) -> None:
         """At a new connection: paho drops what it had not sent at QoS 0."""
         with self._lock:
-            self._unpromised.clear()
+            self._qos0.clear()

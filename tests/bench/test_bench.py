@@ -14,9 +14,9 @@ import pytest
 from edge_llm.bench.peer_models import write_directory
 from edge_llm.bench.peers import Result
 from edge_llm.bench.prompts import Prompts
+from edge_llm.bundle import Bundle
+from edge_llm.convert.hf_directory import open_directory
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.hf_directory import open_directory
 from tests.tiny_model import write_model
 
 BUNDLE = Callable[[str], Bundle]

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import pytest
 
+from edge_llm.bundle import Bundle, open_bundle, sha256_of
 from edge_llm.client import Client, MqttSettings
-from edge_llm.models.bundle import Bundle, open_bundle, sha256_of
-from edge_llm.models.prepare import prepare_bundle
-from edge_llm.models.progress import Progress
-from edge_llm.models.source import Source
+from edge_llm.convert.prepare import prepare_bundle
+from edge_llm.convert.progress import Progress
+from edge_llm.convert.source import Source
 from tests.fleet.hosts import BROKER, NODES, Controller, Host, docker, start
 
 ROOT = Path(__file__).parents[2]

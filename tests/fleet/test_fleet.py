@@ -14,9 +14,9 @@ from typing import Self
 
 import pytest
 
+from edge_llm.bundle import Bundle
 from edge_llm.client import Client
 from edge_llm.errors import RequestError
-from edge_llm.models.bundle import Bundle
 from tests.conftest import eventually
 from tests.fleet.conftest import Fleet, another
 from tests.fleet.hosts import NODES
@@ -60,8 +60,8 @@ def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
 
 def test_the_service_is_confined_and_pins_all_the_same(fleet: Fleet) -> None:
     node = fleet.nodes["node-b"]
-    report = node.run("systemd-analyze security edge_llm.service --no-pager")
-    exposure = re.search(r"Overall exposure level for edge_llm.service: (\S+)", report)
+    report = node.run("systemd-analyze security edge_llm.node.service --no-pager")
+    exposure = re.search(r"Overall exposure level for edge_llm.node.service: (\S+)", report)
     assert exposure
     print(f"--- exposure {exposure[1]}")
     assert float(exposure[1]) <= 2.0

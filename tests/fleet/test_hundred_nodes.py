@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_llm.models.bundle import sha256_of
+from edge_llm.bundle import sha256_of
 from tests.fleet.conftest import COLLECTION
 from tests.fleet.hosts import Controller
 
@@ -22,7 +22,7 @@ BROKEN = "node-007"
 
 def restarted(log: Path) -> list[str]:
     """The nodes whose service was started anew, in order."""
-    return re.findall(r"^(\S+) restart edge_llm.service$", log.read_text(), re.MULTILINE)
+    return re.findall(r"^(\S+) restart edge_llm.node.service$", log.read_text(), re.MULTILINE)
 
 
 def bundle(directory: Path) -> Path:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.chaos import check, run
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from edge_llm.bundle import Bundle
 from edge_llm.client import Client, Delta, Done, MqttSettings, RequestError, Status
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
-from edge_llm.mqtt.topics import Topics
-from edge_llm.node_info import node_info
+from edge_llm.client.info import node_info
+from edge_llm.contract.topics import Topics
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import NODE, Broker, Hub, Service, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def test_a_session_goes_on_and_is_forgotten(client: Client) -> None:
 
 def test_what_was_prepared_is_not_read_again(client: Client) -> None:
     rules = "You are the assistant of a house. " * 20
-    client.prepare(rules)
+    client.prefill(rules)
     assert client.ask("Who are you?", system=rules, max_tokens=4).usage.cached_tokens > 100
 
 

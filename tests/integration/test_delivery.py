@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually, fresh_broker
 
 STORY = {"text": "Tell me a story.", "max_tokens": 12}

@@ -14,7 +14,7 @@ import pytest
 # The command line with every mosquitto out of sight.
 WITHOUT_MOSQUITTO = """
 import shutil, sys
-from edge_llm.cli import main
+from edge_llm.cli.main import main
 shutil.which = lambda *_, **__: None
 sys.exit(main())
 """

@@ -7,6 +7,8 @@ from threading import Semaphore, Thread
 import numpy as np
 import pytest
 
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.kv_cache import KVCache
@@ -25,8 +27,6 @@ from edge_llm.engine.types import (
     TokenEvent,
 )
 from edge_llm.errors import RequestError
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
 
 GREEDY = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
 RULES = Message("system", "You control a house. " + "The kitchen lamp is on, the bath lamp is off. " * 25)

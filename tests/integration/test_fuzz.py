@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge_llm.bundle import Bundle
 from edge_llm.config import EngineSettings
+from edge_llm.contract.requests import parse, parse_cancel, parse_request_id
+from edge_llm.convert.prepare import Quantization
 from edge_llm.errors import RequestError
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
-from edge_llm.mqtt.contract import parse, parse_cancel, parse_request_id
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually, fresh_broker
 
 broker = fresh_broker
@@ -45,7 +45,7 @@ JSON = st.recursive(
 
 @settings(max_examples=400)
 @given(
-    kind=st.sampled_from(["request", "prepare", "session"]),
+    kind=st.sampled_from(["request", "prefill", "session"]),
     payload=st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
 )
 def test_a_parser_raises_nothing_but_a_request_error(kind: str, payload: bytes) -> None:
@@ -126,7 +126,7 @@ NO_LIMIT = {"EDGE_LLM_MQTT__REQUESTS_PER_MINUTE": "1e6", "EDGE_LLM_ENGINE__PREFI
 def test_a_node_survives_20000_bad_payloads(broker: Broker, service: Service, sender: paho.Client) -> None:
     rng = random.Random(0)
     hub = Hub(broker.port, TOPICS.reply("sane"))
-    topics = [TOPICS.request("fuzz"), TOPICS.cancel("fuzz"), TOPICS.prepare("fuzz"), TOPICS.session("fuzz")]
+    topics = [TOPICS.request("fuzz"), TOPICS.cancel("fuzz"), TOPICS.prefill("fuzz"), TOPICS.session("fuzz")]
     process, sizes = psutil.Process(service.process.pid), []
     fill(hub)
     for batch in range(WARM_UP + BATCHES):

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import NODE, TOPICS, Broker, Hub, Service, eventually
 from tests.homeassistant import attributes, check, state
 

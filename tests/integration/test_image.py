@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from edge_llm.demo import free_port
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
 from tests.conftest import NODE, TOPICS, Hub, eventually
 
 ROOT = Path(__file__).parents[2]

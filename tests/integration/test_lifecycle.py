@@ -17,8 +17,8 @@ from threading import Thread
 import psutil
 import pytest
 
-from edge_llm.models.bundle import MODEL_DATA, Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import MODEL_DATA, Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually, fresh_broker
 
 # Greedy decoding of this one goes round in circles for as long as it may.

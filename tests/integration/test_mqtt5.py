@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually
 
 LONG = "What is the capital of Italy?"

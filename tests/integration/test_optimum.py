@@ -14,18 +14,18 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from edge_llm.cli import main
+from edge_llm.bundle import Bundle
+from edge_llm.cli.main import main
+from edge_llm.convert.optimum import prepare_optimum_bundle
+from edge_llm.convert.prepare import Quantization, prepare_bundle
+from edge_llm.convert.progress import Progress
+from edge_llm.convert.source import Source
 from edge_llm.engine.concat_decoder import SINK_TOKENS, ConcatDecoder
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Completion, Event, GenerationRequest, Message, SamplingParams
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.optimum import prepare_optimum_bundle
-from edge_llm.models.prepare import Quantization, prepare_bundle
-from edge_llm.models.progress import Progress
-from edge_llm.models.source import Source
 from tests import tiny
 from tests.conftest import eventually
 

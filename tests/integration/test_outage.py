@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
-from edge_llm.mqtt.topics import Topics
+from edge_llm.bundle import Bundle
+from edge_llm.contract.topics import Topics
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually
 
 # Greedy decoding of this one goes round in circles for as long as it may.

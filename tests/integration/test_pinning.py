@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge_llm.bundle import Bundle
 from edge_llm.config import TelemetrySettings
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually
 
 DENY_SETAFFINITY = """

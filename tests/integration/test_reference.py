@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from edge_llm.engine.decoder import FusedDecoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Message
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
 
 REPLIES = json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
 GetBundle = Callable[[Quantization], Bundle]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import Broker, Hub, Service, eventually
 
 ROUTES = [

@@ -13,9 +13,9 @@ import paho.mqtt.client as paho
 import pytest
 import trustme
 
+from edge_llm.bundle import Bundle
 from edge_llm.client import Client, MqttSettings, RequestError
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import NODE, TOPICS, Broker, Hub, Service, eventually
 
 CONFIG = Path(__file__).parents[2] / "config/mosquitto"

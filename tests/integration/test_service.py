@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually
 
 # Greedy decoding of this one goes round in circles for as long as it may.
@@ -170,7 +170,7 @@ def test_what_cannot_be_answered_gets_an_error_frame(hub: Hub, payload: bytes, c
 
 def test_what_was_prepared_is_not_computed_again(hub: Hub) -> None:
     system = "You are a patient butler. " * 12
-    hub.publish(TOPICS.prepare("butler"), json.dumps({"id": "p", "system": system}))
+    hub.publish(TOPICS.prefill("butler"), json.dumps({"id": "p", "system": system}))
     prepared = ended(hub, "butler", "p")[-1]
     assert (prepared["type"], prepared["text"]) == ("done", "")
     hub.messages.clear()

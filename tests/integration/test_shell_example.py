@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import Quantization
 from tests.conftest import NODE, Broker, Service
 
 ASK = Path(__file__).parents[2] / "config/shell/ask"

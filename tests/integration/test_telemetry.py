@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from edge_llm.bundle import Bundle
 from edge_llm.config import MqttSettings
+from edge_llm.convert.prepare import Quantization
 from edge_llm.demo import free_port
-from edge_llm.models.bundle import Bundle
-from edge_llm.models.prepare import Quantization
-from edge_llm.mqtt.client import Connection
+from edge_llm.mqtt.connection import Connection
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually
 
 PLUG = "tele/plug/SENSOR"
@@ -248,7 +248,7 @@ def test_what_goes_at_qos_0_is_not_waited_for(tmp_path: Path) -> None:
             eventually(lambda: connection.ready)
         connection.publish("t", b"-")
         eventually(lambda: not connection._outbox)
-        eventually(lambda: not connection._outbox._unpromised)
+        eventually(lambda: not connection._outbox._qos0)
     finally:
         connection.stop()
         broker.kill()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edge_llm.cli import main
+from edge_llm.cli.main import main
 from edge_llm.config import Settings, load_settings
 from edge_llm.errors import ConfigError
 

@@ -10,9 +10,9 @@ import yaml
 from jinja2 import Environment
 
 from edge_llm.config import HomeAssistantSettings
-from edge_llm.mqtt.contract import Request, parse
-from edge_llm.mqtt.homeassistant import HomeAssistant
-from edge_llm.mqtt.topics import Topics
+from edge_llm.contract.requests import Request, parse
+from edge_llm.contract.topics import Topics
+from edge_llm.homeassistant.discovery import HomeAssistant
 from tests.homeassistant import TELEMETRY
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -1,63 +1,82 @@
-"""The import rule of the design: cli -> service -> {mqtt, engine, telemetry} -> {host, config, errors}."""
+"""The import rule: a folder imports from the floors below it alone, and no files import in a circle."""
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import edge_llm
 
 ROOT = Path(edge_llm.__file__).parent
+FLOORS = (
+    ("cli",),
+    ("bench",),
+    ("node", "client", "convert", "demo"),
+    ("gateway", "engine", "telemetry", "homeassistant"),
+    ("mqtt", "contract", "host"),
+    ("bundle", "config", "errors", "event_log"),
+)
+GROUND = len(FLOORS) - 1
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
-def imported_by(part: str) -> set[str]:
-    files = [*(ROOT / part).glob("*.py"), *ROOT.glob(f"{part}.py")]
-    names: set[str] = set()
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    assert names
-    return names
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
 
 
-def offending(part: str, *forbidden: str, but: str = "-") -> list[str]:
-    return [name for name in imported_by(part) if name.startswith(forbidden) and not name.startswith(but)]
+MODULES = {module(path): path for path in ROOT.rglob("*.py")}
 
 
-def test_the_engine_knows_nothing_of_mqtt() -> None:
-    assert (
-        offending("engine", "edge_llm.mqtt", "paho", "json.rpc", "edge_llm.service", "edge_llm.client") == []
-    )
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports, wherever in it that stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= submodules & MODULES.keys() or {str(node.module)}
+    return {name for name in found if name in MODULES} - {"edge_llm"}
 
 
-def test_mqtt_knows_nothing_of_the_engine() -> None:
-    assert offending("mqtt", "edge_llm.engine", "edge_llm.service", "onnxruntime") == []
+def room(name: str) -> str:
+    return name.split(".")[1]
 
 
-def test_telemetry_knows_neither_mqtt_nor_the_engine() -> None:
-    for part in ("telemetry", "energy", "generations", "metrics", "host"):
-        assert (
-            offending(part, "edge_llm.mqtt", "edge_llm.engine", "edge_llm.backend", "edge_llm.service") == []
-        )
-    assert offending("host", "edge_llm.telemetry", "edge_llm.energy", "edge_llm.generations") == []
+def test_every_folder_and_file_has_a_floor() -> None:
+    assert {room(name) for name in MODULES if name != "edge_llm"} == FLOOR.keys()
 
 
-def test_models_is_for_the_command_line_but_for_the_bundle() -> None:
-    for part in ("engine", "mqtt", "service", "backend", "client", "demo", "config"):
-        assert offending(part, "edge_llm.models", but="edge_llm.models.bundle") == []
+def test_imports_lead_to_a_lower_floor_or_stay_in_the_folder() -> None:
+    wrong = [
+        f"{importer} -> {imported}"
+        for importer, path in MODULES.items()
+        if importer != "edge_llm"
+        for imported in imports(path)
+        if room(imported) != room(importer)
+        and FLOOR[room(imported)] <= FLOOR[room(importer)]
+        and FLOOR[room(importer)] != GROUND
+    ]
+    assert wrong == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    try:
+        TopologicalSorter({name: imports(path) - {name} for name, path in MODULES.items()}).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
 
 
 def test_paho_has_one_importer() -> None:
     importers = [path.name for path in ROOT.rglob("*.py") if "paho.mqtt" in path.read_text(encoding="utf-8")]
-    assert importers == ["client.py"]
+    assert importers == ["connection.py"]
 
 
 def test_the_running_service_loads_no_heavy_package() -> None:
     """Neither torch nor transformers, and none of what only `prepare` needs."""
-    code = "import sys, edge_llm.service; print(*sys.modules)"
+    code = "import sys, edge_llm.node.service; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"torch", "transformers", "onnx", "gguf", "tqdm", "optimum", "safetensors", "huggingface_hub"}
     assert heavy & set(loaded.split()) == set()

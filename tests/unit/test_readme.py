@@ -4,9 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from edge_llm.mqtt import asyncapi
-from edge_llm.mqtt.contract import Request, parse
-from edge_llm.mqtt.contract_frames import FRAMES
+from edge_llm.contract import asyncapi
+from edge_llm.contract.frames import FRAMES
+from edge_llm.contract.requests import Request, parse
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

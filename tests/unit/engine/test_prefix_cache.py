@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_llm.bundle import KvGeometry
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.prefix_cache import PrefixCache, _common
-from edge_llm.models.bundle import KvGeometry
 
 GEOMETRY = KvGeometry(layers=1, kv_heads=1, head_dim=1)
 BYTES_A_TOKEN = 2 * 4

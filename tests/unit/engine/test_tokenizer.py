@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_llm.bundle import CHAT_TEMPLATE, Bundle
+from edge_llm.convert.prepare import Quantization
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Message
 from edge_llm.errors import BundleError, RequestError
-from edge_llm.models.bundle import CHAT_TEMPLATE, Bundle
-from edge_llm.models.prepare import Quantization
 
 IM_START, IM_END = 1, 2
 

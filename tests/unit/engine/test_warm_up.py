@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_llm.convert.open_source import open_source
+from edge_llm.convert.prepare import prepare_bundle
+from edge_llm.convert.progress import Progress
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.warm_up import warm_up
-from edge_llm.models.prepare import prepare_bundle
-from edge_llm.models.progress import Progress
-from edge_llm.models.source import open_source
 from tests.tiny_model import write_model
 
 

@@ -1,0 +1,116 @@
+"""`edge-llm check`: whether `serve` would find what it needs, and whether strangers are kept out."""
+
+import argparse
+import json
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from edge_llm.bundle import open_bundle
+from edge_llm.config import DEFAULT_PATH, MqttSettings, Settings, load_settings
+from edge_llm.contract.topics import Topics
+from edge_llm.errors import BundleError, ConfigError
+from edge_llm.gateway.routes import Routes
+from edge_llm.homeassistant.discovery import status_topics
+from edge_llm.host.cpu import plan_pinning
+from edge_llm.mqtt.connection import Connection
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_BROKER_S = 8.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    level: Literal["ok", "warning", "failed"]
+    part: str
+    text: str
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``check``."""
+    parser.add_argument("--no-broker", action="store_true", help="do not try to connect")
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check configuration, bundle, cores and broker; exit code 1 where one of them fails."""
+    settings = load_settings(options.config)
+    path = options.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    findings = [
+        Finding("ok", "configuration", str(path or "defaults and environment")),
+        *_check_engine(settings),
+        *_check_exposure(settings.mqtt, path),
+        *(() if options.no_broker else _check_broker(settings)),
+    ]
+    failed = any(finding.level == "failed" for finding in findings)
+    if options.json:
+        print(json.dumps({"ok": not failed, "findings": [asdict(finding) for finding in findings]}))
+    else:
+        for finding in findings:
+            print(f"{finding.level:<8} {finding.part:<14} {finding.text}")
+    return int(failed)
+
+
+def _check_engine(settings: Settings) -> Iterator[Finding]:
+    engine = settings.engine
+    try:
+        bundle = open_bundle(engine.bundle)
+    except BundleError as error:
+        yield Finding("failed", "bundle", str(error))
+    else:
+        manifest = bundle.manifest
+        if engine.context_tokens > manifest.context_tokens:
+            text = f"engine.context_tokens: {manifest.name} has {manifest.context_tokens}"
+            yield Finding("failed", "bundle", text)
+        yield Finding("ok", "bundle", f"{manifest.name}, {manifest.quantization}, every checksum fits")
+    try:
+        plan = plan_pinning(engine.inference_cores)
+    except ConfigError as error:
+        yield Finding("failed", "cores", str(error))
+    else:
+        yield Finding("ok", "cores", f"{', '.join(map(str, plan.cores))} ({plan.mode})")
+
+
+def _check_exposure(mqtt: MqttSettings, config: Path | None) -> Iterator[Finding]:
+    if mqtt.host not in _LOOPBACK:
+        if not mqtt.tls:
+            text = f"prompts cross the network to {mqtt.host} in plain text: set mqtt.tls"
+            yield Finding("warning", "encryption", text)
+        if not mqtt.username and not mqtt.cert_file:
+            text = (
+                "the broker lets this node in without asking who it is: set mqtt.username and password_file"
+            )
+            yield Finding("warning", "identity", text)
+    secrets = [mqtt.password_file, mqtt.key_file, config if mqtt.password and config else None]
+    for path in secrets:
+        if path and path.exists() and path.stat().st_mode & stat.S_IROTH:
+            yield Finding("warning", "secrets", f"every user of this host can read {path}: chmod o= {path}")
+
+
+def _check_broker(settings: Settings) -> Iterator[Finding]:
+    """Connect under another client id, so that a service that runs is not pushed out."""
+    mqtt = settings.mqtt
+    where = f"{mqtt.host}:{mqtt.port}"
+    topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
+    filters = (*topics.inbound, *Routes(settings.routes).filters, *status_topics(settings.homeassistant))
+    if topics.shared:
+        filters = (*filters, topics.shared)
+    try:
+        name = f"edge_llm-check-{uuid4().hex[:8]}"
+        connection = Connection(mqtt, name, filters, lambda _message: None, on_ready=lambda: None)
+    except ConfigError as error:
+        yield Finding("failed", "broker", str(error))
+        return
+    connection.start()
+    ready = connection.wait_ready(_BROKER_S)
+    failure = connection.failure or "no answer"
+    connection.stop()
+    if ready:
+        encrypted = "TLS" if mqtt.tls else "plain text"
+        yield Finding("ok", "broker", f"{where}, MQTT {connection.protocol}, {encrypted}")
+    else:
+        yield Finding("failed", "broker", f"{where}: {failure}")

@@ -1,0 +1,50 @@
+"""What a node says of itself, read from the broker; knows nothing of requests."""
+
+import json
+from threading import Condition
+from typing import Any
+from uuid import uuid4
+
+from edge_llm.config import MqttSettings
+from edge_llm.contract.topics import Topics
+from edge_llm.errors import RequestError
+from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.message import Message
+
+_BROKER_S = 10.0
+_RETAINED_S = 5.0
+
+
+def node_info(settings: MqttSettings, node: str, telemetry_s: float = 0.0) -> dict[str, Any]:
+    """What ``node`` says of itself: ``state``, ``info`` and, within ``telemetry_s``, its next ``telemetry``.
+
+    Raises:
+        RequestError: the broker cannot be reached, or has nothing of that node.
+    """
+    topics = Topics(settings.base_topic, node)
+    heard: dict[str, Any] = {}
+    changed = Condition()
+
+    def on_message(message: Message) -> None:
+        plain = message.topic == topics.state
+        with changed:
+            heard[message.topic] = message.payload.decode() if plain else json.loads(message.payload)
+            changed.notify_all()
+
+    retained = (topics.state, topics.info)
+    connection = Connection(
+        settings, f"edge_llm-info-{uuid4().hex[:8]}", (*retained, topics.telemetry), on_message, lambda: None
+    )
+    connection.start()
+    try:
+        ready = connection.wait_ready(_BROKER_S)
+        with changed:
+            found = ready and changed.wait_for(lambda: all(topic in heard for topic in retained), _RETAINED_S)
+            if found and telemetry_s:
+                changed.wait_for(lambda: topics.telemetry in heard, telemetry_s)
+    finally:
+        connection.stop()
+    if not found:
+        why = f"has nothing of node {node}" if ready else connection.failure or "no answer"
+        raise RequestError("unavailable", f"the broker at {settings.host}:{settings.port}: {why}")
+    return {name: heard.get(getattr(topics, name)) for name in ("state", "info", "telemetry")}

@@ -1,0 +1,39 @@
+"""`edge-llm serve --retire`: the broker forgets a node that will not come back."""
+
+from edge_llm.config import Settings
+from edge_llm.contract.topics import Topics
+from edge_llm.errors import EdgeLlmError
+from edge_llm.event_log import EventLog
+from edge_llm.homeassistant.discovery import discovery_topic
+from edge_llm.mqtt.connection import Connection
+
+log = EventLog(__name__)
+
+_BROKER_S = 10.0
+
+
+def retire(settings: Settings) -> None:
+    """Clear the node's retained messages, and end its session with the broker and what that has kept.
+
+    Raises:
+        ConfigError: a file of the settings cannot be used.
+        EdgeLlmError: the broker cannot be reached, or does not answer.
+    """
+    mqtt = settings.mqtt
+    topics = Topics(mqtt.base_topic, settings.node.id)
+    # Under the node's own client id, and without a durable session: that ends the one that there was.
+    connection = Connection(mqtt, topics.client_id, (topics.state,), lambda _message: None, lambda: None)
+    connection.start()
+    try:
+        if not connection.wait_ready(_BROKER_S):
+            raise EdgeLlmError(
+                f"{mqtt.host}:{mqtt.port}: {connection.failure or 'no answer'}; nothing was retired"
+            )
+        retained = topics.state, topics.info, discovery_topic(settings.homeassistant, topics)
+        for sent in [connection.publish(topic, b"", retain=True) for topic in retained]:
+            sent.wait_for_publish(_BROKER_S)
+            if not sent.is_published():
+                raise EdgeLlmError(f"{mqtt.host}:{mqtt.port} does not answer: run this again")
+    finally:
+        connection.stop()
+    log.info("service.retired", node=topics.node)

@@ -1,0 +1,149 @@
+"""Version 1 of the MQTT contract: what a node answers, frame by frame."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from edge_llm.contract.requests import VERSION, ChatMessage
+
+
+class Payload(BaseModel):
+    """What a node publishes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def encode(self) -> bytes:
+        """The payload: JSON without the fields that are not set."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class Frame(Payload):
+    """What every frame carries; ``seq`` counts the frames of a reply from 0."""
+
+    v: int = VERSION
+    type: Literal["status", "delta", "done", "error", "session"]
+    id: str
+    node: str
+    seq: int
+    session: str | None = None
+    custom: Any = None
+
+
+class Status(Frame):
+    """How far the request is; ``position`` is the number of requests before it."""
+
+    type: Literal["status"] = "status"
+    state: Literal["queued", "prefill", "decode"]
+    position: int | None = None
+    prompt_tokens: int | None = None
+
+
+class Delta(Frame):
+    """The next piece of the reply's text."""
+
+    type: Literal["delta"] = "delta"
+    text: str
+
+
+class Usage(Payload):
+    """Token counts of a reply."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
+    """Speculation: tokens guessed, and how many of them were right."""
+    dropped_messages: int = 0
+    """Turns of the session that the context did not hold."""
+
+
+class TimingMs(Payload):
+    """Milliseconds; ``ttft`` runs from the request's arrival to its first token."""
+
+    queue: float
+    prefill: float
+    ttft: float
+    total: float
+
+
+Quality = Literal["measured", "attributed", "estimated", "unavailable"]
+"""Of a figure: a sensor's own; a share of it, by the processor time used; a model's; or there is none."""
+
+
+class Energy(Payload):
+    """Joules that the reply took; without figures where ``quality`` is ``unavailable``: telemetry says why.
+
+    Where another reply was made meanwhile (``shared``) each has its part by the tokens computed for it.
+    """
+
+    joules: float | None = None
+    prefill_joules: float | None = None
+    decode_joules: float | None = None
+    joules_per_token: float | None = None
+    """Of all the joules, prefill included, for each token of the reply."""
+    quality: Quality
+    shared: bool = False
+
+
+class Done(Frame):
+    """Terminal: the whole reply, whatever of its deltas was lost."""
+
+    type: Literal["done"] = "done"
+    text: str
+    finish_reason: Literal["stop", "length", "cancelled"]
+    model: str
+    usage: Usage
+    timing_ms: TimingMs
+    tokens_per_second: float
+    energy: Energy | None = None
+    replayed: bool = False
+    """The request came again, and this is the reply that it had."""
+
+
+Code = Literal[
+    "bad_request",
+    "too_large",
+    "expired",
+    "busy",
+    "rate_limited",
+    "id_conflict",
+    "context_overflow",
+    "timeout",
+    "unavailable",
+    "unsupported_version",
+    "internal",
+]
+RETRYABLE = frozenset({"busy", "rate_limited", "unavailable"})
+"""Codes of errors that may be gone when the same request is sent again."""
+
+
+class Error(Frame):
+    """Terminal: why there is no whole reply, and ``text``, what was said so far.
+
+    The request may be sent again, under the same id, where ``retryable`` says so.
+    """
+
+    type: Literal["error"] = "error"
+    code: Code
+    message: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    text: str = ""
+    replayed: bool = False
+
+
+class Sessions(Frame):
+    """Terminal: the answer to a SessionCommand; ``messages`` only to ``get``."""
+
+    type: Literal["session"] = "session"
+    op: Literal["list", "get", "reset", "delete"]
+    sessions: tuple[str, ...]
+    messages: tuple[ChatMessage, ...] | None = None
+
+
+TERMINAL = (Done, Error, Sessions)
+"""The frames that end a reply."""
+AnyFrame = Annotated[Status | Delta | Done | Error | Sessions, Field(discriminator="type")]
+FRAMES: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
+"""Reads any frame from its payload."""

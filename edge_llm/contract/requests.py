@@ -1,0 +1,216 @@
+"""Version 1 of the MQTT contract: what is asked of a node.
+
+It, `contract_frames` (what it answers) and `contract_node` (what it says of itself) alone name wire fields.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import uuid4
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from edge_llm.config import Identifier
+from edge_llm.errors import RequestError
+
+VERSION = 1
+MAX_CUSTOM_DEPTH = 16
+"""How deep ``custom``, the one field of free form, may be nested."""
+_MAX_CANCEL_BYTES = 1024
+EVERYTHING = "*"
+"""As the id of a cancel: all of this client's requests."""
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict | list):
+        return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
+
+
+def _not_too_deep(value: Any) -> Any:
+    if _depth(value) > MAX_CUSTOM_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_CUSTOM_DEPTH}")
+    return value
+
+
+Custom = Annotated[Any, AfterValidator(_not_too_deep)]
+"""Comes back as it is in every frame."""
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ChatMessage(_In):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Request(_In):
+    """What to answer and how; either ``text`` or ``messages``."""
+
+    v: int = VERSION
+    id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    text: str | None = None
+    messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1)
+    session: Identifier | None = None
+    system: str | None = None
+    stream: bool = True
+    max_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=5)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
+    timeout_s: float | None = Field(None, gt=0, le=3600)
+    ttl_s: float | None = Field(None, gt=0, le=86400)
+    """Seconds from its arrival at the node after which the request must not begin any more."""
+    custom: Custom = None
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Self:
+        if (self.text is None) == (self.messages is None):
+            raise ValueError("give either text or messages")
+        return self
+
+    def conversation(self) -> tuple[ChatMessage, ...]:
+        """The messages in order, the system prompt first."""
+        turns = self.messages or (ChatMessage(role="user", content=self.text or ""),)
+        return (ChatMessage(role="system", content=self.system), *turns) if self.system else turns
+
+
+class Prefill(_In):
+    """What later requests will begin with, word for word: their system prompt, or their first messages."""
+
+    v: int = VERSION
+    id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    session: ClassVar[None] = None
+    system: str | None = None
+    messages: tuple[ChatMessage, ...] = ()
+    custom: Custom = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.system and not self.messages:
+            raise ValueError("give system or messages")
+        return self
+
+    def conversation(self) -> tuple[ChatMessage, ...]:
+        """The messages in order, the system prompt first."""
+        return (
+            (ChatMessage(role="system", content=self.system), *self.messages)
+            if self.system
+            else self.messages
+        )
+
+
+class SessionCommand(_In):
+    """Look at, or forget, what the node remembers; ``transaction`` comes back as the id of the answer."""
+
+    v: int = VERSION
+    op: Literal["list", "get", "reset", "delete"]
+    session: Identifier | None = None
+    transaction: Identifier = Field(default_factory=lambda: uuid4().hex)
+    custom: Custom = None
+
+    @property
+    def id(self) -> str:
+        """What the answer is known by."""
+        return self.transaction
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.op != "list" and self.session is None:
+            raise ValueError(f"{self.op} needs a session")
+        return self
+
+
+class Cancel(_In):
+    """What to end: a request's id, or EVERYTHING of this client's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=False, coerce_numbers_to_str=True)
+
+    id: str
+
+
+Inbound = Request | Prefill | SessionCommand
+_PLAIN_FIELDS: dict[str, tuple[type[Inbound], str]] = {
+    "request": (Request, "text"),
+    "prefill": (Prefill, "system"),
+    "session": (SessionCommand, "op"),
+}
+
+
+def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
+    """What came on a topic of ``kind``, from JSON (an object) or from plain UTF-8 text.
+
+    Plain text is a request's prompt, a prefill's system prompt, or a session's ``list``.
+
+    Raises:
+        RequestError: too_large, unsupported_version or bad_request.
+    """
+    model, plain_field = _PLAIN_FIELDS[kind]
+    if len(payload) > max_bytes:
+        raise RequestError("too_large", f"a request may have {max_bytes} bytes, this one has {len(payload)}")
+    text = _decode(payload)
+    if not text.strip():
+        raise RequestError("bad_request", "the prompt is empty")
+    try:
+        if text.lstrip().startswith("{"):
+            parsed = model.model_validate_json(text)
+        else:
+            parsed = model.model_validate({plain_field: text})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RequestError("bad_request", f"{where}: {first['msg']}" if where else first["msg"]) from error
+    if parsed.v != VERSION:
+        raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {parsed.v}")
+    return parsed
+
+
+def digest(kind: str, request: Inbound) -> bytes:
+    """SHA-256 of what is asked, without the id: two requests with one id must agree in it."""
+    asked = request.model_dump_json(exclude={"id"})
+    return hashlib.sha256(f"{kind} {asked}".encode()).digest()
+
+
+def parse_request_id(payload: bytes, max_bytes: int) -> str:
+    """The id that a refused request carried, so that its error can name it; else a new one."""
+    if len(payload) > max_bytes:
+        return uuid4().hex
+    try:
+        return Request(id=json.loads(payload)["id"], text="").id
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return uuid4().hex
+
+
+def parse_cancel(payload: bytes) -> str:
+    """The id to cancel, from ``{"id": …}`` or the bare id; EVERYTHING for all.
+
+    Raises:
+        RequestError: bad_request.
+    """
+    text = _decode(payload[:_MAX_CANCEL_BYTES]).strip()
+    if not text.startswith("{"):
+        return text
+    try:
+        return Cancel.model_validate_json(text).id
+    except ValidationError as error:
+        raise RequestError("bad_request", 'give the id to cancel: {"id": …}') from error
+
+
+def _decode(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError("bad_request", f"not UTF-8 at byte {error.start}") from error

@@ -1,0 +1,98 @@
+"""Version 1 of the MQTT contract: every topic."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from edge_llm.config import ID_PATTERN
+
+_CLIENT = re.compile(ID_PATTERN)
+ONLINE, OFFLINE = b"online", b"offline"
+"""What stands on ``state``."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one node: ``{base}/{node}/…``, and of the pool that it may be in."""
+
+    base: str
+    node: str
+    pool: str | None = None
+
+    def _of(self, *parts: str) -> str:
+        return "/".join((self.base, self.node, *parts))
+
+    def request(self, client: str) -> str:
+        """In, QoS 1: a request, as JSON or as the plain text of a prompt."""
+        return self._of("request", client)
+
+    def cancel(self, client: str) -> str:
+        """In, QoS 1: the id of a request to end, or ``*`` for all of this client's."""
+        return self._of("cancel", client)
+
+    def prefill(self, client: str) -> str:
+        """In, QoS 1: messages to compute ahead of the question that will follow them."""
+        return self._of("prefill", client)
+
+    def session(self, client: str) -> str:
+        """In, QoS 1: look at, or forget, what the node remembers of this client."""
+        return self._of("session", client)
+
+    def pool_request(self, client: str) -> str:
+        """In, QoS 1: a request to whichever node of the pool is next; its frames name the node."""
+        return f"{self.base}/pool/{self.pool}/request/{client}"
+
+    def stream(self, client: str) -> str:
+        """Out, QoS 1: every frame of every reply to ``client``."""
+        return self._of("stream", client)
+
+    def reply(self, client: str) -> str:
+        """Out, QoS 1: the terminal frames alone."""
+        return self._of("reply", client)
+
+    @property
+    def state(self) -> str:
+        """Out, QoS 1, retained, last will: ``online`` or ``offline``."""
+        return self._of("state")
+
+    @property
+    def info(self) -> str:
+        """Out, QoS 1, retained: what this node is and can do."""
+        return self._of("info")
+
+    @property
+    def telemetry(self) -> str:
+        """Out, QoS 0: the machine's load and power, and what the replies took."""
+        return self._of("telemetry")
+
+    @property
+    def client_id(self) -> str:
+        """The MQTT client id of the node: under it the broker keeps what comes while the node is away."""
+        return f"{self.base}-node-{self.node}".replace("/", ".")
+
+    @property
+    def inbound(self) -> tuple[str, ...]:
+        """The filters that a node subscribes to, the pool's aside."""
+        return self.request("+"), self.cancel("+"), self.prefill("+"), self.session("+")
+
+    @property
+    def shared(self) -> str | None:
+        """The shared subscription of the pool: the broker gives each request to one of its nodes."""
+        return self.pool and f"$share/{self.base.replace('/', '.')}.{self.pool}/{self.pool_request('+')}"
+
+    def parse(self, topic: str) -> tuple[str, str] | None:
+        """Kind (``request``, ``cancel``, …) and client of an inbound topic of this node or its pool.
+
+        None where it is not one: a broker goes on sending what an earlier configuration subscribed to.
+        """
+        way, _, client = topic.rpartition("/")
+        if not _CLIENT.fullmatch(client):
+            return None
+        kind = self._kinds.get(way)
+        return (kind, client) if kind else None
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        """What stands before the client in each inbound topic, and its kind."""
+        kinds = {each.removesuffix("/+"): each.split("/")[-2] for each in self.inbound}
+        return kinds | ({self.pool_request("+").removesuffix("/+"): "request"} if self.pool else {})

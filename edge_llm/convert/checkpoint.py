@@ -1,0 +1,64 @@
+"""What a calibration has done so far, kept beside the bundle to be, so that a run that was cut goes on."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from edge_llm.convert.quantize import QuantizedMatrix
+
+_TEXT = "text.json"
+_PATTERN = ".{}.calibration-{}"
+
+
+class Checkpoint:
+    """A hidden directory of files that are written whole or not at all."""
+
+    def __init__(self, out: Path, key: object) -> None:
+        """Beside ``out``, for the run whose result depends on ``key``: of another key nothing is found."""
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        self._path = out.with_name(_PATTERN.format(out.name, digest[:16]))
+
+    def text(self) -> list[list[int]]:
+        """The conversations that were written."""
+        file = self._path / _TEXT
+        conversations: list[list[int]] = json.loads(file.read_text()) if file.exists() else []
+        return conversations
+
+    def keep_text(self, conversations: list[list[int]]) -> None:
+        """Keep ``conversations``, all that were written so far."""
+        self._keep(_TEXT, lambda file: file.write_text(json.dumps(conversations)))
+
+    def matrix(self, name: str) -> QuantizedMatrix | None:
+        """The matrix ``name``, if it is done."""
+        file = self._path / f"{name}.npz"
+        if not file.exists():
+            return None
+        with np.load(file) as parts:
+            return QuantizedMatrix(4, parts["values"], parts["scales"], parts["zero_points"])
+
+    def keep_matrix(self, name: str, matrix: QuantizedMatrix) -> None:
+        """Keep ``matrix``, which has 4 bits."""
+        zero_points = matrix.zero_points
+        assert zero_points is not None
+
+        def write(file: Path) -> None:
+            with file.open("wb") as opened:
+                np.savez(opened, values=matrix.values, scales=matrix.scales, zero_points=zero_points)
+
+        self._keep(f"{name}.npz", write)
+
+    def _keep(self, name: str, write: Callable[[Path], object]) -> None:
+        self._path.mkdir(exist_ok=True)
+        partial = self._path / f"{name}.partial"
+        write(partial)
+        partial.replace(self._path / name)
+
+
+def remove_checkpoints(out: Path) -> None:
+    """Remove all that calibrations for a bundle at ``out`` have left."""
+    for directory in out.parent.glob(_PATTERN.format(out.name, "*")):
+        shutil.rmtree(directory)

@@ -1,0 +1,179 @@
+"""From a source to an installed bundle: the function behind ``edge-llm prepare``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, get_args
+
+from edge_llm.bundle import (
+    CHAT_TEMPLATE,
+    MANIFEST,
+    TOKENIZER,
+    Bundle,
+    Calibration,
+    KvGeometry,
+    Manifest,
+    new_bundle,
+    open_bundle,
+    sha256_of,
+)
+from edge_llm.convert import quality
+from edge_llm.convert.calibrate import SEED, TOKENS, Calibrated, calibration_text
+from edge_llm.convert.calibration_text import Piece
+from edge_llm.convert.checkpoint import Checkpoint, remove_checkpoints
+from edge_llm.convert.graph import Quantizer, Read, Weight, matrix_count, write_graph
+from edge_llm.convert.mixed import NO_TARGET, Roundings, Target, choose_bits, group_of
+from edge_llm.convert.progress import Progress
+from edge_llm.convert.quantize import BLOCK, Bits, QuantizedMatrix, quantize
+from edge_llm.convert.source import Source
+from edge_llm.convert.writer import GraphWriter
+from edge_llm.engine.decoder import Decoder, load_decoder
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.errors import SourceError
+
+Quantization = Literal["int8", "int4", "mixed", "fp32"]
+QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
+_BITS: dict[str, Bits] = {"int8": 8, "fp32": 32}
+_INT4: dict[str, tuple[Literal[4, 8], int]] = {"qkv": (8, BLOCK), "o": (8, BLOCK)}
+"""Bits and block of ``int4``; (4, 64) for the rest. Wider blocks are faster, and what they cost is won back
+by 8 bits for attention, a tenth of the weights and the most sensitive of them."""
+_SENSITIVITY_EVERY = 4
+"""One in so many of the calibration conversations weighs the groups of ``mixed``."""
+
+
+def prepare_bundle(
+    source: Source,
+    out: Path,
+    quantization: Quantization,
+    progress: Progress,
+    target: Target = NO_TARGET,
+    calibrate: Sequence[Piece] | None = None,
+) -> Bundle:
+    """Quantize ``source`` into a bundle at ``out``; an older bundle there stays until the new one is whole.
+
+    ``target`` is what ``mixed`` aims at. ``calibrate`` is the text to choose 4-bit weights by: if there is
+    none in it, the model writes it; None stands for plain rounding.
+
+    Raises:
+        SourceError: the source is incomplete or damaged, the target is out of reach, or the text is unfit.
+        BundleError: ``out`` cannot be written.
+    """
+    with new_bundle(out) as directory, TemporaryDirectory(dir=directory) as scratch:
+        layout: dict[str, Any] = _INT4
+        if quantization == "mixed":
+            quantizer, layout = _mixed(source, directory, target, progress)
+        else:
+            quantizer = int4 if quantization == "int4" else uniform(_BITS[quantization])
+        record = None
+        if calibrate is not None:
+            reference = write_bundle(source, Path(scratch), "int8", uniform(8), progress)
+            key = (reference.manifest.sha256, layout, calibrate, TOKENS, SEED)
+            checkpoint = Checkpoint(out, key)
+            text, record = calibration_text(reference, calibrate, checkpoint, progress)
+            quantizer = Calibrated(source, quantizer, reference, text, checkpoint, progress)
+            progress = Progress(quiet=True)  # the calibration has a bar of its own
+        write_bundle(source, directory, quantization, quantizer, progress, record)
+    remove_checkpoints(out)
+    return open_bundle(out)
+
+
+def uniform(bits: Bits) -> Quantizer:
+    """The quantizer that gives every matrix the same bits."""
+
+    def quantizer(_name: str, read: Read, _graph: GraphWriter) -> Weight:
+        return read() if bits == 32 else quantize(read(), bits)
+
+    return quantizer
+
+
+def int4(name: str, read: Read, _graph: GraphWriter) -> Weight:
+    """The quantizer behind ``--quant int4``."""
+    weight = read()
+    bits, block = _INT4.get(group_of(name), (4, 64))
+    return quantize(weight, bits, BLOCK if weight.shape[1] % block else block)
+
+
+def _mixed(
+    source: Source, directory: Path, target: Target, progress: Progress
+) -> tuple[Quantizer, dict[str, int]]:
+    """Measure every group's sensitivity against int8 in a scratch directory, and choose its bits."""
+    roundings = Roundings()
+    with TemporaryDirectory(dir=directory) as work:
+        scratch = Path(work)
+        (scratch / "int8").mkdir()
+        at_8 = write_bundle(source, scratch / "int8", "int8", roundings.record, progress)
+        tokenizer = ChatTokenizer(at_8)
+        reference = decoder_for_quality(at_8)
+        calibration = quality.conversations("calibration", _SENSITIVITY_EVERY)
+        sample = quality.fitting(calibration, tokenizer, reference.cache.capacity)
+        if not sample:
+            raise SourceError(
+                f"{source.origin}: too short a context to measure sensitivity; take int8 or int4"
+            )
+        expected = list(quality.log_probabilities(reference, tokenizer, sample))
+        del reference  # or its weights would stay in memory beside each variant's
+        advance = progress.stage("sensitivity", len(roundings.sizes()), "groups")
+
+        def write(path: Path, quantizer: Quantizer) -> Bundle:
+            return write_bundle(source, path, "mixed", quantizer, Progress(quiet=True))
+
+        def cost_of(bundle: Bundle) -> float:
+            measured = quality.compare(expected, decoder_for_quality(bundle), tokenizer, sample)
+            advance(bundle.path.name)
+            return measured[quality.ALL].kl
+
+        chosen = choose_bits(roundings, target, write, cost_of, scratch)
+        return roundings.recall(chosen), chosen
+
+
+def decoder_for_quality(bundle: Bundle) -> Decoder:
+    """A decoder with one slot, long enough for the shipped conversations."""
+    capacity = min(quality.CONTEXT_TOKENS, bundle.manifest.context_tokens)
+    return load_decoder(bundle, KVCache(bundle.manifest.kv, 1, capacity))
+
+
+def write_bundle(
+    source: Source,
+    directory: Path,
+    quantization: str,
+    quantizer: Quantizer,
+    progress: Progress,
+    calibration: Calibration | None = None,
+) -> Bundle:
+    """Fill an empty directory with a bundle's files."""
+    a = source.architecture
+    advance = progress.stage(f"write {quantization}", matrix_count(a), "tensors")
+    bits: dict[str, int] = {}
+
+    def observed(name: str, read: Read, graph: GraphWriter) -> Weight:
+        weight = quantizer(name, read, graph)
+        bits[group_of(name)] = weight.bits if isinstance(weight, QuantizedMatrix) else 32
+        advance(name, weight.nbytes)
+        return weight
+
+    write_graph(source, directory, observed)
+    (directory / TOKENIZER).write_text(source.tokenizer_json, encoding="utf-8")
+    (directory / CHAT_TEMPLATE).write_text(source.chat_template, encoding="utf-8")
+    manifest = Manifest(
+        name=source.name,
+        source=source.origin,
+        revision=source.revision,
+        license=source.license,
+        architecture=a.family,
+        quantization=quantization,
+        bits=bits,
+        calibration=calibration,
+        graph_format="fused",
+        context_tokens=a.context_tokens,
+        vocab_size=a.vocab_size,
+        eos_token_ids=source.eos_token_ids,
+        bos_token=source.bos_token,
+        eos_token=source.eos_token,
+        kv=KvGeometry(layers=a.layers, kv_heads=a.kv_heads, head_dim=a.head_dim),
+        sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir()) if file.is_file()},
+    )
+    unset = set() if calibration else {"calibration"}
+    raw = manifest.model_dump_json(indent=2, exclude=unset) + "\n"
+    (directory / MANIFEST).write_text(raw, encoding="utf-8")
+    return Bundle(directory, manifest, hash="")

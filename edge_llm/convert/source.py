@@ -1,0 +1,70 @@
+"""A model source: where weights, tokenizer and template come from, whatever its file format.
+
+Knows nothing of graphs or quantization. Weights carry the names that Hugging Face's `transformers`
+gives them, in its layout ``[out_features, in_features]``, and are read one at a time.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llm.errors import SourceError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Dimensions and variants of a decoder of the Llama family (Qwen2: ``qkv_bias``, Qwen3: ``qk_norm``)."""
+
+    family: str
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab_size: int
+    context_tokens: int
+    rope_theta: float
+    rms_eps: float
+    tied: bool
+    qkv_bias: bool = False
+    qk_norm: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A readable model: ``tensors`` maps a weight's name to a function that reads it as float32."""
+
+    name: str
+    origin: str
+    revision: str | None
+    license: str | None
+    architecture: Architecture
+    tensors: Mapping[str, Callable[[], NDArray[np.float32]]]
+    tokenizer_json: str
+    chat_template: str
+    eos_token_ids: tuple[int, ...]
+    bos_token: str | None
+    eos_token: str | None
+
+    def tensor(self, name: str, *shape: int) -> NDArray[np.float32]:
+        """Read one weight, C-contiguous float32 of just that ``shape``.
+
+        Raises:
+            SourceError: there is no such weight, it has another shape, or it cannot be read.
+        """
+        if name not in self.tensors:
+            raise SourceError(
+                f"{self.origin} lacks the tensor {name}: the file is incomplete, fetch it again"
+            )
+        try:
+            value = self.tensors[name]()
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise SourceError(f"{self.origin}: cannot read the tensor {name}: {error}") from error
+        if value.shape != shape:
+            raise SourceError(
+                f"{self.origin}: tensor {name} has shape {value.shape}, the architecture needs {shape}"
+            )
+        return np.ascontiguousarray(value, dtype=np.float32)

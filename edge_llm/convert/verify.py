@@ -1,0 +1,53 @@
+"""Quality of a bundle against the source it came from, or against another bundle."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edge_llm.bundle import Bundle
+from edge_llm.convert.prepare import decoder_for_quality, uniform, write_bundle
+from edge_llm.convert.progress import Progress
+from edge_llm.convert.quality import Quality, compare, conversations, fitting, log_probabilities
+from edge_llm.convert.source import Source
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.errors import BundleError
+
+SAMPLE_EVERY = 6
+"""``prepare`` measures on one in so many of the conversations; ``verify`` on all."""
+
+
+def verify_against_source(
+    bundle: Bundle, source: Source, progress: Progress, every: int = 1
+) -> dict[str, Quality]:
+    """Quality by language, with ``source`` in float32 as the reference, written beside the bundle for it.
+
+    Raises:
+        SourceError: the source cannot be read.
+        BundleError: the two do not share a vocabulary.
+    """
+    with TemporaryDirectory(prefix=".reference-", dir=bundle.path.parent) as work:
+        reference = write_bundle(source, Path(work), "fp32", uniform(32), progress)
+        return verify_against_bundle(bundle, reference, progress, every)
+
+
+def verify_against_bundle(
+    bundle: Bundle, reference: Bundle, progress: Progress, every: int = 1
+) -> dict[str, Quality]:
+    """Quality by language, with another bundle of the same vocabulary as the reference.
+
+    Conversations that the model's context does not hold are left out; where it holds none, nothing is known.
+
+    Raises:
+        BundleError: the two do not share a vocabulary.
+    """
+    if bundle.manifest.vocab_size != reference.manifest.vocab_size:
+        raise BundleError(
+            f"{bundle.path} and {reference.manifest.source} have different vocabularies:"
+            " give --against the source that the bundle was made from"
+        )
+    tokenizer, model = ChatTokenizer(reference), decoder_for_quality(bundle)
+    sample = fitting(conversations("quality", every), tokenizer, model.cache.capacity)
+    if not sample:
+        return {}
+    expected = log_probabilities(decoder_for_quality(reference), tokenizer, sample)
+    advance = progress.stage("quality", len(sample), "prompts")
+    return compare(expected, model, tokenizer, sample, advance)

@@ -1,0 +1,67 @@
+"""A hub's own topics, mapped to requests and to topics for their answers."""
+
+import re
+from dataclasses import dataclass
+
+from edge_llm.config import ID_PATTERN, PLACEHOLDER, RouteSettings
+from edge_llm.contract.requests import Request
+from edge_llm.errors import RequestError
+
+
+@dataclass(frozen=True)
+class RoutedTopic:
+    """A topic that a route matches, and what its placeholders stand for there."""
+
+    route: RouteSettings
+    values: dict[str, str]
+
+    @property
+    def answer(self) -> str:
+        """The topic that the answer goes to."""
+        return self._filled(self.route.answer)
+
+    def complete(self, request: Request) -> Request:
+        """The request with what the route says and the request does not.
+
+        Raises:
+            RequestError: a placeholder's value cannot be part of a session's id (bad_request).
+        """
+        route, given = self.route, request.model_fields_set
+        session = route.session and self._filled(route.session)
+        if session and not re.fullmatch(ID_PATTERN, session):
+            raise RequestError("bad_request", "this topic's levels cannot name a session")
+        ours = {
+            "system": route.system and self._filled(route.system),
+            "session": session,
+            "max_tokens": route.max_tokens,
+        }
+        return request.model_copy(
+            update={name: value for name, value in ours.items() if value and name not in given}
+        )
+
+    def _filled(self, text: str) -> str:
+        return PLACEHOLDER.sub(lambda match: self.values[match[1]], text)
+
+
+class Routes:
+    """All configured routes."""
+
+    def __init__(self, settings: tuple[RouteSettings, ...]) -> None:
+        """Compile the patterns of ``settings``."""
+        self._patterns = [
+            (re.compile(PLACEHOLDER.sub(r"(?P<\1>[^/]+)", _escaped(route.topic))), route)
+            for route in settings
+        ]
+        self.filters = tuple(PLACEHOLDER.sub("+", route.topic) for route in settings)
+
+    def find(self, topic: str) -> RoutedTopic | None:
+        """The first route that matches."""
+        for pattern, route in self._patterns:
+            if match := pattern.fullmatch(topic):
+                return RoutedTopic(route, match.groupdict())
+        return None
+
+
+def _escaped(topic: str) -> str:
+    """The topic as a regular expression, its placeholders left as they are."""
+    return "/".join(level if PLACEHOLDER.fullmatch(level) else re.escape(level) for level in topic.split("/"))

@@ -1,0 +1,169 @@
+"""Shows the node to Home Assistant as one device, by MQTT discovery, and takes that back.
+
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+"""
+
+import json
+import random
+import re
+from math import ceil
+from threading import Lock, Timer
+from typing import Any
+
+from edge_llm import __version__
+from edge_llm.config import HomeAssistantSettings
+from edge_llm.contract.requests import EVERYTHING
+from edge_llm.contract.topics import ONLINE, Topics
+from edge_llm.event_log import EventLog
+from edge_llm.homeassistant.entities import MAX_STATE, REPLY_ATTRIBUTES, REPLY_STATE, SENSORS
+from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.message import Message, OnMessage
+
+log = EventLog(__name__)
+
+_JITTER_S = 1.0, 5.0
+"""All nodes hear at the same instant that Home Assistant has started."""
+_MISSED_PERIODS = 3
+"""A sensor whose telemetry has not come for so many periods is unavailable."""
+
+
+class HomeAssistant:
+    """Announces a node at each connection, and whenever Home Assistant says that it has started."""
+
+    def __init__(self, settings: HomeAssistantSettings, topics: Topics, model: str, period_s: float) -> None:
+        """``model`` is the bundle's name; telemetry comes every ``period_s`` seconds."""
+        self._settings = settings
+        self._topics = topics
+        self._model = model
+        self._period_s = period_s
+        self._lock = Lock()
+        self._timer: Timer | None = None
+        self.subscriptions = status_topics(settings)
+        self.connection: Connection
+        """Set by who makes both, before either starts."""
+
+    def on_ready(self) -> None:
+        """Announce the node or take that back, as configured; runs after each connection."""
+        topic = discovery_topic(self._settings, self._topics)
+        if self._settings.enabled:
+            payload = json.dumps(self.discovery(), ensure_ascii=False).encode()
+            self.connection.publish(topic, payload, retain=True)
+            log.info("homeassistant.announced", topic=topic, bytes=len(payload))
+        elif self._settings.enabled is False:
+            self.connection.publish(topic, b"", retain=True)
+
+    def filter(self, on_message: OnMessage) -> OnMessage:
+        """A taker of messages that keeps Home Assistant's status back from ``on_message``."""
+
+        def take(message: Message) -> None:
+            if message.topic in self.subscriptions:
+                self._on_status(message)
+            else:
+                on_message(message)
+
+        return take
+
+    def _on_status(self, message: Message) -> None:
+        self.connection.acknowledge(message)
+        # A retained one is old news: this connection has announced the node already.
+        if message.payload == ONLINE and not message.retained:
+            with self._lock:
+                if self._timer is None:
+                    delay_s = random.uniform(*_JITTER_S)  # noqa: S311 - no secret
+                    self._timer = Timer(delay_s, self._announce_again)
+                    self._timer.daemon = True
+                    self._timer.start()
+
+    def _announce_again(self) -> None:
+        with self._lock:
+            self._timer = None
+        if self.connection.ready:  # else the next connection announces it
+            self.on_ready()
+
+    def discovery(self) -> dict[str, Any]:
+        """The discovery message."""
+        topics, object_id = self._topics, _object_id(self._settings, self._topics)
+        return {
+            "device": {
+                "identifiers": [f"edge_llm_{object_id}"],
+                "name": self._settings.name or f"edge_llm {topics.node}",
+                "manufacturer": "edge_llm",
+                "model": self._model,
+                "sw_version": __version__,
+            },
+            "origin": {"name": "edge_llm", "sw_version": __version__},
+            "availability": [{"topic": topics.state}],
+            "components": {
+                key: {
+                    "platform": platform,
+                    "unique_id": f"edge_llm_{object_id}_{key}",
+                    "default_entity_id": f"{platform}.{_slug(object_id)}_{key}",
+                    **config,
+                }
+                for key, platform, config in (*self._commands(), *self._sensors())
+            },
+        }
+
+    def _commands(self) -> list[tuple[str, str, dict[str, Any]]]:
+        topics, client = self._topics, self._settings.client
+        ask = {"command_topic": topics.request(client), "qos": 1}
+        return [
+            ("ask", "notify", {"name": "Ask", "icon": "mdi:chat-question", **ask}),
+            ("prompt", "text", {"name": "Prompt", "icon": "mdi:chat", "min": 1, "max": MAX_STATE, **ask}),
+            (
+                "cancel",
+                "button",
+                {
+                    "name": "Cancel",
+                    "icon": "mdi:stop",
+                    "command_topic": topics.cancel(client),
+                    "payload_press": EVERYTHING,
+                    "qos": 1,
+                },
+            ),
+            (
+                "reply",
+                "sensor",
+                {
+                    "name": "Last reply",
+                    "icon": "mdi:chat-processing",
+                    "state_topic": topics.reply(client),
+                    "value_template": REPLY_STATE,
+                    "json_attributes_topic": topics.reply(client),
+                    "json_attributes_template": REPLY_ATTRIBUTES,
+                    "force_update": True,  # the same words again are a reply again
+                    "qos": 1,
+                },
+            ),
+        ]
+
+    def _sensors(self) -> list[tuple[str, str, dict[str, Any]]]:
+        topic = self._topics.telemetry
+        shared = {"state_topic": topic, "expire_after": ceil(_MISSED_PERIODS * self._period_s)}
+        return [
+            (
+                sensor.key,
+                "sensor",
+                sensor.config() | shared | ({"json_attributes_topic": topic} if sensor.attributes else {}),
+            )
+            for sensor in SENSORS
+        ]
+
+
+def status_topics(settings: HomeAssistantSettings) -> tuple[str, ...]:
+    """In, QoS 1: where Home Assistant says that it has started, if that is of interest."""
+    return (f"{settings.prefix}/status",) if settings.enabled else ()
+
+
+def discovery_topic(settings: HomeAssistantSettings, topics: Topics) -> str:
+    """Out, QoS 1, retained: where Home Assistant looks for the device; empty when it is to be forgotten."""
+    return f"{settings.prefix}/device/{_object_id(settings, topics)}/config"
+
+
+def _object_id(settings: HomeAssistantSettings, topics: Topics) -> str:
+    """Home Assistant allows no dot there."""
+    return settings.object_id or topics.node.replace(".", "_")
+
+
+def _slug(object_id: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "_", object_id.lower())

@@ -1,0 +1,68 @@
+"""What `edge-llm doctor` says of the host that runs the tests."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from edge_llm.cli.main import main
+from edge_llm.cli.sensors import report_sensors, sensor_lines
+from edge_llm.config import TelemetrySettings
+from tests.unit.host import machines
+from tests.unit.host.fake_host import FakeHost, unprivileged
+
+RULES = Path(__file__).parents[3] / "config/udev/70-edge-llm-rapl.rules"
+
+
+def test_it_shows_the_plan_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for words in ("processor  ", "cores      ", "memory     ", "cgroup     ", "pinning    auto: CPUs "):
+        assert words in out
+    assert "           - this process may use" in out
+
+
+def test_json_is_one_object_with_units(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {*report["cpu"]["logical_cpus"]} == os.sched_getaffinity(0)
+    assert 1 <= report["cpu"]["physical_cores"] <= len(report["cpu"]["logical_cpus"])
+    assert 0 < report["memory"]["available_bytes"] < report["memory"]["total_bytes"]
+    assert report["pinning_plan"]["mode"] == "pinned"
+    assert {*report["pinning_plan"]["cores"]} <= {*report["cpu"]["logical_cpus"]}
+
+
+def test_it_shows_where_power_is_read_and_why_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for words in ("sensors    ", "pressure   ", "power      "):
+        assert words in out
+    assert main(["doctor", "--json"]) == 0
+    power = json.loads(capsys.readouterr().out.splitlines()[-1])["power"]
+    for name, sensor in power["sensors"].items():
+        assert sensor["available"] or f"no {name}: {sensor['reason']}" in out
+
+
+def test_counters_for_root_alone_come_with_the_rule_that_opens_them() -> None:
+    """The same rule as the file that is shipped."""
+    with tempfile.TemporaryDirectory() as directory:
+        host = FakeHost(Path(directory))
+        machines.amd_zen(host)
+        host.root.chmod(0o755)
+        (host.root / "sys/class/powercap/intel-rapl:0/energy_uj").chmod(0o400 if os.geteuid() == 0 else 0)
+        with unprivileged():
+            lines = [*sensor_lines(report_sensors(TelemetrySettings(), host.root))]
+    rule = next(line.strip() for line in lines if "SUBSYSTEM" in line)
+    assert rule in RULES.read_text().splitlines()
+
+
+def test_it_plans_for_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "edge_llm.yaml"
+    config.write_text("engine: {inference_cores: none}")
+    assert main(["doctor", "--config", str(config)]) == 0
+    assert "as many threads, bound to none" in capsys.readouterr().out
+    config.write_text("engine: {inference_cores: 2-1}")
+    assert main(["doctor", "--config", str(config)]) == 78
+    assert capsys.readouterr().err.startswith("edge-llm: engine.inference_cores: '2-1' ends before it begins")

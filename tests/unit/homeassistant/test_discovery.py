@@ -1,0 +1,163 @@
+"""What Home Assistant makes of a node's telemetry and replies by the templates of its discovery message."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_llm.config import HomeAssistantSettings
+from edge_llm.contract.node import Telemetry
+from edge_llm.contract.topics import Topics
+from edge_llm.homeassistant.discovery import HomeAssistant, discovery_topic
+from tests.homeassistant import OBJECT_ID, TELEMETRY, attributes, check, render, state
+
+TOPICS = Topics("edge_llm", "kitchen-pc")
+ABOUT_THE_MESSAGE = {"v", "node", "seq", "time"}
+
+
+def discovery(**settings: Any) -> dict[str, Any]:
+    configured = HomeAssistantSettings(enabled=True, **settings)
+    return HomeAssistant(configured, TOPICS, "Qwen2.5-0.5B-Instruct", period_s=10.0).discovery()
+
+
+COMPONENTS = discovery()["components"]
+OF_TELEMETRY = {
+    key: each
+    for key, each in COMPONENTS.items()
+    if each["platform"] == "sensor" and each["state_topic"] == TOPICS.telemetry
+}
+REPLY = COMPONENTS["reply"]
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(value, dict):
+        return [path]
+    return [leaf for key, each in value.items() for leaf in leaves(each, (*path, key))]
+
+
+def nulled(value: Any) -> Any:
+    return {key: nulled(each) for key, each in value.items()} if isinstance(value, dict) else None
+
+
+def test_the_example_is_what_a_node_publishes() -> None:
+    """Field for field: what is added to the telemetry has to be shown, below."""
+    published = json.loads(Telemetry.model_validate(TELEMETRY).encode())
+    assert leaves(published) == leaves(TELEMETRY)
+
+
+def test_every_sensor_has_a_state_of_its_kind() -> None:
+    states = {key: state(each, json.dumps(TELEMETRY)) for key, each in OF_TELEMETRY.items()}
+    assert None not in states.values()
+    expected = {
+        "package_power": "12.5",
+        "energy": "1.5",  # kWh
+        "reply_energy": "2.2e-05",
+        "memory": "583.212345",  # MB
+        "cpu_busiest": "80.1",
+        "cpu_frequency": "3400.0",
+        "power_quality": "measured",
+        "inference_cores": "0-1",
+        "ttft_p50": "141.2",
+    }
+    assert {key: states[key] for key in expected} == expected
+
+
+def test_what_is_null_is_unknown_and_never_zero() -> None:
+    """Each figure for itself, all of them, and the lists that hold nothing but nulls."""
+    for path in leaves(TELEMETRY):
+        telemetry = json.loads(json.dumps(TELEMETRY))
+        parent = telemetry
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = None
+        for each in OF_TELEMETRY.values():
+            state(each, json.dumps(telemetry))
+            if "json_attributes_template" in each:
+                attributes(each, json.dumps(telemetry))
+    nothing = json.dumps(nulled(TELEMETRY))
+    assert {state(each, nothing) for each in OF_TELEMETRY.values()} == {None}
+    lists = {**TELEMETRY, "cpu": {"per_core_percent": [None], "frequency_mhz": []}}
+    for key in ("cpu_busiest", "cpu_frequency"):
+        assert state(OF_TELEMETRY[key], json.dumps(lists)) is None
+
+
+def test_all_of_the_telemetry_is_shown() -> None:
+    templates = [
+        each.get(name, "")
+        for each in OF_TELEMETRY.values()
+        for name in ("value_template", "json_attributes_template")
+    ]
+    shown = " ".join(templates).replace(".get('", ".").replace("')", "")
+    for path in leaves(TELEMETRY):
+        if path[0] not in ABOUT_THE_MESSAGE:
+            assert f"value_json.{'.'.join(path)} " in f"{shown} ".replace(",", " ").replace("}", " "), path
+
+
+def test_where_power_comes_from_is_said_beside_its_quality() -> None:
+    telemetry = {**TELEMETRY, "power": {"quality": "unavailable", "reason": "no RAPL in this machine"}}
+    sensor = OF_TELEMETRY["power_quality"]
+    assert state(sensor, json.dumps(telemetry)) == "unavailable"
+    assert attributes(sensor, json.dumps(telemetry))["reason"] == "no RAPL in this machine"
+
+
+def reply(**fields: Any) -> str:
+    return json.dumps({"v": 1, "id": "42", "node": "kitchen-pc", "seq": 3, **fields})
+
+
+def test_the_last_reply_is_its_words_or_why_there_are_none() -> None:
+    done = reply(type="done", text="Sleep well, sir.", finish_reason="stop", timing_ms={"ttft": 38.5})
+    assert state(REPLY, done) == "Sleep well, sir."
+    assert attributes(REPLY, done)["ttft_ms"] == 38.5
+    assert attributes(REPLY, done)["cut"] is False
+    error = reply(type="error", code="timeout", message="it took too long", text="Sleep")
+    assert state(REPLY, error) == "it took too long"
+    assert attributes(REPLY, error)["text"] == "Sleep"
+    assert attributes(REPLY, error)["code"] == "timeout"
+    assert state(REPLY, reply(type="done", text="", finish_reason="cancelled")) == "done"
+    assert state(REPLY, reply(type="session", op="list", sessions=["a"])) == "session"
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=400), st.integers(1, 60))
+def test_a_long_reply_is_whole_as_an_attribute_as_far_as_the_recorder_allows(part: str, times: int) -> None:
+    text = part * times
+    done = reply(type="done", text=text, finish_reason="stop", session="s" * 64)
+    assert len(render(REPLY["value_template"], done)) <= 255
+    found = attributes(REPLY, done)
+    assert found["text"] == text or (found["cut"] and len(found["text"]) == 2500)
+    assert found["cut"] == (found["text"] != text)
+
+
+def test_a_reply_of_common_length_is_not_cut() -> None:
+    text = "Öffne das Fenster. " * 500
+    found = attributes(REPLY, reply(type="done", text=text, finish_reason="stop"))
+    assert (found["text"], found["cut"]) == (text, False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "topic", "name", "entity"),
+    [
+        ({}, "homeassistant/device/kitchen-pc/config", "edge_llm kitchen-pc", "kitchen_pc"),
+        (
+            {"prefix": "ha/discovery", "object_id": "Butler-1", "name": "Butler", "client": "ha"},
+            "ha/discovery/device/Butler-1/config",
+            "Butler",
+            "butler_1",
+        ),
+    ],
+)
+def test_names_are_the_owners(settings: dict[str, str], topic: str, name: str, entity: str) -> None:
+    message = discovery(**settings)
+    check(message)
+    assert discovery_topic(HomeAssistantSettings(**settings), TOPICS) == topic
+    assert message["device"]["name"] == name
+    assert message["components"]["energy"]["default_entity_id"] == f"sensor.{entity}_energy"
+    assert message["components"]["ask"]["command_topic"].endswith(
+        f"/{settings.get('client', 'homeassistant')}"
+    )
+
+
+def test_a_node_whose_id_has_a_dot_is_found_too() -> None:
+    topic = discovery_topic(HomeAssistantSettings(), Topics("edge_llm", "pc.kitchen"))
+    assert OBJECT_ID.fullmatch(topic.split("/")[2])

@@ -1,0 +1,65 @@
+"""Sessions outlive the process and stay within their bounds."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_llm.config import SessionsSettings
+from edge_llm.errors import ConfigError, EdgeLlmError
+from edge_llm.node import sessions as module
+from edge_llm.node.sessions import SessionStore, StoredMessage
+
+TURNS = (StoredMessage("user", "Is it warm?"), StoredMessage("assistant", "Ja, ☀.", (5, 7)))
+
+
+def test_turns_survive_a_restart_and_belong_to_their_client(tmp_path: Path) -> None:
+    settings = SessionsSettings(file=tmp_path / "state" / "sessions.db")
+    store = SessionStore(settings)
+    store.append("panel", "s", "r1", *TURNS)
+    store.append("panel", "s", "r2", StoredMessage("user", "And now?"))
+    # Not closed, as after kill -9.
+    again = SessionStore(settings)
+    assert again.load("panel", "s") == (*TURNS, StoredMessage("user", "And now?"))
+    assert again.load("other", "s") == ()
+    again.delete("panel", "s")
+    assert again.list("panel") == ()
+
+
+def test_a_request_that_is_answered_again_stands_in_the_session_once() -> None:
+    """Killed after the turns were stored and before the reply was delivered: the broker sends it again."""
+    store = SessionStore(SessionsSettings())
+    store.append("panel", "s", "r1", *TURNS)
+    store.append("panel", "s", "r2", StoredMessage("user", "And now?"), TURNS[1])
+    assert store.load("panel", "s", "r2") == TURNS
+    store.append("panel", "s", "r2", StoredMessage("user", "And now?"), TURNS[1])
+    assert store.load("panel", "s") == (*TURNS, StoredMessage("user", "And now?"), TURNS[1])
+
+
+def test_the_longest_unused_sessions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(module, "time", lambda: now)
+    store = SessionStore(SessionsSettings(max_sessions=2, max_age_s=100))
+    for now, session in enumerate("abac"):
+        store.append("panel", session, str(now), *TURNS)
+    assert store.list("panel") == ("c", "a")
+    now = 105
+    assert store.load("panel", "a") == ()
+    store.append("panel", "d", "r", *TURNS)
+    assert store.list("panel") == ("d",)
+
+
+def test_a_database_that_fails_is_an_error_to_read_and_a_log_line_to_write(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = SessionStore(SessionsSettings())
+    store.close()
+    with pytest.raises(EdgeLlmError, match="the session store failed"):
+        store.load("panel", "s")
+    store.append("panel", "s", "r1", *TURNS)
+    assert [record.message.split()[0] for record in caplog.records] == ["sessions.not_saved"]
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with pytest.raises(ConfigError, match=r"sessions\.file .*plain/x"):
+        SessionStore(SessionsSettings(file=tmp_path / "plain" / "x"))
