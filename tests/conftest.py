@@ -25,10 +25,10 @@ from paho.mqtt.properties import Properties
 from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.contract import asyncapi
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
-from edge_llm.convert.open_source import open_source
 from edge_llm.convert.prepare import Quantization, prepare_bundle
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.open_source import open_source
+from edge_llm.convert.sources.source import Source
 from edge_llm.demo import free_port
 
 settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a test

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_llm.convert.open_source import DEMO, HUB_ID, demo_gguf, open_source
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.open_source import DEMO, HUB_ID, demo_gguf, open_source
+from edge_llm.convert.sources.source import Source
 from edge_llm.errors import SourceError
 
 Python = str
@@ -60,7 +60,7 @@ class PeerModels:
         if Path(self._spec).is_dir():
             return Path(self._spec)
         if self._spec != DEMO and HUB_ID.fullmatch(self._spec):
-            from edge_llm.convert.hub import fetch  # noqa: PLC0415 - needs the extra
+            from edge_llm.convert.sources.hub import fetch  # noqa: PLC0415 - needs the extra
 
             return fetch(self._spec)
         return self._once(

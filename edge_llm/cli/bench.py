@@ -132,7 +132,7 @@ def _peers(bundle: Bundle, plan: "Plan", threads: int, options: argparse.Namespa
         from edge_llm.bench.peer_models import PeerModels
         from edge_llm.bench.peers import run_peers
         from edge_llm.bench.prompts import Prompts
-        from edge_llm.convert.open_source import open_source
+        from edge_llm.convert.sources.open_source import open_source
         from edge_llm.engine.tokenizer import ChatTokenizer
     origin = open_source(options.source, prepare.cache_directory()).origin
     if origin != bundle.manifest.source:

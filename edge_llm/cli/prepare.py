@@ -90,11 +90,11 @@ def make_bundle(
     """Prepare a bundle with bars on standard error; with its quality on a sample if that is asked for."""
     with extra():
         from edge_llm.convert import verify
-        from edge_llm.convert.calibration_text import read_pieces
+        from edge_llm.convert.calibration.text import read_pieces
         from edge_llm.convert.mixed import Target
-        from edge_llm.convert.open_source import open_source
         from edge_llm.convert.prepare import prepare_bundle
         from edge_llm.convert.progress import Progress
+        from edge_llm.convert.sources.open_source import open_source
     target = Target(options.target_bytes, options.target_kl) if options else Target()
     file = options.calibrate if options else None
     pieces = read_pieces(Path(file)) if file else None if file is None else []
@@ -118,9 +118,9 @@ def cached_bundle(spec: str, quantization: str) -> Bundle:
 
 def _export(spec: str, out: Path, quantization: str) -> Bundle:
     with extra():
-        from edge_llm.convert.hub import fetch
-        from edge_llm.convert.open_source import HUB_ID
         from edge_llm.convert.optimum import prepare_optimum_bundle
+        from edge_llm.convert.sources.hub import fetch
+        from edge_llm.convert.sources.open_source import HUB_ID
     local = Path(spec).is_dir()
     if not local and not HUB_ID.fullmatch(spec):
         raise SourceError(f"{spec} is neither a directory nor a hub id, which is what Optimum exports")
@@ -154,8 +154,8 @@ def verify(options: argparse.Namespace) -> int:
 def _verify_against(bundle: Bundle, against: str) -> dict[str, Any]:
     with extra():
         from edge_llm.convert import verify
-        from edge_llm.convert.open_source import open_source
         from edge_llm.convert.progress import Progress
+        from edge_llm.convert.sources.open_source import open_source
     with Progress() as progress:
         if (Path(against) / MANIFEST).exists():
             return verify.verify_against_bundle(bundle, open_bundle(Path(against)), progress)

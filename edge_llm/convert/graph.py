@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from edge_llm.bundle import MODEL, MODEL_DATA
 from edge_llm.convert.quantize import QuantizedMatrix
-from edge_llm.convert.source import Architecture, Source
+from edge_llm.convert.sources.source import Architecture, Source
 from edge_llm.convert.writer import GraphWriter, StoredMatrix
 
 Weight = NDArray[np.float32] | QuantizedMatrix

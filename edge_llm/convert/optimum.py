@@ -27,7 +27,7 @@ from edge_llm.bundle import (
     open_bundle,
     sha256_of,
 )
-from edge_llm.convert.hf_chat_files import read_chat_files
+from edge_llm.convert.sources.hf_chat_files import read_chat_files
 from edge_llm.errors import SourceError
 
 _TASK = "text-generation"

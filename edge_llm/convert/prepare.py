@@ -18,14 +18,14 @@ from edge_llm.bundle import (
     sha256_of,
 )
 from edge_llm.convert import quality
-from edge_llm.convert.calibrate import SEED, TOKENS, Calibrated, calibration_text
-from edge_llm.convert.calibration_text import Piece
-from edge_llm.convert.checkpoint import Checkpoint, remove_checkpoints
+from edge_llm.convert.calibration.calibrate import SEED, TOKENS, Calibrated, calibration_text
+from edge_llm.convert.calibration.checkpoint import Checkpoint, remove_checkpoints
+from edge_llm.convert.calibration.text import Piece
 from edge_llm.convert.graph import Quantizer, Read, Weight, matrix_count, write_graph
 from edge_llm.convert.mixed import NO_TARGET, Roundings, Target, choose_bits, group_of
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quantize import BLOCK, Bits, QuantizedMatrix, quantize
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.source import Source
 from edge_llm.convert.writer import GraphWriter
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache

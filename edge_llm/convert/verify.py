@@ -7,7 +7,7 @@ from edge_llm.bundle import Bundle
 from edge_llm.convert.prepare import decoder_for_quality, uniform, write_bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quality import Quality, compare, conversations, fitting, log_probabilities
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.source import Source
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import BundleError
 

@@ -15,7 +15,7 @@ from edge_llm.bench.peer_models import write_directory
 from edge_llm.bench.peers import Result
 from edge_llm.bench.prompts import Prompts
 from edge_llm.bundle import Bundle
-from edge_llm.convert.hf_directory import open_directory
+from edge_llm.convert.sources.hf_directory import open_directory
 from edge_llm.engine.tokenizer import ChatTokenizer
 from tests.tiny_model import write_model
 

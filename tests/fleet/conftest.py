@@ -14,7 +14,7 @@ from edge_llm.bundle import Bundle, open_bundle, sha256_of
 from edge_llm.client import Client, MqttSettings
 from edge_llm.convert.prepare import prepare_bundle
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.source import Source
 from tests.fleet.hosts import BROKER, NODES, Controller, Host, docker, start
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from edge_llm.cli.main import main
 from edge_llm.convert.optimum import prepare_optimum_bundle
 from edge_llm.convert.prepare import Quantization, prepare_bundle
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.source import Source
 from edge_llm.engine.concat_decoder import SINK_TOKENS, ConcatDecoder
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache

@@ -12,17 +12,17 @@ import pytest
 
 from edge_llm.bundle import MANIFEST, MODEL, MODEL_DATA, Bundle, open_bundle
 from edge_llm.cli.main import main
-from edge_llm.convert import calibrate
-from edge_llm.convert.activations import Activations
-from edge_llm.convert.calibration_text import encode, openers, own_text, read_pieces
-from edge_llm.convert.checkpoint import Checkpoint
-from edge_llm.convert.gptq import gptq
+from edge_llm.convert.calibration import calibrate
+from edge_llm.convert.calibration.activations import Activations
+from edge_llm.convert.calibration.checkpoint import Checkpoint
+from edge_llm.convert.calibration.gptq import gptq
+from edge_llm.convert.calibration.text import encode, openers, own_text, read_pieces
 from edge_llm.convert.graph import INPUTS
-from edge_llm.convert.open_source import open_source
 from edge_llm.convert.prepare import Quantization, decoder_for_quality, prepare_bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quality import ALL, compare, conversations, log_probabilities
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.open_source import open_source
+from edge_llm.convert.sources.source import Source
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.tokenizer import ChatTokenizer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_llm.convert.gptq import curvature, gptq
+from edge_llm.convert.calibration.gptq import curvature, gptq
 from edge_llm.convert.quantize import QuantizedMatrix, dequantize, quantize
 
 RNG = np.random.default_rng(0)
@@ -103,6 +103,6 @@ def test_a_matrix_of_many_rows_is_rounded_by_parts(monkeypatch: pytest.MonkeyPat
     weight, of = weights(100, 128), curvature(correlated(300, 128))
     plain = quantize(weight, 4, 64)
     whole, _ = gptq(weight, plain, of)
-    monkeypatch.setattr("edge_llm.convert.gptq._CHUNK", 128 * 30)
+    monkeypatch.setattr("edge_llm.convert.calibration.gptq._CHUNK", 128 * 30)
     parts, _ = gptq(weight, plain, of)
     np.testing.assert_allclose(dequantize(parts), dequantize(whole), atol=1e-5)

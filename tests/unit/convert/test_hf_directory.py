@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from edge_llm.cli.main import main
-from edge_llm.convert.open_source import open_source
 from edge_llm.convert.prepare import Quantization, prepare_bundle
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.open_source import open_source
+from edge_llm.convert.sources.source import Source
 from edge_llm.engine.decoder import FusedDecoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.errors import SourceError

@@ -8,7 +8,7 @@ from edge_llm.bundle import open_bundle
 from edge_llm.convert.mixed import Target, _best
 from edge_llm.convert.prepare import prepare_bundle
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.source import Source
 from edge_llm.errors import SourceError
 
 SAVED = {"gate": 30, "down": 30, "qkv": 10}

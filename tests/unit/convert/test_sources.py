@@ -16,11 +16,11 @@ from gguf import GGMLQuantizationType
 
 from edge_llm.bundle import MANIFEST, TOKENIZER, Bundle, open_bundle
 from edge_llm.cli.main import main
-from edge_llm.convert.gguf_file import open_gguf
-from edge_llm.convert.open_source import demo_gguf, open_source
 from edge_llm.convert.prepare import Quantization, prepare_bundle
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.gguf_file import open_gguf
+from edge_llm.convert.sources.open_source import demo_gguf, open_source
+from edge_llm.convert.sources.source import Source
 from edge_llm.errors import BundleError, SourceError
 from tests.tiny_model import write_model
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_llm.convert.open_source import open_source
 from edge_llm.convert.prepare import prepare_bundle
 from edge_llm.convert.progress import Progress
+from edge_llm.convert.sources.open_source import open_source
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.warm_up import warm_up

@@ -10,14 +10,14 @@ import onnx
 from numpy.typing import NDArray
 
 from edge_llm.bundle import MODEL, Bundle, Calibration
-from edge_llm.convert.activations import Activations
-from edge_llm.convert.calibration_text import CONTEXT_TOKENS, Piece, encode, own_text
-from edge_llm.convert.checkpoint import Checkpoint
-from edge_llm.convert.gptq import Curvature, curvature, gptq
+from edge_llm.convert.calibration.activations import Activations
+from edge_llm.convert.calibration.checkpoint import Checkpoint
+from edge_llm.convert.calibration.gptq import Curvature, curvature, gptq
+from edge_llm.convert.calibration.text import CONTEXT_TOKENS, Piece, encode, own_text
 from edge_llm.convert.graph import INPUTS, Quantizer, Read, Weight, matrix_count
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quantize import QuantizedMatrix
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.source import Source
 from edge_llm.convert.writer import GraphWriter
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache

@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 
 from edge_llm.bundle import sha256_of
-from edge_llm.convert.gguf_file import open_gguf
-from edge_llm.convert.hf_directory import open_directory
-from edge_llm.convert.hub import open_hub
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.gguf_file import open_gguf
+from edge_llm.convert.sources.hf_directory import open_directory
+from edge_llm.convert.sources.hub import open_hub
+from edge_llm.convert.sources.source import Source
 from edge_llm.errors import SourceError
 
 DEMO = "demo"

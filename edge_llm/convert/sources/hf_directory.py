@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from edge_llm.convert.hf_chat_files import CONFIG, MALFORMED, read_chat_files, read_json
-from edge_llm.convert.source import Architecture, Source
+from edge_llm.convert.sources.hf_chat_files import CONFIG, MALFORMED, read_chat_files, read_json
+from edge_llm.convert.sources.source import Architecture, Source
 from edge_llm.errors import SourceError
 
 FAMILIES = ("llama", "qwen2", "qwen3")

@@ -14,7 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import helper
 
-from edge_llm.convert.source import Architecture
+from edge_llm.convert.sources.source import Architecture
 from edge_llm.host.cpu import physical_cores
 
 Tensors = dict[str, NDArray[np.generic]]

@@ -18,9 +18,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from edge_llm.convert.hf_chat_files import FILES
-from edge_llm.convert.hf_directory import open_directory
-from edge_llm.convert.source import Source
+from edge_llm.convert.sources.hf_chat_files import FILES
+from edge_llm.convert.sources.hf_directory import open_directory
+from edge_llm.convert.sources.source import Source
 from edge_llm.errors import SourceError
 
 _PATTERNS = [*FILES, "*.safetensors", "*.safetensors.index.json"]

@@ -11,7 +11,7 @@ from gguf.quants import dequantize
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from edge_llm.convert.source import Architecture, Source
+from edge_llm.convert.sources.source import Architecture, Source
 from edge_llm.errors import SourceError
 
 FAMILIES = ("llama", "qwen2", "qwen3")
