@@ -25,8 +25,8 @@ from edge_llm.convert.writer import GraphWriter, StoredMatrix
 Weight = NDArray[np.float32] | QuantizedMatrix
 Read = Callable[[], NDArray[np.float32]]
 Quantizer = Callable[[str, Read, GraphWriter], Weight]
-"""From a matrix's name (``gate.7``) and a function that reads it, ``[out, in]``, to how it is stored; the
-graph holds all that comes before the matrix."""
+"""Decides how a matrix is stored, from its name (``gate.7``), a function that reads it as ``[out, in]``, and
+the graph as written up to this matrix."""
 INPUTS = {
     "embedding": "chosen",
     "head": "chosen",
@@ -36,11 +36,11 @@ INPUTS = {
     "up": "mlp_in.{layer}",
     "down": "product.{layer}",
 }
-"""What the matrices of each group are multiplied with; the embedding where it is the head, too."""
+"""Names of the tensors that the matrices of each group are multiplied with; the embedding as the head."""
 
 
 def matrix_count(architecture: Architecture) -> int:
-    """How many matrices ``write_graph`` hands to its quantizer."""
+    """Count the matrices that ``write_graph`` hands to its quantizer."""
     return 5 * architecture.layers + (1 if architecture.tied else 2)
 
 
@@ -115,7 +115,7 @@ class _Decoder:
         return self._w.matmul(attended, out, f"projected.{layer}")
 
     def _normed_heads(self, layer: int, qkv: str, widths: list[int]) -> list[str]:
-        """Qwen3: RMS norm over each head of q and k, before RoPE."""
+        """Apply Qwen3's RMS norm to each head of q and k, before RoPE."""
         query, key, value = (f"{part}.{layer}" for part in "qkv")
         self._w.node(
             "Split", [qkv, self._w.constant("qkv_widths", np.array(widths))], query, key, value, axis=-1
@@ -153,7 +153,7 @@ class _Decoder:
         )
 
     def _add_norm(self, hidden: str, update: str, scale: str, output: str) -> tuple[str, str]:
-        """Residual addition and the norm after it, in one operator: (normed, sum)."""
+        """Add the residual and normalize in one operator; returns (normed, sum)."""
         total = f"{output}.sum"
         self._w.node(
             "SkipSimplifiedLayerNormalization",
@@ -171,7 +171,7 @@ class _Decoder:
         return self._w.constant(name, self._source.tensor(f"{name}.weight", width or self._a.hidden))
 
     def _rope_caches(self) -> None:
-        """cos and sin of every position, ``[context, head_dim / 2]`` (RoFormer, Su et al. 2021, eq. 34)."""
+        """Store cos and sin per position, ``[context, head_dim / 2]`` (RoFormer, Su et al. 2021, eq. 34)."""
         a = self._a
         frequencies = a.rope_theta ** -(np.arange(0, a.head_dim, 2, dtype=np.float64) / a.head_dim)
         angles = np.outer(np.arange(a.context_tokens), frequencies)

@@ -1,7 +1,7 @@
-"""Mixed quantization: which groups of matrices bear 4 bits, by measured sensitivity.
+"""Mixed quantization: chooses the groups of matrices that get 4 bits, by measured sensitivity.
 
-Each group (all ``gate`` matrices, say) is rounded to 4 bits alone, the rest staying at 8; the KL
-divergence that costs is set against the bytes it saves. Costs are taken to add up.
+Each group (for example all ``gate`` matrices) is rounded to 4 bits alone, while the rest stays at 8 bits. The
+KL divergence that this costs is weighed against the bytes it saves. Costs are assumed to add up.
 """
 
 from collections.abc import Callable
@@ -16,19 +16,19 @@ from edge_llm.convert.writer import GraphWriter
 from edge_llm.errors import SourceError
 
 DEFAULT_BYTES_RATIO = 0.75
-"""Of int8's bytes a token: what ``mixed`` aims at unless it is told a target."""
+"""Default target of ``mixed``: its bytes read per token, as a part of those of int8."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """At most so many bytes read a token, or at most so much KL divergence in nats a token."""
+    """Maximum of bytes read per token, or of KL divergence in nats per token."""
 
     bytes: int | None = None
     kl: float | None = None
 
 
 NO_TARGET = Target()
-"""DEFAULT_BYTES_RATIO of int8's bytes."""
+"""Stands for DEFAULT_BYTES_RATIO of int8's bytes."""
 
 
 @dataclass
@@ -38,17 +38,17 @@ class Roundings:
     matrices: dict[str, dict[int, QuantizedMatrix]] = field(default_factory=dict)
 
     def record(self, name: str, read: Read, _graph: GraphWriter) -> QuantizedMatrix:
-        """A quantizer: 8 bits now, both remembered."""
+        """A quantizer that uses 8 bits and remembers the matrix with 8 and with 4."""
         weight = read()
         self.matrices[name] = {8: quantize(weight, 8), 4: quantize(weight, 4)}
         return self.matrices[name][8]
 
     def recall(self, bits: dict[str, int]) -> Quantizer:
-        """The quantizer that gives each group its ``bits``, without reading the source again."""
+        """Return the quantizer that gives each group its ``bits``, without reading the source again."""
         return lambda name, _read, _graph: self.matrices[name][bits[group_of(name)]]
 
     def sizes(self) -> dict[str, dict[int, int]]:
-        """Bytes read a token by group and bits; an embedding with a head beside it is hardly read at all."""
+        """Bytes read per token, by group and bits; an embedding beside a head of its own counts as 0."""
         untied = "head" in self.matrices
         sizes: dict[str, dict[int, int]] = {}
         for name, roundings in self.matrices.items():
@@ -59,7 +59,7 @@ class Roundings:
 
 
 def group_of(name: str) -> str:
-    """``gate.7`` belongs to ``gate``."""
+    """Return the group of a matrix by its name: ``gate.7`` belongs to ``gate``."""
     return name.partition(".")[0]
 
 
@@ -70,7 +70,7 @@ def choose_bits(
     cost_of: Callable[[Bundle], float],
     scratch: Path,
 ) -> dict[str, int]:
-    """Bits a group that meet ``target`` at the least cost, from ``cost_of`` each group alone.
+    """Choose the bits of each group that meet ``target`` at the least cost, from each group's own cost.
 
     ``write`` makes a bundle in an empty directory; ``cost_of`` is its KL divergence to all at 8 bits.
 
@@ -94,7 +94,7 @@ def choose_bits(
 def _best(
     groups: list[str], saved: dict[str, int], costs: dict[str, float], total: int, target: Target
 ) -> tuple[str, ...]:
-    """Of all subsets of a handful of groups the one that meets the target best."""
+    """Return the subset of groups that meets the target best; there are few groups, so all are tried."""
     subsets = chain.from_iterable(combinations(groups, size) for size in range(len(groups) + 1))
     rated = [(total - sum(saved[g] for g in s), sum(costs[g] for g in s), s) for s in subsets]
     fitting: list[tuple[float, float, tuple[str, ...]]]

@@ -32,7 +32,7 @@ from edge_llm.errors import SourceError
 
 _TASK = "text-generation"
 _CONTEXT_TOKENS = 2048
-"""Where config.json names no limit, as for models with relative positions."""
+"""Context length when config.json names none, as for models with relative positions."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -80,7 +80,7 @@ def prepare_optimum_bundle(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what torch, transformers and Optimum say on their way; errors are raised, not logged."""
+    """Silence log messages and warnings of torch, transformers and Optimum; errors are still raised."""
     disabled = logging.root.manager.disable
     handler = logging.NullHandler()  # else onnxruntime's logging.warning() calls basicConfig()
     logging.root.addHandler(handler)
@@ -95,7 +95,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _import(name: str) -> Any:
-    """Import a module of the extra: here and not above, since these take seconds and half a gigabyte."""
+    """Import a module of the extra only when it is used: it takes seconds and half a gigabyte."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -105,7 +105,7 @@ def _import(name: str) -> Any:
 
 
 def _check_exportable(path: Path, config: dict[str, Any]) -> None:
-    """Refuse what would fail later, before the weights are read.
+    """Refuse a model that would fail later, before the weights are read.
 
     Raises:
         SourceError: no safetensors, or an architecture that transformers or Optimum does not know.
@@ -160,7 +160,7 @@ def _export(path: Path, directory: Path, *, int8: bool) -> None:
 
 
 def _export_fp32(path: Path, target: Path) -> None:
-    """Optimum's `text-generation-with-past` graph of float32 weights, at ``target``."""
+    """Write Optimum's `text-generation-with-past` graph with float32 weights to ``target``."""
     torch, transformers = _import("torch"), _import("transformers")
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
         str(path),
@@ -183,7 +183,7 @@ def _export_fp32(path: Path, target: Path) -> None:
 
 
 def _read_geometry(model: Path) -> tuple[int, KvGeometry]:
-    """Vocabulary size and KV geometry, from the shapes of the graph's outputs."""
+    """Read vocabulary size and KV geometry from the shapes of the graph's outputs."""
     outputs = _import("onnx").load(model, load_external_data=False).graph.output
     shapes = {
         output.name: [axis.dim_value for axis in output.type.tensor_type.shape.dim] for output in outputs

@@ -1,4 +1,4 @@
-"""From a source to an installed bundle: the function behind ``edge-llm prepare``."""
+"""Makes a bundle from a model source: the function behind ``edge-llm prepare``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,10 +36,10 @@ Quantization = Literal["int8", "int4", "mixed", "fp32"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _BITS: dict[str, Bits] = {"int8": 8, "fp32": 32}
 _INT4: dict[str, tuple[Literal[4, 8], int]] = {"qkv": (8, BLOCK), "o": (8, BLOCK)}
-"""Bits and block of ``int4``; (4, 64) for the rest. Wider blocks are faster, and what they cost is won back
-by 8 bits for attention, a tenth of the weights and the most sensitive of them."""
+"""Bits and block size of ``int4`` by group; (4, 64) for the rest. Wider blocks are faster. The quality they
+cost is regained by 8 bits for attention, which is a tenth of the weights and the most sensitive part."""
 _SENSITIVITY_EVERY = 4
-"""One in so many of the calibration conversations weighs the groups of ``mixed``."""
+"""One in this number of calibration conversations is used to measure the groups of ``mixed``."""
 
 
 def prepare_bundle(
@@ -52,8 +52,8 @@ def prepare_bundle(
 ) -> Bundle:
     """Quantize ``source`` into a bundle at ``out``; an older bundle there stays until the new one is whole.
 
-    ``target`` is what ``mixed`` aims at. ``calibrate`` is the text to choose 4-bit weights by: if there is
-    none in it, the model writes it; None stands for plain rounding.
+    ``target`` is for ``mixed``. ``calibrate`` is the text to choose 4-bit weights by: if it is empty, the
+    model writes the text; None means plain rounding.
 
     Raises:
         SourceError: the source is incomplete or damaged, the target is out of reach, or the text is unfit.
@@ -79,7 +79,7 @@ def prepare_bundle(
 
 
 def uniform(bits: Bits) -> Quantizer:
-    """The quantizer that gives every matrix the same bits."""
+    """Return the quantizer that gives every matrix the same bits."""
 
     def quantizer(_name: str, read: Read, _graph: GraphWriter) -> Weight:
         return read() if bits == 32 else quantize(read(), bits)
@@ -128,7 +128,7 @@ def _mixed(
 
 
 def decoder_for_quality(bundle: Bundle) -> Decoder:
-    """A decoder with one slot, long enough for the shipped conversations."""
+    """Load a decoder with one slot, long enough for the shipped conversations."""
     capacity = min(quality.CONTEXT_TOKENS, bundle.manifest.context_tokens)
     return load_decoder(bundle, KVCache(bundle.manifest.kv, 1, capacity))
 

@@ -1,4 +1,4 @@
-"""Progress of long work as bars on standard error; where that is no terminal, a line now and then."""
+"""Shows progress of long work on standard error: as bars on a terminal, else as a line every few seconds."""
 
 import sys
 from types import TracebackType
@@ -17,15 +17,15 @@ class Advance(Protocol):
 
 
 class Progress:
-    """One bar a stage; a context manager that closes the last one."""
+    """One bar per stage; a context manager that closes the last one."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        """With ``quiet`` nothing is shown."""
+        """Show nothing if ``quiet``."""
         self._quiet = quiet
         self._bar: tqdm[None] | None = None
 
     def __enter__(self) -> Self:
-        """Nothing is shown before the first stage."""
+        """Return itself: nothing is shown before the first stage."""
         return self
 
     def __exit__(
@@ -36,7 +36,7 @@ class Progress:
             self._bar.close()
 
     def stage(self, name: str, total: int, unit: str) -> Advance:
-        """Begin a stage of ``total`` units; returns what is to be called for each."""
+        """Begin a stage of ``total`` units; returns the function to call for each."""
         if self._bar is not None:
             self._bar.close()
         on_terminal = sys.stderr.isatty()

@@ -15,10 +15,10 @@ from edge_llm.host.cpu import physical_cores
 
 Bits = Literal[4, 8, 32]
 BLOCK = 32
-"""Values a scale where nothing else is said, of 16, 32, 64 or 128; 32 keeps the KL of int8 below 0.001."""
+"""Default number of values per scale, of 16, 32, 64 or 128; 32 keeps the KL of int8 below 0.001."""
 
 _SHRINKS = (1.0, 0.94, 0.88, 0.82, 0.76, 0.7)
-"""Parts of a block's range that 4 bits are tried on: outliers clipped are finer steps for the rest."""
+"""Parts of a block's range that are tried for 4 bits: clipped outliers give the rest finer steps."""
 _CHUNK = 1 << 18
 
 
@@ -44,7 +44,7 @@ class QuantizedMatrix:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all its parts: what one token's forward pass reads of it."""
+        """Bytes of all its parts, which the forward pass of one token reads."""
         parts = (self.values, self.scales, self.zero_points)
         return sum(part.nbytes for part in parts if part is not None)
 
@@ -52,7 +52,7 @@ class QuantizedMatrix:
 def quantize(weight: NDArray[np.float32], bits: Literal[4, 8], block: int = BLOCK) -> QuantizedMatrix:
     """Round ``weight`` ``[rows, columns]`` to ``2**bits`` levels in each ``block`` of columns.
 
-    8 bits are symmetric around 128. 4 bits are asymmetric: a zero point a block, which at 16 levels is
+    8 bits are symmetric around 128. 4 bits are asymmetric, with a zero point per block: at 16 levels it is
     worth more than the half byte that it costs.
     """
     rows = weight.shape[0]
@@ -66,7 +66,7 @@ def quantize(weight: NDArray[np.float32], bits: Literal[4, 8], block: int = BLOC
 
 
 def concatenated(parts: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
-    """One matrix of the rows of all ``parts``."""
+    """Join the rows of all ``parts`` in one matrix."""
     zero_points = [part.zero_points for part in parts if part.zero_points is not None]
     return QuantizedMatrix(
         parts[0].bits,
@@ -97,10 +97,10 @@ def _asymmetric4(blocks: NDArray[np.float32]) -> QuantizedMatrix:
 def fit_grid(
     blocks: NDArray[np.float32], importance: NDArray[np.float32] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scales and zero points of 4 bits for ``blocks`` ``[rows, blocks, block]``, each ``[rows, blocks]``.
+    """Fit scales and zero points of 4 bits, ``[rows, blocks]`` each, to ``blocks`` ``[rows, blocks, block]``.
 
-    Of a few ranges, the whole one and shrunken ones, the one with the least squared error a block, each
-    error times the ``importance`` ``[block]`` of its column.
+    Tries the whole range of a block and a few smaller ones, and takes the one with the least squared error.
+    Each error is multiplied by the ``importance`` ``[block]`` of its column.
     """
     low = np.minimum(blocks.min(axis=2), 0)  # 0 stays exact: padding and pruned weights are 0
     high = np.maximum(blocks.max(axis=2), 0)
@@ -125,7 +125,7 @@ def fit_grid(
 def round_to_grid(
     x: NDArray[np.float32], scales: NDArray[np.float32], zero_points: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The nearest codes, their zero point subtracted: whole numbers, times the scale what the kernels see."""
+    """Round to the nearest codes, returned without their zero point: whole numbers, to be scaled."""
     return _clipped(x * _inverse(scales), zero_points)
 
 
@@ -137,7 +137,7 @@ def _clipped(codes: NDArray[np.float32], zero_points: NDArray[np.float32]) -> ND
 def pack4(
     codes: NDArray[np.float32], scales: NDArray[np.float32], zero_points: NDArray[np.float32]
 ) -> QuantizedMatrix:
-    """The matrix of ``codes`` ``[rows, blocks, block]`` as ``round_to_grid`` gives them."""
+    """Pack ``codes`` ``[rows, blocks, block]``, as ``round_to_grid`` returns them, into a matrix."""
     values = (codes + zero_points[:, :, None]).astype(np.uint8)
     return QuantizedMatrix(4, _pack4(values), scales, _pack4(zero_points.astype(np.uint8)))
 
@@ -147,7 +147,7 @@ def _inverse(scales: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _pack4(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two values a byte along the last axis, the earlier one in the low nibble; 0 fills an odd end."""
+    """Pack two values per byte along the last axis, the earlier one in the low nibble; 0 fills an odd end."""
     if values.shape[-1] % 2:
         values = np.append(values, np.zeros_like(values[..., :1]), axis=-1)
     packed: NDArray[np.uint8] = values[..., 0::2] | np.left_shift(values[..., 1::2], np.uint8(4))
@@ -155,7 +155,7 @@ def _pack4(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def dequantize(matrix: QuantizedMatrix) -> NDArray[np.float32]:
-    """The matrix that the kernels see: float32 ``[rows, blocks * block]``."""
+    """Compute the matrix that the kernels multiply with: float32 ``[rows, blocks * block]``."""
     rows, blocks = matrix.scales.shape
     zero_points: NDArray[np.uint8] | int = 128 if matrix.bits == 8 else 8
     values = matrix.values

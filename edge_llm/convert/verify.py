@@ -1,4 +1,4 @@
-"""Quality of a bundle against the source it came from, or against another bundle."""
+"""Measures the quality of a bundle against the source it came from, or against another bundle."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +12,13 @@ from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import BundleError
 
 SAMPLE_EVERY = 6
-"""``prepare`` measures on one in so many of the conversations; ``verify`` on all."""
+"""``prepare`` measures one in this number of conversations; ``verify`` measures all."""
 
 
 def verify_against_source(
     bundle: Bundle, source: Source, progress: Progress, every: int = 1
 ) -> dict[str, Quality]:
-    """Quality by language, with ``source`` in float32 as the reference, written beside the bundle for it.
+    """Measure quality by language against ``source`` in float32, which is written beside the bundle for this.
 
     Raises:
         SourceError: the source cannot be read.
@@ -32,9 +32,9 @@ def verify_against_source(
 def verify_against_bundle(
     bundle: Bundle, reference: Bundle, progress: Progress, every: int = 1
 ) -> dict[str, Quality]:
-    """Quality by language, with another bundle of the same vocabulary as the reference.
+    """Measure quality by language against another bundle with the same vocabulary.
 
-    Conversations that the model's context does not hold are left out; where it holds none, nothing is known.
+    Conversations that do not fit into the model's context are left out; if none fits, the result is empty.
 
     Raises:
         BundleError: the two do not share a vocabulary.

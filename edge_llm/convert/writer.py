@@ -19,7 +19,8 @@ from edge_llm.convert.quantize import QuantizedMatrix
 
 _PAGE = 4096
 _PART_ROWS = 1 << 15
-"""ONNX Runtime holds a matrix twice while it packs it for its kernels: a model's head goes by parts."""
+"""Maximum rows of a matrix in one operator. ONNX Runtime holds a matrix twice while it packs it for its
+kernels, so the head of a model is split."""
 _DTYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int64": TensorProto.INT64}
 _IR_VERSION, _OPSET = 10, 21
 
@@ -56,7 +57,7 @@ class GraphWriter:
         return outputs[0]
 
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        """Store an array under ``name``, once; a page and more of it go to the data file, page-aligned."""
+        """Store an array under ``name``, once; one of a page or more goes to the data file, page-aligned."""
         if name not in self._initializers:
             if value.nbytes < _PAGE:
                 self._initializers[name] = numpy_helper.from_array(value, name)
@@ -84,7 +85,7 @@ class GraphWriter:
         )
 
     def matmul(self, x: str, matrix: StoredMatrix, output: str) -> str:
-        """``output = x @ matrix.T``."""
+        """Compute ``output = x @ matrix.T``."""
         if matrix.bits == 32:
             return self.node("FusedMatMul", [x, matrix.values], output, contrib=True, transB=1)
         if matrix.rows <= _PART_ROWS:
@@ -109,7 +110,7 @@ class GraphWriter:
         )
 
     def gather_rows(self, matrix: StoredMatrix, indices: str, output: str) -> str:
-        """``output = matrix[indices]``, from the very bytes that ``matmul`` reads (stored once)."""
+        """Compute ``output = matrix[indices]``, from the same bytes that ``matmul`` reads (stored once)."""
         if matrix.bits == 32:
             return self.node("Gather", [matrix.values, indices], output)
         inputs = [self._flat(matrix.values, matrix.rows), indices, matrix.scales, matrix.zero_points]
@@ -127,7 +128,7 @@ class GraphWriter:
     def model(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.ModelProto:
-        """A model of what has been added so far, over what is in the data file now."""
+        """Make a model of all nodes so far; its weights are in the data file."""
         self._data.flush()
         used = {name for node in self._nodes for name in node.input}
         weights = [tensor for name, tensor in self._initializers.items() if name in used]
@@ -138,7 +139,7 @@ class GraphWriter:
         )
 
     def _flat(self, name: str, rows: int) -> str:
-        """A second initializer over the same bytes, ``[rows, bytes a row]``: the file holds them once."""
+        """Add a second initializer over the same bytes, ``[rows, bytes a row]``: the file holds them once."""
         tensor = self._initializers[name]
         if not tensor.external_data:
             return self.constant(f"{name}.rows", numpy_helper.to_array(tensor).reshape(rows, -1))
@@ -147,7 +148,7 @@ class GraphWriter:
         return f"{name}.rows"
 
     def _rows(self, matrix: StoredMatrix, start: int) -> StoredMatrix:
-        """At most ``_PART_ROWS`` rows of a matrix from ``start`` on: again the same bytes."""
+        """Add initializers for at most ``_PART_ROWS`` rows from ``start`` on, over the same bytes."""
         rows = min(_PART_ROWS, matrix.rows - start)
 
         def part(name: str) -> str:
@@ -171,6 +172,6 @@ class GraphWriter:
 
 
 def _place(tensor: TensorProto) -> tuple[int, int]:
-    """Offset and length of a tensor in the data file."""
+    """Return offset and length of a tensor in the data file."""
     place = {entry.key: entry.value for entry in tensor.external_data}
     return int(place["offset"]), int(place["length"])

@@ -1,7 +1,7 @@
-"""What becomes of a text inside a model: activations at any tensor of a graph, one still being written too.
+"""Computes the activations of a text at any tensor of a graph, also of a graph that is still being written.
 
-Each request runs just the nodes between what is known already and the tensor asked for, so that going
-through a model from front to back costs one forward pass in all.
+Each request runs only the nodes between the tensors known already and the one asked for. Going through a
+model from front to back therefore costs one forward pass in all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,23 +19,24 @@ from edge_llm.host.cpu import physical_cores
 
 Tensors = dict[str, NDArray[np.generic]]
 _REMEMBERED = 3
-"""So many requests back the residual stream is read again; whatever is older is computed anew if need be."""
+"""Number of the latest results that are kept. The residual stream is read again up to three requests later;
+anything older is computed again if it is needed."""
 
 
 class Activations:
     """The activations of several conversations, each a prefill of its own."""
 
     def __init__(self, a: Architecture, conversations: Sequence[Sequence[int]]) -> None:
-        """For the token ids of each of ``conversations``."""
+        """Prepare the inputs; ``conversations`` are their token ids."""
         self._inputs = [_inputs(a, ids) for ids in conversations]
         self._new = _new(conversations)
         self._known: list[tuple[str, list[Tensors]]] = []
 
     def at(self, name: str, model: onnx.ModelProto, directory: Path) -> NDArray[np.float32]:
-        """Float32 ``[tokens, width]`` of tensor ``name``, for the tokens of all conversations.
+        """Return float32 ``[tokens, width]`` of tensor ``name``, for the tokens of all conversations.
 
-        Behind the same tokens a token has the same activations. What conversations begin with alike, as
-        chat templates have it, counts once: it would outweigh all else.
+        A token has the same activations whenever the same tokens precede it. A beginning that conversations
+        share, as chat templates produce, is counted once: otherwise it would outweigh all else.
         ``model`` is any model that computes it, its data in ``directory``, where a scratch file is put.
         """
         if name not in dict(self._known):
@@ -52,7 +53,7 @@ class Activations:
 
 
 def _new(conversations: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
-    """Which of all tokens stand behind a beginning that no earlier conversation has."""
+    """A mask over all tokens: true where no earlier conversation has the same tokens up to here."""
     seen = set[tuple[int, ...]]()
     new = []
     for ids in conversations:
@@ -63,7 +64,7 @@ def _new(conversations: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
 
 
 def _inputs(a: Architecture, ids: Sequence[int]) -> Tensors:
-    """The graph's inputs for a prefill without a past."""
+    """Build the graph's inputs for a prefill with an empty past."""
     nothing = np.zeros((1, a.kv_heads, 0, a.head_dim), dtype=np.float32)
     caches = {f"past.{layer}.{part}": nothing for layer in range(a.layers) for part in ("key", "value")}
     return {
@@ -76,9 +77,9 @@ def _inputs(a: Architecture, ids: Sequence[int]) -> Tensors:
 
 
 def part(model: onnx.ModelProto, name: str, known: Mapping[str, NDArray[np.generic]]) -> onnx.ModelProto:
-    """The part of ``model`` that computes ``name`` from ``known`` tensors.
+    """Cut out the part of ``model`` that computes ``name`` from ``known`` tensors.
 
-    Its outputs are all of the node that makes ``name``: an addition within a norm gives its sum, too.
+    It has all outputs of the node of ``name``: an operator that adds and normalizes gives the sum, too.
     """
     wanted, nodes = {name}, list[onnx.NodeProto]()
     for node in reversed(model.graph.node):
@@ -100,7 +101,7 @@ def _value(name: str, array: NDArray[np.generic]) -> onnx.ValueInfoProto:
 
 
 def _run(model: onnx.ModelProto, directory: Path, feeds: Sequence[Tensors]) -> list[Tensors]:
-    """The model's outputs for each of ``feeds``."""
+    """Run the model once for each of ``feeds`` and return its outputs."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = physical_cores()
     options.log_severity_level = 3

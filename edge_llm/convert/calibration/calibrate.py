@@ -1,6 +1,7 @@
-"""The calibrated quantizer: 4-bit matrices rounded for the activations that they will meet.
+"""The calibrated quantizer: rounds 4-bit matrices for the activations that they are multiplied with.
 
-Layer after layer, each for what the rounded layers before it make of the calibration text.
+It goes layer by layer: the activations are those that the rounded layers before it compute from the
+calibration text.
 """
 
 from collections.abc import Sequence
@@ -24,12 +25,12 @@ from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.tokenizer import ChatTokenizer
 
 TOKENS = 10_000
-"""Of calibration text; of a longer file the first ones."""
+"""Length of the calibration text in tokens; a longer file is cut to its first tokens."""
 SEED = 0
 
 
 class Calibrated:
-    """A quantizer that does what ``base`` does, but for 4 bits, which it chooses by GPTQ."""
+    """A quantizer that stores matrices as ``base`` does, but chooses 4-bit values by GPTQ."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class Calibrated:
         checkpoint: Checkpoint,
         progress: Progress,
     ) -> None:
-        """``reference`` is a bundle of the same source that is next to exact, as with 8 bits."""
+        """Open a progress bar; ``reference`` is a nearly exact bundle of the same source, with 8 bits."""
         self._a = source.architecture
         self._base = base
         self._reference = reference
@@ -51,7 +52,7 @@ class Calibrated:
         self._met: tuple[str, Curvature] | None = None
 
     def __call__(self, name: str, read: Read, graph: GraphWriter) -> Weight:
-        """See ``Quantizer``."""
+        """Round one matrix: see ``Quantizer``."""
         matrix = self._checkpoint.matrix(name)
         if matrix is not None:
             self._advance(f"{name}, done before")
@@ -67,7 +68,7 @@ class Calibrated:
         return matrix
 
     def _curvature(self, name: str, graph: GraphWriter) -> Curvature:
-        """Of what the matrix ``name`` is multiplied with; ``gate`` and ``up`` share it."""
+        """Curvature of the inputs of the matrix ``name``; ``gate`` and ``up`` share theirs."""
         group, _, layer = name.partition(".")
         inputs = INPUTS[group].format(layer=layer)
         if self._met is None or self._met[0] != inputs:
@@ -86,7 +87,7 @@ class Calibrated:
 def calibration_text(
     reference: Bundle, pieces: Sequence[Piece], checkpoint: Checkpoint, progress: Progress
 ) -> tuple[list[list[int]], Calibration]:
-    """Token ids of the conversations to calibrate with: ``pieces``, or what ``reference`` says without any.
+    """Token ids of the conversations to calibrate with: ``pieces``, or else replies of ``reference``.
 
     Raises:
         SourceError: the context is too short for the openers, or the template refuses a chat.

@@ -1,4 +1,4 @@
-"""What a calibration has done so far, kept beside the bundle to be, so that a run that was cut goes on."""
+"""Checkpoints of a calibration: files beside the future bundle, from which an interrupted run continues."""
 
 import hashlib
 import json
@@ -15,25 +15,25 @@ _PATTERN = ".{}.calibration-{}"
 
 
 class Checkpoint:
-    """A hidden directory of files that are written whole or not at all."""
+    """A hidden directory of files, each written completely or not at all."""
 
     def __init__(self, out: Path, key: object) -> None:
-        """Beside ``out``, for the run whose result depends on ``key``: of another key nothing is found."""
+        """Name the directory beside ``out`` by ``key``: all that the result depends on."""
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         self._path = out.with_name(_PATTERN.format(out.name, digest[:16]))
 
     def text(self) -> list[list[int]]:
-        """The conversations that were written."""
+        """Return the conversations that have been generated."""
         file = self._path / _TEXT
         conversations: list[list[int]] = json.loads(file.read_text()) if file.exists() else []
         return conversations
 
     def keep_text(self, conversations: list[list[int]]) -> None:
-        """Keep ``conversations``, all that were written so far."""
+        """Keep ``conversations``: all that have been generated so far."""
         self._keep(_TEXT, lambda file: file.write_text(json.dumps(conversations)))
 
     def matrix(self, name: str) -> QuantizedMatrix | None:
-        """The matrix ``name``, if it is done."""
+        """Return the matrix ``name``, or None if it is not done."""
         file = self._path / f"{name}.npz"
         if not file.exists():
             return None
@@ -41,7 +41,7 @@ class Checkpoint:
             return QuantizedMatrix(4, parts["values"], parts["scales"], parts["zero_points"])
 
     def keep_matrix(self, name: str, matrix: QuantizedMatrix) -> None:
-        """Keep ``matrix``, which has 4 bits."""
+        """Keep the 4-bit ``matrix``."""
         zero_points = matrix.zero_points
         assert zero_points is not None
 
@@ -59,6 +59,6 @@ class Checkpoint:
 
 
 def remove_checkpoints(out: Path) -> None:
-    """Remove all that calibrations for a bundle at ``out`` have left."""
+    """Remove the checkpoints of all calibrations for a bundle at ``out``."""
     for directory in out.parent.glob(_PATTERN.format(out.name, "*")):
         shutil.rmtree(directory)

@@ -1,7 +1,7 @@
-"""Error-feedback quantization: 4 bits, chosen for what the matrix is multiplied with.
+"""Error-feedback quantization: chooses 4-bit values for the inputs that the matrix is multiplied with.
 
-GPTQ (Frantar et al. 2022, arXiv:2210.17323). Plain rounding makes the error of each weight small; what counts
-is the error of the product. For inputs ``X [tokens, columns]`` and ``H = X^T X`` that is tr(E H E^T), E being
+GPTQ (Frantar et al. 2022, arXiv:2210.17323). Plain rounding makes the error of each weight small, but the
+error of the product counts. For inputs ``X [tokens, columns]`` and ``H = X^T X`` that is tr(E H E^T), E being
 weight minus rounded weight. Columns are rounded in order, each moved first by what the errors before it call
 for. Here as QuIP writes it (Chee et al. 2023, arXiv:2307.13304, section 3), which is the same without an
 inverse: with ``H = U D U^T``, U unit upper triangular, ``w[k] + E[:k] U[:k, k]`` is rounded. Then come sweeps
@@ -25,10 +25,10 @@ from edge_llm.convert.quantize import (
 
 Floats = NDArray[np.float32]
 _DAMPING = 0.01
-"""Of the mean of H's diagonal, added to it: some columns are never met."""
+"""Added to H's diagonal, as a part of its mean: some columns have no inputs."""
 _SWEEPS = 2
 _CHUNK = 1 << 22
-"""Weights at a time: each row is on its own, and so many stay near the processor."""
+"""Weights per chunk of rows: rows are independent, and a chunk of this size stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +36,28 @@ class Curvature:
     """H of one set of inputs, as the sweeps read it: each ``[columns, columns]`` with a diagonal of zeros."""
 
     triangle: Floats
-    """U: what the errors of earlier columns add to a later one."""
+    """U: weights by which the errors of earlier columns are added to a later one."""
     coupling: Floats
-    """H over its damped diagonal: what the errors of all other columns add to one."""
+    """H over its damped diagonal: weights by which the errors of all other columns are added to one."""
     diagonal: Floats
     damping: np.float32
     kept: float
-    """The part of H beside its diagonal that is left of it in here."""
+    """The factor by which H was shrunk beside its diagonal."""
     importance: Floats
-    """D over its maximum: what an error costs that later columns cannot make good."""
+    """D over its maximum: cost of an error that later columns cannot compensate."""
 
     def error(self, e: Floats) -> Floats:
-        """The squared error of the product for the inputs, of each row of ``e`` ``[columns, rows]``."""
+        """Squared error of the product with the inputs, for each row of ``e`` ``[columns, rows]``."""
         own = (self.diagonal - self.damping)[:, None] * e
         others = (self.diagonal / np.float32(self.kept))[:, None] * (self.coupling.T @ e)
         return np.asarray(np.einsum("kr,kr->r", e, own + others))
 
 
 def curvature(inputs: Floats) -> Curvature:
-    """H of ``inputs`` ``[tokens, columns]``, shrunk towards its diagonal: more, the fewer tokens.
+    """Compute H of ``inputs`` ``[tokens, columns]``, shrunk towards its diagonal: more, the fewer tokens.
 
-    Few tokens are correlated by chance: fitted to them as they are, a matrix with as many columns gets better
-    on these and worse than plain rounding on all others. Ledoit and Wolf (2004) shrink covariances for that;
+    Few tokens are correlated by chance: a matrix with as many columns that is fitted to them gets better on
+    these and worse than plain rounding on all others. Ledoit and Wolf (2004) shrink covariances for that;
     how far, simpler than theirs, was chosen on tokens of Qwen2.5 that had not been fitted to.
     """
     tokens, columns = inputs.shape
@@ -80,8 +80,8 @@ def curvature(inputs: Floats) -> Curvature:
 def gptq(weight: Floats, plain: QuantizedMatrix, of: Curvature) -> tuple[QuantizedMatrix, float]:
     """Round ``weight`` ``[rows, columns]`` in the layout of ``plain``, its plain rounding to 4 bits.
 
-    Returns the matrix, and its squared error on the inputs as a part of that of ``plain``: 1 at most, since
-    a row that gains nothing stays as it is there.
+    Returns the matrix, and its squared error on the inputs divided by that of ``plain``: at most 1, because
+    a row that gains nothing stays as it is in ``plain``.
     """
     rows, columns = weight.shape
     step = max(1, _CHUNK // columns)
@@ -98,7 +98,7 @@ def gptq(weight: Floats, plain: QuantizedMatrix, of: Curvature) -> tuple[Quantiz
 
 
 def _round_rows(weight: Floats, block: int, of: Curvature) -> tuple[QuantizedMatrix, Floats]:
-    """Rounded rows, given as ``[columns, rows]``, and the squared error of each."""
+    """Round rows, given as ``[columns, rows]``; returns them and the squared error of each."""
     codes, errors = np.empty_like(weight), np.zeros_like(weight)
     scales = np.empty((len(weight) // block, weight.shape[1]), dtype=np.float32)
     zero_points = np.empty_like(scales)
@@ -129,7 +129,7 @@ def _rows(matrix: QuantizedMatrix, rows: slice) -> QuantizedMatrix:
 
 
 def _choose(better: NDArray[np.bool_], new: QuantizedMatrix, old: QuantizedMatrix) -> QuantizedMatrix:
-    """Rows of ``new`` where they are better."""
+    """Combine two matrices: rows of ``new`` where they are better, else those of ``old``."""
     assert new.zero_points is not None
     assert old.zero_points is not None
     column = better[:, None]

@@ -1,4 +1,4 @@
-"""The text that a model is calibrated with: what it says itself to shipped openers, or a file's."""
+"""The calibration text: the model's own replies to shipped openers, or the content of a file."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from edge_llm.engine.types import Message, SamplingParams
 from edge_llm.errors import RequestError, SourceError
 
 CONTEXT_TOKENS = 512
-"""Of one conversation, at most."""
+"""Maximum length of one conversation."""
 _REPLY_TOKENS = 96
 _CHARACTERS_A_TOKEN = 16
 
@@ -24,7 +24,7 @@ Piece = str | tuple[Message, ...]
 
 
 def openers() -> list[tuple[Message, ...]]:
-    """What the model is asked, so that it speaks: many languages by turns, much of it about a smart home."""
+    """Read the shipped questions to the model: in alternating languages, many about a smart home."""
     rows = (files("edge_llm.convert") / "data" / "openers.jsonl").read_text(encoding="utf-8").splitlines()
     return [tuple(Message(**message) for message in json.loads(row)["messages"]) for row in rows]
 
@@ -32,7 +32,7 @@ def openers() -> list[tuple[Message, ...]]:
 def own_text(
     decoder: Decoder, tokenizer: ChatTokenizer, eos: Sequence[int], seed: int, begin: int = 0
 ) -> Iterator[list[int]]:
-    """Token ids of one conversation after the other, from number ``begin`` on, without end.
+    """Yield token ids of one conversation after the other, from number ``begin`` on, without end.
 
     Each is an opener with the model's sampled reply, which depends on ``seed`` and its own number alone.
 
@@ -60,7 +60,7 @@ def own_text(
 
 
 def read_pieces(path: Path) -> list[Piece]:
-    """The content of a text file, or the chats of a .jsonl file whose lines hold ``messages``.
+    """Read the content of a text file, or the chats of a .jsonl file whose lines hold ``messages``.
 
     Raises:
         SourceError: it cannot be read, or holds nothing.
@@ -90,7 +90,7 @@ def _chat(line: str, where: str) -> tuple[Message, ...]:
 
 
 def encode(pieces: Sequence[Piece], tokenizer: ChatTokenizer, tokens: int, context: int) -> list[list[int]]:
-    """Token ids of the first ``tokens`` tokens of ``pieces``, ``context`` at a time at most.
+    """Encode the first ``tokens`` tokens of ``pieces``, cut into conversations of at most ``context`` tokens.
 
     Raises:
         SourceError: the chat template refuses one of them.

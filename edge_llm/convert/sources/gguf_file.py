@@ -1,4 +1,4 @@
-"""A GGUF file as a model source: weights dequantized by `gguf`, tokenizer rebuilt from metadata."""
+"""Reads a GGUF file as a model source: weights dequantized by `gguf`, tokenizer rebuilt from metadata."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -136,7 +136,7 @@ def _tensors(reader: GGUFReader, architecture: Architecture) -> dict[str, Callab
 
 
 def _read(tensor: Any, permuted_heads: int | None) -> NDArray[np.float32]:
-    """Dequantize one tensor; for Llama, undo the row order that llama.cpp's interleaved RoPE wants."""
+    """Dequantize one tensor; for Llama, undo the row order of llama.cpp's interleaved RoPE."""
     value: NDArray[np.float32] = dequantize(tensor.data, tensor.tensor_type)
     if permuted_heads is None:
         return value

@@ -1,6 +1,6 @@
-"""The small files of a directory in Hugging Face's layout: its configuration, and how its model converses.
+"""Reads the small files of a directory in Hugging Face's layout: configuration, tokenizer and chat template.
 
-Knows nothing of weights, nor of which architectures there are.
+Knows nothing of weights and architectures.
 """
 
 import json
@@ -23,12 +23,12 @@ README = "README.md"
 FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, README)
 
 MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
-"""What reading JSON of another shape than expected ends in."""
+"""The errors that JSON of an unexpected shape raises."""
 
 
 @dataclass(frozen=True)
 class ChatFiles:
-    """What a directory's small files say: its configuration, and how its model converses."""
+    """Configuration, license, tokenizer and chat template of a model directory."""
 
     config: dict[str, Any]
     license: str | None
@@ -40,7 +40,7 @@ class ChatFiles:
 
 
 def read_chat_files(path: Path, origin: str) -> ChatFiles:
-    """Read all but the weights, whatever the architecture.
+    """Read everything but the weights, for any architecture.
 
     Raises:
         SourceError: a file is missing or damaged.
@@ -67,7 +67,7 @@ def read_chat_files(path: Path, origin: str) -> ChatFiles:
 
 
 def read_json(path: Path, origin: str) -> dict[str, Any] | None:
-    """The object in a JSON file, or None where there is no such file."""
+    """Read the object in a JSON file; None if there is no such file."""
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -123,7 +123,7 @@ def _token(settings: Mapping[str, Any], role: str) -> str | None:
 
 
 def _license(readme: Path) -> str | None:
-    """``license:`` of the front matter, the YAML between two lines of dashes that begins a model card."""
+    """Read ``license:`` from a model card's front matter: YAML between two lines of dashes at its start."""
     try:
         head = re.match(r"---\n(.*?)\n---", readme.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
     except OSError:

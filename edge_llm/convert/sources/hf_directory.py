@@ -1,6 +1,6 @@
-"""A directory in Hugging Face's layout as a model source: config.json, safetensors, tokenizer.json.
+"""Reads a directory in Hugging Face's layout as a model source: config.json, safetensors, tokenizer.json.
 
-What the fused graph cannot express is refused, never ignored. Pickled weights are never opened.
+Anything that the fused graph cannot express is refused, never ignored. Pickled weights are never opened.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -117,7 +117,7 @@ def _refusal(origin: str, reason: str) -> SourceError:
 
 
 def _unsupported(config: Mapping[str, Any]) -> Iterator[str]:
-    """What ``config`` asks for that the fused graph would get wrong."""
+    """Yield the features in ``config`` that the fused graph does not support."""
     if config.get("model_type") not in FAMILIES:
         yield f"model_type {config.get('model_type')!r} (only {', '.join(FAMILIES)})"
     for key in ("rope_scaling", "rope_parameters"):
@@ -185,7 +185,7 @@ def _weight_files(path: Path, origin: str) -> list[Path]:
 
 @contextmanager
 def _opened(file: Path, origin: str) -> Iterator[Any]:
-    """The opened safetensors file; it is closed after each use, so that read pages are given back."""
+    """Open a safetensors file; closed after each use, so that the memory of read pages is given back."""
     try:
         with safe_open(file, framework="np") as weights:
             yield weights

@@ -1,6 +1,6 @@
-"""A model on the Hugging Face hub as a source: fetched into the hub's own cache, then read as a directory.
+"""Opens a model on the Hugging Face hub: fetches it into the hub's own cache and reads it as a directory.
 
-`huggingface_hub` resumes what was cut and heeds HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE.
+`huggingface_hub` resumes an interrupted download and obeys HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE.
 """
 
 import sys
@@ -39,7 +39,7 @@ def open_hub(spec: str) -> Source:
 
 
 def fetch(spec: str) -> Path:
-    """The directory that holds ``owner/name`` or ``owner/name@revision``, named by its commit.
+    """Fetch ``owner/name`` or ``owner/name@revision``; returns its directory, which is named by the commit.
 
     Raises:
         SourceError: it cannot be fetched, with what to do about it.
@@ -71,7 +71,7 @@ def _download(repository: str, revision: str | None) -> Path:
 
 
 def _explanation(error: Exception, repository: str, revision: str) -> str:
-    """One line: what went wrong, and what to do."""
+    """Explain an error in one line: the cause, and what to do."""
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # why the hub was not asked, or what it said
     page = f"{constants.ENDPOINT}/{repository}"

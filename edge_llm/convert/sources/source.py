@@ -1,4 +1,4 @@
-"""A model source: where weights, tokenizer and template come from, whatever its file format.
+"""A model source: weights, tokenizer and chat template, independent of the file format.
 
 Knows nothing of graphs or quantization. Weights carry the names that Hugging Face's `transformers`
 gives them, in its layout ``[out_features, in_features]``, and are read one at a time.
@@ -50,7 +50,7 @@ class Source:
     eos_token: str | None
 
     def tensor(self, name: str, *shape: int) -> NDArray[np.float32]:
-        """Read one weight, C-contiguous float32 of just that ``shape``.
+        """Read one weight, C-contiguous float32 of exactly that ``shape``.
 
         Raises:
             SourceError: there is no such weight, it has another shape, or it cannot be read.
