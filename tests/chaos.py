@@ -28,7 +28,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge_llm.bundle import Bundle, open_bundle
-from edge_llm.cli.prepare import cached_bundle
+from edge_llm.cli.bundles import cached_bundle
 from edge_llm.demo import broker_command, free_port
 from tests.conftest import TOPICS, Service
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from edge_llm.cli.prepare import cached_bundle
+from edge_llm.cli.bundles import cached_bundle
 from edge_llm.demo import NODE, free_port, process, running_demo
 
 FLOW = Path(__file__).parents[1] / "config/node-red/flow.json"

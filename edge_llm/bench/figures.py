@@ -1,4 +1,4 @@
-"""What was measured: a figure is its value in every round, never one lucky number."""
+"""Figures: a figure holds one value per round, never a single lucky number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """Values of one measure, one a round; ``at`` is a place on its axis (prompt tokens, streams), if any."""
+    """Values of one measure, one per round; ``at`` is its place on an axis (prompt tokens, streams)."""
 
     name: str
     unit: str
@@ -18,16 +18,16 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle of all rounds."""
+        """Median of all rounds."""
         return median(self.values)
 
     def to_json(self) -> dict[str, Any]:
-        """Median and spread, and every value behind them."""
+        """Return median, spread and all values."""
         own = {"name": self.name, "unit": self.unit, "at": self.at, "note": self.note}
         return own | spread(self.values)
 
     def line(self) -> str:
-        """One row of a table."""
+        """Format one row of a table."""
         label = self.name if self.at is None else f"{self.name} {self.at}"
         low, high = min(self.values), max(self.values)
         note = f"  {self.note}" if self.note else ""
@@ -38,17 +38,17 @@ class Rounds:
     """Collects values of many measures over the rounds, in the order in which measures first appear."""
 
     def __init__(self) -> None:
-        """Nothing is measured yet."""
+        """Start without values."""
         self._values: dict[tuple[str, str, int | None], list[float]] = {}
         self._notes: dict[tuple[str, str, int | None], str] = {}
 
     def add(self, name: str, unit: str, value: float, at: int | None = None, note: str = "") -> None:
-        """One value more; the note of the last round counts."""
+        """Add one value; the note of the last round replaces earlier ones."""
         self._values.setdefault((name, unit, at), []).append(value)
         self._notes[name, unit, at] = note
 
     def figures(self) -> list[Figure]:
-        """Everything so far, each measure's points side by side."""
+        """Return all figures so far; the points of each measure are adjacent."""
         names = list(dict.fromkeys(name for name, _, _ in self._values))
         keys = sorted(self._values, key=lambda key: (names.index(key[0]), key[2] or 0))
         return [
@@ -58,7 +58,7 @@ class Rounds:
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Median, least and greatest of ``values``, and these."""
+    """Return median, minimum and maximum of ``values``, and the values."""
     return {
         "median": round(median(values), 3),
         "min": round(min(values), 3),

@@ -20,15 +20,15 @@ from edge_llm.engine.types import Completion, Event, Failure, GenerationRequest,
 from edge_llm.errors import EdgeLlmError
 
 GREEDY = SamplingParams(temperature=1.0, top_k=1, top_p=1.0, seed=0)
-"""By top-k and not by temperature 0, which drafts: made-up prompts lead to replies in circles, which drafts
-always get right, and the figures would be about that."""
+"""Greedy by top-k. Temperature 0 would use drafts: replies to made-up prompts repeat themselves, drafts of
+that are always right, and the figures would show just this."""
 DRAFTING = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
-"""As the service decodes greedily: the same tokens, with drafts."""
+"""Greedy as in the service: the same tokens, with drafts."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A completion, and the time.monotonic() instant at which it was submitted and ended."""
+    """A completion, and the instants (time.monotonic) at which it was submitted and ended."""
 
     completion: Completion
     submitted: float
@@ -36,7 +36,7 @@ class Reply:
 
     @property
     def first_token(self) -> float:
-        """The time.monotonic() instant of its first token."""
+        """Instant (time.monotonic) of its first token."""
         return self.submitted + self.completion.stats.ttft_ms / 1000
 
 
@@ -76,7 +76,7 @@ class LocalEngine:
     def run(
         self, prompt: Prompt | Sequence[Message], max_tokens: int, sampling: SamplingParams = GREEDY
     ) -> Reply:
-        """One reply of ``max_tokens`` tokens.
+        """Generate one reply of ``max_tokens`` tokens.
 
         Raises:
             EdgeLlmError: the engine failed.
@@ -86,7 +86,7 @@ class LocalEngine:
     def submit(
         self, prompt: Prompt | Sequence[Message], max_tokens: int, sampling: SamplingParams = GREEDY
     ) -> Future[Reply]:
-        """Queue a request; its reply is the future's result."""
+        """Queue a request; the result of the future is its reply."""
         messages = prompt.messages if isinstance(prompt, Prompt) else tuple(prompt)
         future: Future[Reply] = Future()
         submitted = monotonic()

@@ -11,12 +11,12 @@ from edge_llm.convert.quality import Conversation, conversations, fitting
 from edge_llm.engine.types import SamplingParams
 
 OWN_TOKENS = 20
-"""New tokens behind a prefix that is known."""
+"""New tokens behind a cached prefix."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured; ``quick`` only shows that it works."""
+    """Sizes of a measurement; ``quick`` only shows that it works."""
 
     rounds: int = 5
     prompt_tokens: tuple[int, ...] = (32, 128, 512, 1024, 2048)
@@ -24,11 +24,10 @@ class Plan:
     decode_tokens: int = 48
     streams: tuple[int, ...] = (1, 2, 3, 4)
     idle_s: float = 10.0
-    peer_decode_tokens: int = 64
 
     @classmethod
     def quick(cls) -> "Plan":
-        """Seconds instead of minutes."""
+        """Return a plan that takes seconds instead of minutes."""
         return cls(
             rounds=1,
             prompt_tokens=(32, 128),
@@ -36,21 +35,20 @@ class Plan:
             decode_tokens=8,
             streams=(1, 2),
             idle_s=0.5,
-            peer_decode_tokens=8,
         )
 
     def context_tokens(self, limit: int) -> int:
-        """The context that the longest prompt needs, as far as the model's ``limit`` goes."""
+        """Return the context that the longest prompt needs, at most the model's ``limit``."""
         return min(limit, max(*self.prompt_tokens, self.prefix_tokens + 100) + self.decode_tokens + 1)
 
 
 def steps(plan: Plan, engine: LocalEngine) -> int:
-    """How often ``measure_replies`` advances."""
+    """Count the steps that ``measure_replies`` reports."""
     return plan.rounds * (len(_lengths(plan, engine)) + 1)
 
 
 def measure_replies(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
-    """Cold and warm TTFT, and decoding behind contexts of several lengths, which alternate in each round."""
+    """Measure cold and warm TTFT, and decoding at several context lengths, alternating in each round."""
     prompts = Prompts(engine.tokenizer)
     engine.run(
         prompts.of(min(plan.prompt_tokens)), plan.decode_tokens
@@ -72,7 +70,7 @@ def _lengths(plan: Plan, engine: LocalEngine) -> list[int]:
 
 
 def _measure_prefix(engine: LocalEngine, plan: Plan, prompts: Prompts, rounds: Rounds) -> None:
-    """TTFT behind a long prefix: new, and again with other tokens behind it."""
+    """Measure TTFT with a long prefix: a new one, and the same with other tokens behind it."""
     first, again = prompts.with_prefix(plan.prefix_tokens, OWN_TOKENS)
     if len(first.ids) >= engine.context_tokens:
         return
@@ -84,11 +82,11 @@ def _measure_prefix(engine: LocalEngine, plan: Plan, prompts: Prompts, rounds: R
 
 
 def measure_drafts(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
-    """Decoding with drafts against decoding without, on questions that people ask; a value a question."""
+    """Compare decoding with and without drafts, on questions that people ask; one value per question."""
     drafted = accepted = 0
     for conversation in questions(plan, engine):
         question, reply = conversation.messages[:-1], conversation.messages[-1]
-        # No longer than a reply is: what comes after its end goes in circles, which drafts always get right.
+        # No longer than a real reply: text after its end repeats itself, and drafts of that are always right.
         tokens = min(plan.decode_tokens, len(engine.tokenizer.encode_text(reply.content)))
         rates: dict[SamplingParams, list[float]] = {}
         for sampling in (GREEDY, DRAFTING, DRAFTING, GREEDY):
@@ -101,13 +99,13 @@ def measure_drafts(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Adv
 
 
 def questions(plan: Plan, engine: LocalEngine) -> list[Conversation]:
-    """Shipped conversations to draft in, those that the context holds; the more rounds, the more of them."""
+    """Choose shipped conversations that fit the context; more rounds choose more of them."""
     found = fitting(conversations("calibration"), engine.tokenizer, engine.context_tokens)
     return found[:: max(1, len(found) // (5 * plan.rounds))]
 
 
 def measure_streams(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
-    """Tokens per second of all streams together, from the first request to the last reply's end."""
+    """Measure tokens per second of all streams together, from the first request to the last reply's end."""
     prompts = Prompts(engine.tokenizer, seed=1)
     for _ in range(plan.rounds):
         for streams in plan.streams:

@@ -1,4 +1,4 @@
-"""What a decode step costs outside ONNX Runtime. Timers are put around the product's calls, not into them."""
+"""Measures the cost of a decode step outside ONNX Runtime, by timers around the product's calls."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ _Calls = dict[str, list[tuple[float, float]]]
 
 @dataclass(frozen=True)
 class Profile:
-    """What of the decode phase is not spent in ``session.run``, one value a round.
+    """Part of the decode phase that is not spent in ``session.run``, one value per round.
 
-    ``items`` are the disjoint parts of a token's ms; they and ``token_ms`` are medians of the rounds.
+    ``items`` are the disjoint parts of a token's time in ms; they and ``token_ms`` are medians of the rounds.
     """
 
     outside_percent: tuple[float, ...]
@@ -38,7 +38,7 @@ class Profile:
 
 
 def profile(engine: LocalEngine, rounds: int, decode_tokens: int) -> Profile:
-    """Decode ``decode_tokens`` in each of ``rounds`` with every part timed."""
+    """Decode ``decode_tokens`` in each of ``rounds`` and time every part."""
     prompts = Prompts(engine.tokenizer, seed=2)
     outside: list[float] = []
     token_ms: list[float] = []
@@ -61,7 +61,7 @@ def profile(engine: LocalEngine, rounds: int, decode_tokens: int) -> Profile:
 
 
 def _after(reply: Reply, spans: list[tuple[float, float]]) -> float:
-    """Seconds in ``spans`` that began after the first token."""
+    """Sum the seconds of ``spans`` that began after the first token."""
     return sum(end - start for start, end in spans if start >= reply.first_token)
 
 
@@ -79,9 +79,9 @@ def _timed() -> Iterator[_Calls]:
             stack.enter_context(patch.object(ort.InferenceSession, name, timed))
         push = _timer(Detokenizer.push, calls["detokenizer"])
         stack.enter_context(patch.object(Detokenizer, "push", push))
-        for flavour in (FusedDecoder, ConcatDecoder):
-            forward = _timer(flavour.forward, calls["decoder"])
-            stack.enter_context(patch.object(flavour, "forward", forward))
+        for decoder in (FusedDecoder, ConcatDecoder):
+            forward = _timer(decoder.forward, calls["decoder"])
+            stack.enter_context(patch.object(decoder, "forward", forward))
         stack.enter_context(patch("edge_llm.engine.sequence.make_sampler", sampler))
         yield calls
 

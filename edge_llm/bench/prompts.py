@@ -1,4 +1,4 @@
-"""Prompts of exactly so many tokens, each unlike every other from its first words on."""
+"""Makes prompts of an exact number of tokens; each differs from all others from its first words on."""
 
 import random
 from dataclasses import dataclass
@@ -42,12 +42,12 @@ _WORDS = (  # plain ones, of one token each in most vocabularies
     "home",
 )
 _SYSTEM_WORDS = 3
-"""A system prompt, for some templates put in a long one where there is none; new each time."""
+"""Length of the system prompt. It is always given, since some templates add a long one otherwise."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A conversation, and the ids that the tokenizer makes of it."""
+    """A conversation and its token ids."""
 
     messages: tuple[Message, ...]
     ids: tuple[int, ...]
@@ -57,19 +57,19 @@ class Prompts:
     """Makes prompts for one tokenizer; the same seed gives the same prompts."""
 
     def __init__(self, tokenizer: ChatTokenizer, seed: int = 0) -> None:
-        """Words that are one token each are the filling."""
+        """Choose filling words that are one token each."""
         self._tokenizer = tokenizer
         self._random = random.Random(seed)  # noqa: S311 - filling, no secret
         self._count = cache(self._count_tokens)
         self._words = [word for word in _WORDS if self._count(f"Say {word}") == self._count("Say") + 1]
 
     def of(self, tokens: int) -> Prompt:
-        """A new prompt of ``tokens`` tokens; of as few as the chat template allows where that is more."""
+        """Make a new prompt of ``tokens`` tokens, or of the chat template's minimum if that is more."""
         words = self._random.sample(self._words, _SYSTEM_WORDS)
         return self._build(Message("system", " ".join(words)), tokens)
 
     def with_prefix(self, prefix_tokens: int, tokens: int) -> tuple[Prompt, Prompt]:
-        """Two prompts that share a new system prompt of about ``prefix_tokens``; ``tokens`` are their own."""
+        """Make two prompts with one new system prompt (``prefix_tokens``) and ``tokens`` of their own."""
         # Words of one token each, so the size of the system prompt is known without the template.
         system = Message("system", " ".join(self._random.choices(self._words, k=prefix_tokens)))
         bare = len(self._tokenizer.encode_chat((system, Message("user", ""))))

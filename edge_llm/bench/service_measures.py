@@ -1,4 +1,4 @@
-"""Measures of the service as a process, behind a broker: starts, memory, idling, and what MQTT costs."""
+"""Measures of the service as a process behind a broker: start, memory, idle load, and the cost of MQTT."""
 
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -24,13 +24,13 @@ from edge_llm.mqtt.message import Message as Arrived
 
 RESTARTS = 2
 PROMPT = "Tell me a long story about a lighthouse keeper and his cat."
-"""Its reply should not end before the tokens that are asked here."""
+"""A prompt whose reply is longer than the tokens that are asked for here."""
 _SETTLE_S = 1.0
 _PAUSE_S = 3.0
 
 
 def steps(plan: Plan) -> int:
-    """How often ``measure_service`` advances."""
+    """Count the steps that ``measure_service`` reports."""
     return _starts(plan) + 2 * plan.rounds + 2
 
 
@@ -39,7 +39,7 @@ def _starts(plan: Plan) -> int:
 
 
 def measure_service(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
-    """Start the service on the engine's bundle several times, then measure the last one at work and idle."""
+    """Start the service several times with the engine's bundle; measure the last one busy and idle."""
     prompts = Prompts(engine.tokenizer, seed=3)
     known, again = prompts.with_prefix(plan.prefix_tokens, OWN_TOKENS)
     with ExitStack() as last, TemporaryDirectory(prefix="edge_llm-bench-") as store:
@@ -64,7 +64,7 @@ def measure_service(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Ad
 
 
 def _measure_restart(client: Client, fresh: Prompt, known: Prompt, at: int, rounds: Rounds) -> None:
-    """TTFT behind a prefix that an earlier process of the service had prepared, and behind a new one."""
+    """Measure TTFT with a prefix that an earlier process stored on disk, and with a new one."""
     done = _first_token(client, known)
     cold = _ttft_ms(client, fresh)
     cached = f"{done.usage.cached_tokens} of {done.usage.prompt_tokens} tokens from disk"
@@ -73,7 +73,7 @@ def _measure_restart(client: Client, fresh: Prompt, known: Prompt, at: int, roun
 
 
 def _measure_after_pause(client: Client, plan: Plan, rounds: Rounds, advance: Advance) -> None:
-    """What a pause adds to the first token, which comes from threads that slept and caches that cooled."""
+    """Measure the time that a pause adds to the first token: threads have slept, caches are cold."""
     prompt = Prompt((Message("user", PROMPT),), ())
     for _ in range(plan.rounds):
         at_once = _ttft_ms(client, prompt)
@@ -111,7 +111,7 @@ def _wait_online(mqtt: MqttSettings) -> None:
 def _measure_overhead(
     engine: LocalEngine, client: Client, plan: Plan, rounds: Rounds, advance: Advance
 ) -> None:
-    """The same reply through the broker and from the engine alone, by turns."""
+    """Measure the same reply through the broker and from the engine alone, alternating."""
     tokens, _ = _ask(client, plan.decode_tokens)  # greedy: the same again in every round
     for number in range(plan.rounds):
         if number % 2:  # each goes first as often as the other
@@ -131,10 +131,9 @@ def _alone(engine: LocalEngine, tokens: int) -> float:
 
 
 def _ask(client: Client, tokens: int) -> tuple[int, float]:
-    """Tokens of the reply, and tokens per second with all that the way there and back costs.
+    """Ask once; returns the reply's tokens, and tokens per second including the cost of MQTT.
 
-    From the request to the terminal frame, less what the node says it took to the first token: what is
-    left is decoding and MQTT.
+    The time runs from the request to the terminal frame, less the node's own TTFT: decoding and MQTT remain.
     """
     started = monotonic()
     for frame in client.stream(text=PROMPT, max_tokens=tokens, temperature=0):

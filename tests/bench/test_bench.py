@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -11,13 +10,9 @@ from typing import Any
 
 import pytest
 
-from edge_llm.bench.peer_models import write_directory
-from edge_llm.bench.peers import Result
 from edge_llm.bench.prompts import Prompts
 from edge_llm.bundle import Bundle
-from edge_llm.convert.sources.hf_directory import open_directory
 from edge_llm.engine.tokenizer import ChatTokenizer
-from tests.tiny_model import write_model
 
 BUNDLE = Callable[[str], Bundle]
 COMMAND = [sys.executable, "-m", "edge_llm.cli", "bench", "--quick"]
@@ -76,32 +71,6 @@ def test_a_profile_accounts_for_the_whole_of_a_token(bundle: BUNDLE) -> None:
     assert sum(items.values()) == pytest.approx(profile["token_ms"], rel=0.01)
 
 
-def test_peers_that_are_not_installed_are_named_as_missing(bundle: BUNDLE, tmp_path: Path) -> None:
-    """An interpreter without any of them: ours runs, and the table says what is missing and why."""
-    venv.create(tmp_path / "bare", with_pip=False)
-    python = tmp_path / "bare" / "bin" / "python"
-    ours, *others = run("--bundle", bundle("int8").path, "--peers", "--peer-python", python)["peers"]
-    assert ours["name"] == "edge_llm"
-    assert ours["peak_rss_mb"] > 0
-    for its in ours["measures"].values():
-        assert its["median"] > 0
-        assert its["ours_to_this"]["values"] == [1.0]
-    assert {"llama.cpp Q8_0", "llama.cpp Q4_0", "Optimum INT8 (seed)", "PyTorch FP32 (seed)"} <= {
-        other["name"] for other in others
-    }
-    assert all(other["missing"] for other in others)
-
-
-def test_peers_of_another_source_than_the_bundles_are_refused(bundle: BUNDLE, tmp_path: Path) -> None:
-    """Weights that differ would make every ratio a lie."""
-    other = write_model(tmp_path / "other")
-    command = [*COMMAND, "--bundle", str(bundle("int8").path), "--peers", "--source", str(other)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 1
-    assert "--source" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_prompts_have_the_tokens_that_were_asked_for_and_begin_differently(bundle: BUNDLE) -> None:
     """Else a prefix cache would answer what is to be measured cold."""
     tokenizer = ChatTokenizer(bundle("int8"))
@@ -113,24 +82,3 @@ def test_prompts_have_the_tokens_that_were_asked_for_and_begin_differently(bundl
     first, again = prompts.with_prefix(100, 20)
     common = next(i for i, (one, other) in enumerate(zip(first.ids, again.ids, strict=True)) if one != other)
     assert 100 <= common < len(first.ids) - 20
-
-
-def test_ratios_are_taken_round_by_round() -> None:
-    """A machine that is slow for one round is slow for both."""
-    ours = Result("ours", values={"decode": (10.0, 40.0)})
-    theirs = Result("theirs", values={"decode": (5.0, 20.0)})
-    assert theirs.to_json(ours)["measures"]["decode"]["ours_to_this"]["values"] == [2.0, 2.0]
-
-
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
-def test_peers_get_the_weights_of_the_source(family: str, tmp_path: Path) -> None:
-    """What transformers is to read is the same model, tensor for tensor."""
-    source = open_directory(write_model(tmp_path / "source", family), origin="tiny")
-    write_directory(source, tmp_path / "written")
-    written = open_directory(tmp_path / "written", origin="tiny")
-    assert written.architecture == source.architecture
-    assert written.eos_token_ids == source.eos_token_ids
-    assert written.chat_template == source.chat_template
-    assert set(written.tensors) == set(source.tensors)
-    for name, read in source.tensors.items():
-        assert (written.tensors[name]() == read()).all()

@@ -1,6 +1,7 @@
 """The import rule: a folder imports from the floors below it alone, and no files import in a circle."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -67,6 +68,13 @@ def test_no_files_import_each_other_in_a_circle() -> None:
         TopologicalSorter({name: imports(path) - {name} for name, path in MODULES.items()}).prepare()
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+def test_the_package_imports_nothing_of_the_benchmarks() -> None:
+    """They are not in the wheel."""
+    line = re.compile(r"^\s*(from|import) benchmarks\b", re.MULTILINE)
+    importers = [name for name, path in MODULES.items() if line.search(path.read_text(encoding="utf-8"))]
+    assert importers == []
 
 
 def test_paho_has_one_importer() -> None:

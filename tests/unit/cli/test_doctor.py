@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_llm.cli.commands.doctor import report_sensors, sensor_lines
 from edge_llm.cli.main import main
-from edge_llm.cli.sensors import report_sensors, sensor_lines
 from edge_llm.config import TelemetrySettings
 from tests.unit.host import machines
 from tests.unit.host.fake_host import FakeHost, unprivileged

@@ -1,4 +1,4 @@
-"""Paired runs against other engines: same weights, threads and prompt ids, by turns in every round."""
+"""Paired runs of several engines: same weights, threads and prompt ids, alternating in every round."""
 
 import json
 import subprocess
@@ -10,10 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from edge_llm.bench import contender
+from benchmarks import contender
+from benchmarks.peer_models import PeerModels
 from edge_llm.bench.figures import spread
-from edge_llm.bench.measures import Plan
-from edge_llm.bench.peer_models import PeerModels
 from edge_llm.bench.prompts import Prompt, Prompts
 from edge_llm.convert.progress import Advance, Progress
 from edge_llm.demo import peak_rss_mb
@@ -61,8 +60,16 @@ PEERS = (
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Rounds that are counted, and the tokens that each contender decodes in each of them."""
+
+    rounds: int
+    decode_tokens: int
+
+
+@dataclass(frozen=True)
 class Result:
-    """One contender's values a measure, one a round; of a missing one only the reason."""
+    """One contender's values per measure, one per round; for a missing contender only the reason."""
 
     name: str
     version: str = ""
@@ -71,7 +78,7 @@ class Result:
     missing: str = ""
 
     def to_json(self, ours: "Result") -> dict[str, Any]:
-        """Medians, spreads, and the ratio of ours to this one, round by round."""
+        """Medians, spreads, and the ratio of ours to this one in each round."""
         if self.values is None or ours.values is None:
             return {"name": self.name, "missing": self.missing}
         measures = {}
@@ -85,7 +92,7 @@ class Result:
 def run_peers(
     bundle: Path, models: PeerModels, pythons: Sequence[str], prompts: Prompts, threads: int, plan: Plan
 ) -> list[Result]:
-    """Ours first, then every peer, the missing ones too. The order within a round turns by one each round."""
+    """Run ours and every peer; returns ours first, missing peers last. Each round starts with another."""
     missing: dict[str, str] = {}
     with ExitStack() as stack, Progress() as progress:
         ours = _Process(OURS, sys.executable, OURS, bundle, threads)
@@ -99,21 +106,19 @@ def run_peers(
             except SourceError as error:
                 missing[peer.name] = str(error)
             advance(peer.name)
-        advance = progress.stage("peers", (plan.rounds + 1) * len(running), "turns")
-        _play(running, prompts, plan.rounds, plan.peer_decode_tokens, advance)
+        advance = progress.stage("peers", (plan.rounds + 1) * len(running), "steps")
+        _play(running, prompts, plan, advance)
         results = [process.result() for process in running]
     return results + [Result(name, missing=reason) for name, reason in missing.items()]
 
 
-def _play(
-    running: list["_Process"], prompts: Prompts, rounds: int, decode_tokens: int, advance: Advance
-) -> None:
-    """All rounds, and one before them that is not counted: it warms every contender up."""
-    for number in range(rounds + 1):
+def _play(running: list["_Process"], prompts: Prompts, plan: Plan, advance: Advance) -> None:
+    """Run all rounds, after one that is not counted and warms every contender up."""
+    for number in range(plan.rounds + 1):
         short, long = prompts.of(PROMPT_TOKENS), prompts.of(LONG_PROMPT_TOKENS)
         turn = number % len(running)
         for process in (*running[turn:], *running[:turn]):
-            ttft_ms, rate = process.ask(short, decode_tokens)
+            ttft_ms, rate = process.ask(short, plan.decode_tokens)
             long_ttft_ms, _ = process.ask(long, 1)
             if number:
                 process.rounds.append((rate, ttft_ms, long_ttft_ms))
@@ -121,12 +126,12 @@ def _play(
 
 
 class _Process:
-    """A contender's process."""
+    """The process of one contender."""
 
     def __init__(self, name: str, python: str, kind: str, model: Path, threads: int) -> None:
         self.name = name
         self.rounds: list[tuple[float, ...]] = []
-        # By its path, and with -P: the interpreter need not have this package, and must not see its files.
+        # By its path, as the interpreter may lack these packages; with -P, to import no file beside it.
         self._command = [python, "-P", contender.__file__, kind, str(model), str(threads)]
         self._version = ""
 
@@ -154,17 +159,17 @@ class _Process:
                 self._process.kill()
 
     def ask(self, prompt: Prompt, max_tokens: int) -> tuple[float, float]:
-        """TTFT in ms and tokens per second of one reply."""
+        """Ask for one reply; returns its TTFT in ms and its tokens per second."""
         messages = [(turn.role, turn.content) for turn in prompt.messages]
         request = {"messages": messages, "ids": prompt.ids, "max_tokens": max_tokens}
         assert self._process.stdin
-        with suppress(BrokenPipeError):  # then it has ended, and what it said last is the error
+        with suppress(BrokenPipeError):  # it has ended: _read raises its last words
             print(json.dumps(request), file=self._process.stdin, flush=True)
         answer = self._read()
         return answer["ttft_ms"], answer["tokens_per_second"]
 
     def result(self) -> Result:
-        """What it did in all rounds."""
+        """Return its values of all rounds."""
         values = dict(zip(MEASURES, zip(*self.rounds, strict=True), strict=True))
         return Result(self.name, self._version, values, peak_rss_mb(self._process.pid))
 
@@ -180,7 +185,7 @@ class _Process:
 
 
 def _python_with(module: str, pythons: Sequence[str]) -> str:
-    """The first interpreter that finds ``module``.
+    """Return the first interpreter that finds ``module``.
 
     Raises:
         SourceError: none does.

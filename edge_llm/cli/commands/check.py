@@ -1,4 +1,4 @@
-"""`edge-llm check`: whether `serve` would find what it needs, and whether strangers are kept out."""
+"""`edge-llm check`: checks configuration, bundle, cores and broker, and warns about access for strangers."""
 
 import argparse
 import json
@@ -31,13 +31,13 @@ class Finding:
     text: str
 
 
-def add_check(parser: argparse.ArgumentParser) -> None:
-    """Arguments of ``check``."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``check``."""
     parser.add_argument("--no-broker", action="store_true", help="do not try to connect")
 
 
-def check(options: argparse.Namespace) -> int:
-    """Check configuration, bundle, cores and broker; exit code 1 where one of them fails."""
+def run(options: argparse.Namespace) -> int:
+    """Check configuration, bundle, cores and broker; exit code 1 if one of them fails."""
     settings = load_settings(options.config)
     path = options.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     findings = [
@@ -92,7 +92,7 @@ def _check_exposure(mqtt: MqttSettings, config: Path | None) -> Iterator[Finding
 
 
 def _check_broker(settings: Settings) -> Iterator[Finding]:
-    """Connect under another client id, so that a service that runs is not pushed out."""
+    """Connect under another client id, so that a running service is not disconnected."""
     mqtt = settings.mqtt
     where = f"{mqtt.host}:{mqtt.port}"
     topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)

@@ -1,7 +1,7 @@
-"""One contender, a process of its own: JSON lines on standard input and output, one answer a request.
+"""One engine as a process of its own: JSON lines on standard input and output, one answer per request.
 
-Run as ``python -m edge_llm.bench.contender KIND MODEL THREADS`` by any interpreter that has the library
-of its kind; none but ``edge_llm`` itself needs this package's requirements.
+Run as ``python -P benchmarks/contender.py KIND MODEL THREADS`` by any interpreter that has the library of
+its kind. This file imports the standard library only, so that none but the kind ``edge_llm`` needs edge_llm.
 
     in   {"messages": [["role", "content"], …], "ids": […], "max_tokens": N}
     out  {"version"} when ready, then {"ttft_ms", "tokens_per_second"} for each request
@@ -18,16 +18,16 @@ from time import monotonic
 from typing import Any
 
 CONTEXT_TOKENS = 1280
-"""What every contender holds: the longest prompt, and the reply to another."""
+"""Context of every contender: the longest prompt (1024) and room for a reply."""
 Generate = Callable[[list[int], int, Callable[[], None]], None]
-"""Greedy decoding of so many tokens behind a prompt's ids; calls back at each token."""
+"""Decodes greedily: gets the prompt's ids, the number of tokens, and a function to call at each token."""
 Answer = Callable[[dict[str, Any]], tuple[float, float]]
-"""From a request to its TTFT in ms and its tokens per second after that."""
+"""Answers a request; returns its TTFT in ms and the tokens per second after the first token."""
 
 
 def edge_llm(model: Path, threads: int) -> Answer:
-    """A bundle, through the scheduler."""
-    # Here, for the other contenders' interpreters have none of it.
+    """Run a bundle with edge_llm's engine."""
+    # Imported here: the interpreters of the other contenders lack edge_llm.
     from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415
     from edge_llm.bundle import open_bundle  # noqa: PLC0415
     from edge_llm.engine.types import Message  # noqa: PLC0415
@@ -44,14 +44,14 @@ def edge_llm(model: Path, threads: int) -> Answer:
 
 
 def llama_cpp(model: Path, threads: int) -> Answer:
-    """A GGUF file through llama-cpp-python."""
+    """Run a GGUF file with llama-cpp-python."""
     llama = import_module("llama_cpp").Llama(
         str(model), n_ctx=CONTEXT_TOKENS, n_threads=threads, n_threads_batch=threads, verbose=False
     )
 
     def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
         tokens = llama.generate(ids, temp=0.0, repeat_penalty=1.0, reset=False)
-        llama.reset()  # nothing is left of another prompt
+        llama.reset()  # forget the previous prompt
         for _ in zip(range(count), tokens, strict=False):
             on_token()
 
@@ -59,12 +59,12 @@ def llama_cpp(model: Path, threads: int) -> Answer:
 
 
 def optimum(model: Path, threads: int) -> Answer:
-    """A graph that Optimum exported, in ONNX Runtime: past in, present out."""
+    """Run a graph that Optimum exported in ONNX Runtime: past in, present out."""
     np, ort = import_module("numpy"), import_module("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # not while others have their turn
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # do not spin while others run
     session = ort.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
     inputs = {entry.name: entry.shape for entry in session.get_inputs()}
     pasts = [name for name in inputs if name.startswith("past_key_values.")]
@@ -90,13 +90,13 @@ def optimum(model: Path, threads: int) -> Answer:
 
 
 def pytorch(model: Path, threads: int) -> Answer:
-    """A Hugging Face directory through transformers' own ``generate``, in float32."""
+    """Run a Hugging Face directory with ``generate`` of transformers, in float32."""
     torch, transformers = import_module("torch"), import_module("transformers")
     torch.set_num_threads(threads)
     network = transformers.AutoModelForCausalLM.from_pretrained(str(model), dtype=torch.float32).eval()
 
     class Streamer:
-        """Is handed the prompt's ids first, then each token."""
+        """Reports each token; the first call hands over the prompt's ids and is ignored."""
 
         def __init__(self, on_token: Callable[[], None]) -> None:
             self._next: Callable[[], None] = lambda: setattr(self, "_next", on_token)
@@ -124,7 +124,7 @@ def pytorch(model: Path, threads: int) -> Answer:
 
 
 def onnxruntime_genai(model: Path, threads: int) -> Answer:
-    """A directory that onnxruntime-genai's model builder wrote."""
+    """Run a directory that onnxruntime-genai's model builder wrote."""
     genai = import_module("onnxruntime_genai")
     config = genai.Config(str(model))
     config.overlay(json.dumps({"model": {"decoder": {"session_options": {"intra_op_num_threads": threads}}}}))
@@ -145,7 +145,7 @@ def onnxruntime_genai(model: Path, threads: int) -> Answer:
 
 
 def openvino_genai(model: Path, threads: int) -> Answer:
-    """A GGUF file, which OpenVINO GenAI converts when it reads it."""
+    """Run a GGUF file with OpenVINO GenAI, which converts it while reading."""
     genai, np = import_module("openvino_genai"), import_module("numpy")
     tensor = import_module("openvino").Tensor
     pipeline = genai.LLMPipeline(str(model), "CPU", INFERENCE_NUM_THREADS=threads)
@@ -194,14 +194,14 @@ def main() -> None:
     """Answer requests until standard input ends."""
     kind, model, threads = sys.argv[1:]
     with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)  # what a library prints is no answer
+        os.dup2(2, 1)  # what a library prints must not be read as an answer
         start, package = KINDS[kind]
         answer = start(Path(model), int(threads))
         print(json.dumps({"version": f"{package} {version(package)}"}), file=answers, flush=True)
         for line in sys.stdin:
             ttft_ms, rate = answer(json.loads(line))
             print(json.dumps({"ttft_ms": ttft_ms, "tokens_per_second": rate}), file=answers, flush=True)
-    os._exit(0)  # the engine's thread waits for requests that will not come
+    os._exit(0)  # the engine's thread still waits for requests
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The peers' models, made from the source that the bundle was made from, and kept in the cache."""
+"""Makes the models of the other engines from the source of the bundle, and keeps them in the cache."""
 
 import json
 import shutil
@@ -25,10 +25,10 @@ sys.exit(llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes
 
 
 class PeerModels:
-    """Makes each peer's model when it is first asked for."""
+    """Makes the model of each peer when it is first asked for."""
 
     def __init__(self, spec: str, cache: Path, threads: int) -> None:
-        """Models of the source ``spec``, in directories of its own under ``cache``."""
+        """Name a directory for models of the source ``spec`` under ``cache``."""
         self._spec = spec
         self._cache = cache
         self._threads = threads
@@ -37,7 +37,7 @@ class PeerModels:
         self._directory = cache / "bench" / (spec.strip("/").replace("/", "--") + stamp)
 
     def gguf(self, python: Python, kind: str) -> Path:
-        """llama.cpp's own quantization ``kind`` (Q8_0, Q4_0) of the source's GGUF file.
+        """Return llama.cpp's own quantization ``kind`` (Q8_0, Q4_0) of the source's GGUF file.
 
         Raises:
             SourceError: the source is no GGUF file, or llama.cpp failed.
@@ -52,7 +52,7 @@ class PeerModels:
         return self._once(f"{kind}.gguf", make)
 
     def directory(self) -> Path:
-        """The source as a directory that transformers reads, in float32 where it is written here.
+        """Return the source as a directory that transformers reads; in float32 if it is written here.
 
         Raises:
             SourceError: it cannot be read.
@@ -68,7 +68,7 @@ class PeerModels:
         )
 
     def optimum(self, python: Python, quantization: str) -> Path:
-        """Optimum's export as `edge-llm prepare --exporter optimum` makes it.
+        """Return Optimum's export as `edge-llm prepare --exporter optimum` makes it.
 
         Raises:
             SourceError: the export failed.
@@ -82,7 +82,7 @@ class PeerModels:
         return self._once(f"optimum-{quantization}", make)
 
     def genai(self, python: Python, precision: str) -> Path:
-        """What the model builder of onnxruntime-genai makes for CPUs.
+        """Return a model that the builder of onnxruntime-genai makes for CPUs.
 
         Raises:
             SourceError: it failed.
@@ -96,7 +96,7 @@ class PeerModels:
         return self._once(f"genai-{precision}", make)
 
     def _once(self, name: str, make: Callable[[Path], None]) -> Path:
-        """Where ``make`` has put what it makes; a half of it is never left there."""
+        """Return the path ``name`` that ``make`` fills, once; an incomplete result is never left there."""
         made, partial = self._directory / name, self._directory / f".{name}.partial"
         if made.exists():
             return made
@@ -147,7 +147,7 @@ def _write_json(path: Path, value: object) -> None:
 
 
 def _run(command: list[str]) -> None:
-    """Run a command that makes a model; its last words are in the error."""
+    """Run a command that makes a model; its last line of output is in the error."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         words = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]

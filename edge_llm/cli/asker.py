@@ -1,0 +1,65 @@
+"""What the commands share that ask a node: options, the client, and printing a reply as it comes."""
+
+import argparse
+import sys
+from typing import Any
+
+from edge_llm.client import Client, Delta, Done
+from edge_llm.config import load_settings
+
+_SAMPLING = ("max_tokens", "temperature", "seed")
+
+
+def add_node_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose the node or pool, and the client id."""
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument("--node", metavar="ID", help="default: node.id of the configuration")
+    whom.add_argument("--pool", metavar="P", help="ask any free node of this pool")
+    parser.add_argument("--as", metavar="NAME", dest="name", help="client id (default: mqtt.username)")
+
+
+def add_request_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose the node, and those of a request."""
+    add_node_options(parser)
+    parser.add_argument("--system", metavar="TEXT", help="system prompt")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="maximum length of the reply in tokens")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 always takes the most likely token")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the sampler")
+
+
+def make_client(options: argparse.Namespace, name: str | None = None) -> Client:
+    """Make the client that the options choose; ``name`` is its id if options and settings have none."""
+    settings = load_settings(options.config)
+    node = None if options.pool else options.node or settings.node.id
+    return Client(settings.mqtt, node, options.name or settings.mqtt.username or name, pool=options.pool)
+
+
+def request_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a request that the options set."""
+    return {"system": options.system, **{name: getattr(options, name) for name in _SAMPLING}}
+
+
+def show(client: Client, prompt: str, *, quiet: bool = False, **fields: Any) -> Done:
+    """Ask, and unless ``quiet`` print the reply as it comes.
+
+    Raises:
+        RequestError: it could not be answered.
+    """
+    said = ""
+    for frame in client.stream(prompt, **fields):
+        if isinstance(frame, Delta) and not quiet:
+            said += frame.text
+            print(frame.text, end="", flush=True)
+        if isinstance(frame, Done):
+            if not quiet:
+                print(end="\n" if said == frame.text else f"\n(made again:)\n{frame.text}\n")
+            return frame
+    raise AssertionError("a stream ends in done, or raises")
+
+
+def read_prompt() -> str:
+    """Read a line of standard input; empty at its end."""
+    try:
+        return input("> " if sys.stdin.isatty() else "").strip()
+    except EOFError:
+        return ""

@@ -1,0 +1,153 @@
+"""`edge-llm doctor`: shows what this host offers for inference and telemetry; changes nothing."""
+
+import argparse
+import json
+import resource
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from edge_llm.config import TelemetrySettings, load_settings
+from edge_llm.host.cgroup import read_limits
+from edge_llm.host.cpu import plan_pinning, read_caches, read_model_name, read_topology
+from edge_llm.host.cpu_list import format_cpu_list
+from edge_llm.host.memory import read_memory
+from edge_llm.host.power.choose import choose_source, survey
+from edge_llm.host.power.rapl import UDEV_RULE
+from edge_llm.host.pressure import read_pressure
+from edge_llm.host.usage import read_temperature, read_throttle_count, throttle_files
+
+_UDEV_FILE = "/etc/udev/rules.d/70-edge-llm-rapl.rules"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show cores, memory, limits, sensors and the pinning plan of the configuration."""
+    settings = load_settings(options.config)
+    report = _report(settings.engine.inference_cores) | report_sensors(settings.telemetry)
+    if options.json:
+        print(json.dumps(report))
+    else:
+        print(*_lines(report), *sensor_lines(report), sep="\n")
+    return 0
+
+
+def _report(inference_cores: str) -> dict[str, Any]:
+    topology, limits = read_topology(), read_limits()
+    locked = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    return {
+        "cpu": {
+            "model": read_model_name(),
+            "logical_cpus": list(topology.cpus),
+            "physical_cores": len(topology.cores),
+            "performance_cores": sum(core[0] in topology.performance for core in topology.cores),
+            "caches_bytes": read_caches(topology.cpus[0]),
+        },
+        "memory": {
+            **read_memory(),
+            "lock_limit_bytes": None if locked == resource.RLIM_INFINITY else locked,
+        },
+        "cgroup": {
+            "cpus": limits.cpus,
+            "cpuset": limits.cpuset and sorted(limits.cpuset),
+            "memory_bytes": limits.memory_bytes,
+        },
+        "pinning_plan": asdict(plan_pinning(inference_cores)),
+    }
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    cpu, memory, cgroup, plan = (report[part] for part in ("cpu", "memory", "cgroup", "pinning_plan"))
+    caches = ", ".join(f"{name} {_size(size)}" for name, size in cpu["caches_bytes"].items())
+    limits = (
+        f"{cgroup['cpus']:g} CPUs" if cgroup["cpus"] else "no limit on CPU time",
+        f"CPUs {format_cpu_list(cgroup['cpuset'])}" if cgroup["cpuset"] else "no cpuset",
+        f"{_size(cgroup['memory_bytes'])} of memory" if cgroup["memory_bytes"] else "no limit on memory",
+    )
+    threads = "one thread each" if plan["mode"] == "pinned" else "as many threads, bound to none"
+    available, total = (_size(memory.get(name)) for name in ("available_bytes", "total_bytes"))
+    lockable = _size(memory["lock_limit_bytes"], "all of it")
+    cores = f"{cpu['physical_cores']} physical, {cpu['performance_cores']} of them for performance"
+    return [
+        f"processor  {cpu['model'] or 'unknown'}",
+        f"cores      {cores}; CPUs {format_cpu_list(cpu['logical_cpus'])}",
+        f"caches     {caches or 'unknown'}",
+        f"memory     {available} available of {total}; engine.mlock may lock {lockable}",
+        f"cgroup     {', '.join(limits)}",
+        f"pinning    {plan['requested']}: CPUs {format_cpu_list(plan['cores'])}, {threads}",
+        *(f"           - {reason}" for reason in plan["reasons"]),
+    ]
+
+
+def _size(size_bytes: int | None, without: str = "unknown") -> str:
+    if size_bytes is None:
+        return without
+    if size_bytes < 1 << 20:
+        return f"{size_bytes >> 10} KiB"
+    return (
+        f"{size_bytes / (1 << 30):.1f} GiB" if size_bytes >= 1 << 30 else f"{size_bytes / (1 << 20):.3g} MiB"
+    )
+
+
+def report_sensors(settings: TelemetrySettings, root: Path = Path("/")) -> dict[str, Any]:
+    """Read temperature, frequency, pressure and power sources, for the report as JSON."""
+    frequencies = [each.current for each in psutil.cpu_freq(percpu=True) or ()]
+    source = choose_source(settings, root)
+    return {
+        "sensors": {
+            "temperature_celsius": read_temperature(),
+            "frequency_mhz": round(max(frequencies)) if frequencies else None,
+            "throttle_count": read_throttle_count(throttle_files(root)),
+        },
+        "pressure": asdict(read_pressure(root)),
+        "power": {
+            "source": source.name,
+            "method": source.method,
+            "quality": source.quality if source.name else "unavailable",
+            "sensors": {
+                name: {
+                    "available": not isinstance(found, str),
+                    "reason": found if isinstance(found, str) else None,
+                }
+                for name, found in survey(root).items()
+            },
+        },
+    }
+
+
+def sensor_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Format the report of the sensors for people, with what to do if one cannot be read."""
+    sensors, pressure, power = report["sensors"], report["pressure"], report["power"]
+    known = (
+        ("temperature", sensors["temperature_celsius"], " °C", "modprobe coretemp (Intel) or k10temp (AMD)"),
+        (
+            "frequency",
+            sensors["frequency_mhz"],
+            " MHz",
+            "the kernel has no cpufreq driver for this processor",
+        ),
+        ("throttling", sensors["throttle_count"], " times", "only Intel's processors count it"),
+    )
+    read = [f"{name} {value:g}{unit}" for name, value, unit, _ in known if value is not None]
+    yield f"sensors    {', '.join(read) or 'none'}"
+    for name, value, _, why in known:
+        if value is None:
+            yield f"           - no {name}: {why}; a virtual machine has none"
+    stalls = ", ".join(
+        f"{name.split('_')[0]} {value:g} %" for name, value in pressure.items() if value is not None
+    )
+    yield f"pressure   {stalls + ' of the last 10 s' if stalls else 'not known: start the kernel with psi=1'}"
+    if power["source"]:
+        yield f"power      {power['source']}, {power['quality']}: {power['method']}"
+    else:
+        yield "power      unavailable; a metering plug (telemetry.meter_topic) would measure it, and"
+        yield "           telemetry.tdp_watts would estimate it"
+    for name, sensor in power["sensors"].items():
+        if not sensor["available"]:
+            yield f"           - no {name}: {sensor['reason']}"
+    if "udev rule" in (power["sensors"]["rapl"]["reason"] or ""):
+        yield f"             write this line to {_UDEV_FILE}:"
+        yield f"             {UDEV_RULE}"
+        yield "             then: udevadm control --reload && udevadm trigger -c add -s powercap"

@@ -1,0 +1,46 @@
+"""`edge-llm verify`: checks a bundle's files, and measures its quality."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from edge_llm.bundle import MANIFEST, Bundle, open_bundle
+from edge_llm.cli.bundles import cache_directory, extra, quality_json, quality_table, summary
+from edge_llm.config import load_settings
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``verify``."""
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, nargs="?", help="default: engine.bundle")
+    parser.add_argument(
+        "--against",
+        metavar="SOURCE",
+        help="also measure the quality, against this model in float32 or against another bundle",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check a bundle's files, and its quality if a reference is named."""
+    bundle = open_bundle(options.bundle or load_settings(options.config).engine.bundle)
+    measured = _verify_against(bundle, options.against) if options.against else {}
+    if options.json:
+        print(json.dumps(summary(bundle) | quality_json(measured)))
+        return 0
+    files = len(bundle.manifest.sha256)
+    print(f"{bundle.path}: {bundle.manifest.name}, {bundle.manifest.quantization}, {files} checksums fit")
+    if measured:
+        print(*quality_table(measured), sep="\n")
+    return 0
+
+
+def _verify_against(bundle: Bundle, against: str) -> dict[str, Any]:
+    with extra():
+        from edge_llm.convert import verify
+        from edge_llm.convert.progress import Progress
+        from edge_llm.convert.sources.open_source import open_source
+    with Progress() as progress:
+        if (Path(against) / MANIFEST).exists():
+            return verify.verify_against_bundle(bundle, open_bundle(Path(against)), progress)
+        source = open_source(against, cache_directory())
+        return verify.verify_against_source(bundle, source, progress)
