@@ -1,4 +1,4 @@
-"""The demo's processes: a broker on loopback and the service, started together and ended together."""
+"""The processes of the demo: a broker on loopback and the service, started and ended together."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ plugins:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
+    """Find a free TCP port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -62,7 +62,7 @@ def process(
 
 
 def broker_command(port: int, directory: Path) -> tuple[list[str], Literal["5", "3.1.1"]]:
-    """A broker and its MQTT version: mosquitto (in /usr/sbin on Debian) where there is one, else amqtt."""
+    """Choose a broker and its MQTT version: mosquitto (in /usr/sbin on Debian) if installed, else amqtt."""
     mosquitto = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     config = directory / "broker.conf"
     config.write_text((_MOSQUITTO if mosquitto else _AMQTT).format(port=port), encoding="utf-8")
@@ -73,12 +73,12 @@ def broker_command(port: int, directory: Path) -> tuple[list[str], Literal["5", 
 
 @contextmanager
 def running_demo(bundle: Path, **engine: object) -> Iterator[tuple[MqttSettings, psutil.Popen]]:
-    """Broker and service on a free port; yields how to reach them, and the service's process.
+    """Run broker and service on a free port; yields the broker's settings and the service's process.
 
     ``engine`` are settings of that section beside ``bundle``.
 
     Raises:
-        EdgeLlmError: one of the two ended at once; its last words are in the text.
+        EdgeLlmError: one of the two ended at once; its last line of output is in the text.
     """
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge_llm-demo-")))
@@ -123,7 +123,7 @@ def _while_alive(name: str, child: psutil.Popen, log: Path, timeout_s: float = 6
 
 
 def peak_rss_mb(pid: int) -> float:
-    """The most memory that a process has held resident, in MB (10^6 bytes), from /proc."""
+    """Read the peak resident memory of a process in MB (10^6 bytes) from /proc."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     peak_kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(peak_kib) * 1024 / 1e6

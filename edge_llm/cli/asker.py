@@ -1,4 +1,4 @@
-"""What the commands share that ask a node: options, the client, and printing a reply as it comes."""
+"""Shared by the commands that ask a node: options, the client, and printing a reply as it comes."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""What a node says of itself, read from the broker; knows nothing of requests."""
+"""Reads a node's state, info and telemetry from the broker; knows nothing of requests."""
 
 import json
 from threading import Condition
@@ -16,7 +16,7 @@ _RETAINED_S = 5.0
 
 
 def node_info(settings: MqttSettings, node: str, telemetry_s: float = 0.0) -> dict[str, Any]:
-    """What ``node`` says of itself: ``state``, ``info`` and, within ``telemetry_s``, its next ``telemetry``.
+    """Read ``state`` and ``info`` of ``node`` and, within ``telemetry_s``, its next ``telemetry``.
 
     Raises:
         RequestError: the broker cannot be reached, or has nothing of that node.

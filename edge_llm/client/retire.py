@@ -1,4 +1,4 @@
-"""`edge-llm serve --retire`: the broker forgets a node that will not come back."""
+"""Removes a node that will not come back from the broker: `edge-llm serve --retire`."""
 
 from edge_llm.config import Settings
 from edge_llm.contract.topics import Topics
@@ -13,7 +13,7 @@ _BROKER_S = 10.0
 
 
 def retire(settings: Settings) -> None:
-    """Clear the node's retained messages, and end its session with the broker and what that has kept.
+    """Clear the node's retained messages, and end its session at the broker with all kept messages.
 
     Raises:
         ConfigError: a file of the settings cannot be used.
@@ -21,7 +21,7 @@ def retire(settings: Settings) -> None:
     """
     mqtt = settings.mqtt
     topics = Topics(mqtt.base_topic, settings.node.id)
-    # Under the node's own client id, and without a durable session: that ends the one that there was.
+    # The node's own client id without a durable session ends the existing session.
     connection = Connection(mqtt, topics.client_id, (topics.state,), lambda _message: None, lambda: None)
     connection.start()
     try:

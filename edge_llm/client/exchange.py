@@ -1,0 +1,176 @@
+"""Sends requests to one node or to a pool, and hands back the frames of each; knows nothing of their text."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from threading import Condition
+from time import monotonic, sleep
+from uuid import uuid4
+
+from edge_llm.config import MqttSettings
+from edge_llm.contract.frames import FRAMES, AnyFrame, Delta, Done, Error, Sessions, Status
+from edge_llm.contract.requests import Prefill, Request, SessionCommand
+from edge_llm.contract.topics import ONLINE, Topics
+from edge_llm.errors import RequestError
+from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.message import Message
+
+CONNECT_S = 10.0
+ONLINE_S = 5.0
+_RETRY_S = 1.0
+"""Seconds before a retryable error is tried again, unless the node names a time."""
+
+
+class _Pending:
+    """A request that waits for its terminal frame; None among its frames means: send it again."""
+
+    def __init__(self) -> None:
+        self.frames: SimpleQueue[AnyFrame | None] = SimpleQueue()
+        self.node: str | None = None
+
+
+class Exchange:
+    """A connection to the broker, and the requests in progress; for any thread.
+
+    A request is sent again under its id when the broker or the node was away, and when it was refused for a
+    reason that may pass.
+    """
+
+    def __init__(self, settings: MqttSettings, topics: Topics, name: str, whom: str) -> None:
+        """Prepare a connection as ``name`` to the node or pool of ``topics``; ``whom`` names it in errors."""
+        self._settings = settings
+        self._name = name
+        self._whom = whom
+        self._pool = topics.pool
+        self._online: set[str] = set()
+        self._pending: dict[str, _Pending] = {}
+        self._changed = Condition()
+        self._connection = Connection(
+            settings,
+            client_id=f"edge_llm-client-{name}-{uuid4().hex[:8]}",
+            subscriptions=(topics.stream(name), topics.state),
+            on_message=self._on_message,
+            on_ready=self._ask_again,
+        )
+
+    def start(self) -> None:
+        """Start to connect."""
+        self._connection.start()
+
+    def stop(self) -> None:
+        """Disconnect."""
+        self._connection.stop()
+
+    def topics_of(self, node: str) -> Topics:
+        """Return the topics of one node."""
+        return Topics(self._settings.base_topic, node)
+
+    def is_online(self, node: str | None) -> bool:
+        """Tell whether a node's state says ``online``."""
+        return node in self._online
+
+    def wait_online(self, timeout_s: float = ONLINE_S) -> None:
+        """Wait until the node's retained state, or that of one of the pool's nodes, says ``online``.
+
+        Raises:
+            RequestError: the broker cannot be reached, or no such state came, each within ``timeout_s``.
+        """
+        where = f"{self._settings.host}:{self._settings.port}"
+        if not self._connection.wait_ready(min(timeout_s, CONNECT_S)):
+            why = self._connection.failure or "no answer"
+            raise RequestError(
+                "unavailable", f"no MQTT broker at {where} ({why}): start one, or set mqtt.host"
+            )
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._online, min(timeout_s, ONLINE_S)):
+                raise RequestError(
+                    "unavailable",
+                    f"{self._whom} is not online at {where}: is `edge-llm serve` running there?",
+                )
+
+    def cancel(self, request_id: str) -> None:
+        """End a request of this client, or with ``*`` all of them."""
+        pending = self._pending.get(request_id)
+        with self._changed:
+            nodes = [pending.node] if pending and pending.node else list(self._online)
+        for node in nodes:
+            self._connection.publish(self.topics_of(node).cancel(self._name), request_id.encode())
+
+    def frames(
+        self, request: Request | Prefill | SessionCommand, topic: Callable[[], str], timeout_s: float
+    ) -> Iterator[Status | Delta | Done | Sessions]:
+        """Send a request, again if that can help, and yield its frames up to the terminal one.
+
+        ``topic`` is asked each time that the request is sent.
+
+        Raises:
+            RequestError: the broker or the node cannot be reached, the request was refused or failed, or
+                ``timeout_s`` have passed.
+        """
+        payload = request.model_dump_json(exclude_none=True).encode()
+
+        def send() -> None:
+            self._connection.publish(topic(), payload)
+
+        deadline = monotonic() + timeout_s
+        self.wait_online(timeout_s)
+        with self._expecting(request.id) as pending:
+            send()
+            while (left_s := deadline - monotonic()) > 0:
+                try:
+                    frame = pending.frames.get(timeout=left_s)
+                except Empty:
+                    break
+                if frame is None:
+                    send()
+                elif isinstance(frame, Error):
+                    wait_s = _RETRY_S if frame.retry_after_ms is None else frame.retry_after_ms / 1000
+                    if not frame.retryable or monotonic() + wait_s >= deadline:
+                        raise RequestError(frame.code, frame.message, retry_after_ms=frame.retry_after_ms)
+                    sleep(wait_s)
+                    send()
+                else:
+                    pending.node = frame.node
+                    yield frame
+                    if isinstance(frame, Done | Sessions):
+                        return
+            self.cancel(request.id)
+            raise RequestError("timeout", f"{self._whom} has not answered within {timeout_s:g} s")
+
+    @contextmanager
+    def _expecting(self, request_id: str) -> Iterator[_Pending]:
+        with self._changed:
+            pending = self._pending[request_id] = _Pending()
+        try:
+            yield pending
+        finally:
+            with self._changed:
+                del self._pending[request_id]
+
+    def _ask_again(self) -> None:
+        """Send every request again: it or its answer may have been lost."""
+        with self._changed:
+            for pending in self._pending.values():
+                pending.frames.put(None)
+
+    def _on_message(self, message: Message) -> None:
+        node = message.topic.split("/")[-2]
+        if message.topic == self.topics_of(node).state:
+            self._on_state(node, online=message.payload == ONLINE)
+            return
+        frame = FRAMES.validate_json(message.payload)
+        with self._changed:
+            pending = self._pending.get(frame.id)
+        if pending:
+            pending.frames.put(frame)
+
+    def _on_state(self, node: str, *, online: bool) -> None:
+        with self._changed:
+            changed = online != (node in self._online)
+            (self._online.add if online else self._online.discard)(node)
+            self._changed.notify_all()
+            for pending in self._pending.values():
+                # A node that is back gets what the broker kept for it; a broker without sessions has lost
+                # that. In a pool, another node can answer at once.
+                if changed and (online if self._pool is None else not online and pending.node == node):
+                    pending.frames.put(None)
