@@ -1,11 +1,11 @@
-"""The machine's memory, and keeping this process's part of it from being paged out."""
+"""Reads the machine's memory, and governs this process's: locked, in huge pages, given back."""
 
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Self
 
 from edge_llm.errors import ConfigError
 from edge_llm.host.files import read_text
@@ -17,7 +17,7 @@ _HUGE_PAGE = 1 << 21
 
 
 def lock_memory() -> None:
-    """Lock what this process holds now, model included, into memory until it ends.
+    """Lock all of this process's present memory, the model included, until the process ends.
 
     Raises:
         ConfigError: the limit on locked memory forbids it.
@@ -42,39 +42,64 @@ def share_heap() -> None:
 
 
 def release_free_memory() -> None:
-    """Give back to the system what the C library holds unused; without effect where that is not glibc."""
+    """Give the C library's unused memory back to the system; without effect where that is not glibc."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
 
 
-@contextmanager
-def huge_pages() -> Iterator[None]:
-    """Put what the block allocates and keeps into pages of 2 MB, in place.
+class HugePages:
+    """Puts the memory that is allocated and kept within ``with`` into pages of 2 MB, in place.
 
     A step of the model reads all of its weights, and looking up 4 KB pages is a noticeable part of that.
     A thread does it afterwards, for it takes up to a second, where the kernel can (MADV_COLLAPSE, Linux 6.1);
     elsewhere the kernel does when it comes by. Without effect where it does not want to
-    (/sys/kernel/mm/transparent_hugepage/enabled is ``never``).
+    (/sys/kernel/mm/transparent_hugepage/enabled is ``never``). ``stop`` ends the thread.
     """
-    before = _anonymous_memory()
-    yield
-    new = list(_without(_anonymous_memory(), before))
-    _advise(new, _MADV_HUGEPAGE)
-    Thread(target=_advise, args=(new, _MADV_COLLAPSE), name="huge-pages", daemon=True).start()
+
+    def __init__(self) -> None:
+        """For one ``with``."""
+        self._before: list[tuple[int, int]] = []
+        self._stopping = False
+        self._thread: Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Note the memory that there is already."""
+        self._before = _anonymous_memory()
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        """Advise the kernel on what is new, and start the thread; after an exception do neither."""
+        if failed:
+            return
+        new = list(_without(_anonymous_memory(), self._before))
+        for start, end in new:
+            _advise(start, end, _MADV_HUGEPAGE)
+        self._thread = Thread(target=self._collapse, args=(new,), name="huge-pages")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the stretch of memory that it is at."""
+        self._stopping = True
+        if self._thread:
+            self._thread.join()
+
+    def _collapse(self, stretches: list[tuple[int, int]]) -> None:
+        for start, end in stretches:
+            if self._stopping:
+                return
+            _advise(start, end, _MADV_COLLAPSE)
 
 
-def _advise(stretches: list[tuple[int, int]], advice: int) -> None:
-    """madvise(2) on the whole huge pages in each stretch; one that is unmapped by now is left alone."""
-    madvise = ctypes.CDLL(None).madvise
-    for start, end in stretches:
-        first, last = -(-start // _HUGE_PAGE) * _HUGE_PAGE, end // _HUGE_PAGE * _HUGE_PAGE
-        if first < last:
-            madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), advice)
+def _advise(start: int, end: int, advice: int) -> None:
+    """Call madvise(2) for the whole huge pages of a stretch; one that is unmapped by now is left alone."""
+    first, last = -(-start // _HUGE_PAGE) * _HUGE_PAGE, end // _HUGE_PAGE * _HUGE_PAGE
+    if first < last:
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), advice)
 
 
 def _anonymous_memory() -> list[tuple[int, int]]:
-    """Where each stretch of this process's memory begins and ends that no file stands behind, in order."""
+    """Beginning and end of each stretch of this process's memory that no file stands behind, in order."""
     stretches = []
     for line in read_text(Path("/proc/self/maps")).splitlines():
         addresses, permissions, _offset, _device, inode, *_name = line.split()
@@ -85,7 +110,7 @@ def _anonymous_memory() -> list[tuple[int, int]]:
 
 
 def _without(stretches: list[tuple[int, int]], taken: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """What is left of ``stretches`` when those ``taken`` are cut out; both in order."""
+    """Cut the stretches ``taken`` out of ``stretches``; both in order."""
     for start, end in stretches:
         left = start
         for cut_start, cut_end in taken:

@@ -5,9 +5,14 @@ import mmap
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
-from edge_llm.host.memory import huge_pages, read_memory
+import pytest
+
+from edge_llm.host import memory
+from edge_llm.host.memory import HugePages, read_memory
 from tests.unit.host.fake_host import FakeHost
 
 # Root may lock whatever it likes; nobody is held to the limit.
@@ -42,17 +47,53 @@ def test_memory_is_read_in_bytes(host: FakeHost) -> None:
 def test_what_is_made_within_is_advised_to_be_in_huge_pages_and_keeps_its_bytes() -> None:
     """``hg`` among a mapping's VmFlags (proc(5)): the kernel has taken the advice."""
     before = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with huge_pages():
+    with HugePages() as pages:
         within = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         within.write(b"weight" * 1000)
     assert "hg" in flags_at(within)
     assert "hg" not in flags_at(before)
+    pages.stop()
     assert within[:6000] == b"weight" * 1000
+    assert "huge-pages" not in {thread.name for thread in threading.enumerate()}
 
 
-def flags_at(memory: mmap.mmap) -> list[str]:
-    """VmFlags of the mapping that the middle of ``memory`` is in."""
-    middle = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + len(memory) // 2
+def test_its_thread_ends_after_the_stretch_that_it_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, begun, go_on, advised = 1 << 21, threading.Event(), threading.Event(), list[tuple[int, int]]()
+
+    def advise(start: int, _end: int, advice: int) -> None:
+        advised.append((start, advice))
+        if advice == memory._MADV_COLLAPSE:
+            begun.set()
+            assert go_on.wait(5)
+
+    memories = iter([[(page, 9 * page)], [(0, 2 * page), (3 * page, 12 * page)]])
+    monkeypatch.setattr(memory, "_anonymous_memory", lambda: next(memories))
+    monkeypatch.setattr(memory, "_advise", advise)
+    with HugePages() as pages:
+        pass
+    assert begun.wait(5)
+    stopper = threading.Thread(target=pages.stop)
+    stopper.start()
+    while not pages._stopping:
+        time.sleep(0.001)
+    go_on.set()
+    stopper.join(5)
+    assert not stopper.is_alive()
+    assert [start for start, advice in advised if advice == memory._MADV_HUGEPAGE] == [0, 9 * page]
+    assert [start for start, advice in advised if advice == memory._MADV_COLLAPSE] == [0]
+
+
+def test_a_load_that_fails_leaves_no_thread() -> None:
+    pages = HugePages()
+    with pytest.raises(ValueError, match="damaged"), pages:
+        raise ValueError("damaged")
+    assert "huge-pages" not in {thread.name for thread in threading.enumerate()}
+    pages.stop()
+
+
+def flags_at(mapped: mmap.mmap) -> list[str]:
+    """VmFlags of the mapping that the middle of ``mapped`` is in."""
+    middle = ctypes.addressof(ctypes.c_char.from_buffer(mapped)) + len(mapped) // 2
     found = False
     with Path("/proc/self/smaps").open(encoding="ascii") as smaps:
         for line in smaps:
