@@ -1,4 +1,4 @@
-"""Shows the node to Home Assistant as one device, by MQTT discovery, and takes that back.
+"""Announces the node to Home Assistant as one device, by MQTT discovery, or withdraws it.
 
 https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 """
@@ -17,18 +17,18 @@ from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.event_log import EventLog
 from edge_llm.homeassistant.entities import MAX_STATE, REPLY_ATTRIBUTES, REPLY_STATE, SENSORS
 from edge_llm.mqtt.connection import Connection
-from edge_llm.mqtt.message import Message, OnMessage
+from edge_llm.mqtt.message import Message
 
 log = EventLog(__name__)
 
 _JITTER_S = 1.0, 5.0
-"""All nodes hear at the same instant that Home Assistant has started."""
+"""Delay of the announcement: all nodes hear at the same instant that Home Assistant has started."""
 _MISSED_PERIODS = 3
-"""A sensor whose telemetry has not come for so many periods is unavailable."""
+"""Number of periods without telemetry after which a sensor is unavailable."""
 
 
 class HomeAssistant:
-    """Announces a node at each connection, and whenever Home Assistant says that it has started."""
+    """Announces a node at each connection, and each time that Home Assistant has started."""
 
     def __init__(self, settings: HomeAssistantSettings, topics: Topics, model: str, period_s: float) -> None:
         """``model`` is the bundle's name; telemetry comes every ``period_s`` seconds."""
@@ -38,50 +38,50 @@ class HomeAssistant:
         self._period_s = period_s
         self._lock = Lock()
         self._timer: Timer | None = None
+        self._stopped = False
         self.subscriptions = status_topics(settings)
-        self.connection: Connection
-        """Set by who makes both, before either starts."""
 
-    def on_ready(self) -> None:
-        """Announce the node or take that back, as configured; runs after each connection."""
+    def announce(self, connection: Connection) -> None:
+        """Announce the node or withdraw it, as configured; to be called after each connection."""
         topic = discovery_topic(self._settings, self._topics)
         if self._settings.enabled:
             payload = json.dumps(self.discovery(), ensure_ascii=False).encode()
-            self.connection.publish(topic, payload, retain=True)
+            connection.publish(topic, payload, retain=True)
             log.info("homeassistant.announced", topic=topic, bytes=len(payload))
         elif self._settings.enabled is False:
-            self.connection.publish(topic, b"", retain=True)
+            connection.publish(topic, b"", retain=True)
 
-    def filter(self, on_message: OnMessage) -> OnMessage:
-        """A taker of messages that keeps Home Assistant's status back from ``on_message``."""
-
-        def take(message: Message) -> None:
-            if message.topic in self.subscriptions:
-                self._on_status(message)
-            else:
-                on_message(message)
-
-        return take
-
-    def _on_status(self, message: Message) -> None:
-        self.connection.acknowledge(message)
+    def on_status(self, connection: Connection, message: Message) -> None:
+        """Take a message on ``subscriptions``: announce the node soon if Home Assistant has started."""
+        connection.acknowledge(message)
         # A retained one is old news: this connection has announced the node already.
         if message.payload == ONLINE and not message.retained:
             with self._lock:
-                if self._timer is None:
+                if self._timer is None and not self._stopped:
                     delay_s = random.uniform(*_JITTER_S)  # noqa: S311 - no secret
-                    self._timer = Timer(delay_s, self._announce_again)
-                    self._timer.daemon = True
+                    self._timer = Timer(delay_s, self._announce_again, (connection,))
+                    self._timer.name = "homeassistant"
                     self._timer.start()
 
-    def _announce_again(self) -> None:
+    def _announce_again(self, connection: Connection) -> None:
         with self._lock:
+            if self._stopped:
+                return
             self._timer = None
-        if self.connection.ready:  # else the next connection announces it
-            self.on_ready()
+        if connection.ready:  # else the next connection announces it
+            self.announce(connection)
+
+    def stop(self) -> None:
+        """Announce no more; end the timer, if there is one."""
+        with self._lock:
+            self._stopped = True
+            timer = self._timer
+        if timer:
+            timer.cancel()
+            timer.join()
 
     def discovery(self) -> dict[str, Any]:
-        """The discovery message."""
+        """Build the discovery message."""
         topics, object_id = self._topics, _object_id(self._settings, self._topics)
         return {
             "device": {
@@ -151,17 +151,17 @@ class HomeAssistant:
 
 
 def status_topics(settings: HomeAssistantSettings) -> tuple[str, ...]:
-    """In, QoS 1: where Home Assistant says that it has started, if that is of interest."""
+    """In, QoS 1: the topic on which Home Assistant says that it has started; none unless announced to it."""
     return (f"{settings.prefix}/status",) if settings.enabled else ()
 
 
 def discovery_topic(settings: HomeAssistantSettings, topics: Topics) -> str:
-    """Out, QoS 1, retained: where Home Assistant looks for the device; empty when it is to be forgotten."""
+    """Out, QoS 1, retained: the topic of the discovery message; an empty one withdraws the device."""
     return f"{settings.prefix}/device/{_object_id(settings, topics)}/config"
 
 
 def _object_id(settings: HomeAssistantSettings, topics: Topics) -> str:
-    """Home Assistant allows no dot there."""
+    """The device's name in its topic, where Home Assistant allows no dot."""
     return settings.object_id or topics.node.replace(".", "_")
 
 

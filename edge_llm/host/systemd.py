@@ -1,19 +1,19 @@
-"""Tells systemd how the service is: the protocol of sd_notify(3), to the socket that ``NOTIFY_SOCKET`` names.
+"""Reports the service's state to systemd: the protocol of sd_notify(3), to the socket of ``NOTIFY_SOCKET``.
 
-Under anything else nobody listens, and nothing happens.
+Without that variable nobody listens, and nothing happens.
 """
 
 import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from time import sleep
+from threading import Event, Thread
 
 _STATUS_EVERY_S = 5.0
 
 
 def notify(*assignments: str) -> None:
-    """Send such as ``READY=1``; what cannot be sent is dropped: systemd has its own timeouts."""
+    """Send assignments, for example ``READY=1``; one that cannot be sent is dropped: systemd has timeouts."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
@@ -24,7 +24,7 @@ def notify(*assignments: str) -> None:
 
 
 def watchdog_s() -> float | None:
-    """How long systemd waits for a WATCHDOG=1 before it ends this process; None where it does not."""
+    """Seconds without a WATCHDOG=1 after which systemd ends this process; None where it does not."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):  # it means a parent of ours
         return None
     microseconds = int(os.environ.get("WATCHDOG_USEC", "0"))
@@ -32,10 +32,10 @@ def watchdog_s() -> float | None:
 
 
 class Supervision:
-    """Reports to systemd by turns, from a thread of its own."""
+    """The thread ``watchdog``: reports status and progress to systemd until it is stopped."""
 
     def __init__(self, progress: Callable[[], int | None], status: Callable[[], str]) -> None:
-        """``progress`` varies while work gets on, and is None while there is none; ``status`` is for people.
+        """``progress`` counts steps: None when idle, constant when work is stuck; ``status`` is for people.
 
         Looking four times within the watchdog's time finds work that takes up to three quarters of it
         getting on, and work that takes five quarters stuck.
@@ -46,15 +46,27 @@ class Supervision:
         self._period_s = self._watchdog_s / 4 if self._watchdog_s else _STATUS_EVERY_S
         self._before: int | None = None
         self._said = ""
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="watchdog")
 
-    def run(self) -> None:
-        """Report until the process ends; where nobody listens, not at all."""
-        while "NOTIFY_SOCKET" in os.environ:
+    def start(self) -> None:
+        """Begin to report; where nobody listens, no thread is started."""
+        if "NOTIFY_SOCKET" in os.environ:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        self.report()
+        while not self._stopping.wait(self._period_s):
             self.report()
-            sleep(self._period_s)
 
     def report(self) -> None:
-        """Send the status if it is another, and feed the watchdog unless work has got stuck."""
+        """Send the status if it has changed, and feed the watchdog unless work is stuck."""
         now, status = self._progress(), self._status()
         lines = []
         if status != self._said:

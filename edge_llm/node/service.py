@@ -19,6 +19,7 @@ from edge_llm.homeassistant.discovery import HomeAssistant
 from edge_llm.host import systemd
 from edge_llm.host.memory import share_heap
 from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.message import Message
 from edge_llm.node.responder import Engine
 from edge_llm.node.sessions import SessionStore
 from edge_llm.node.telemetry import NodeTelemetry
@@ -68,20 +69,22 @@ class Service:
         capacity = settings.engine.slots + settings.engine.queue_limit
         routes = Routes(settings.routes)
         self._gateway = gateway = Gateway(settings.mqtt, topics, routes, self._engine, self._ledger, capacity)
-        self._home_assistant = home_assistant = HomeAssistant(
+        self._home_assistant = HomeAssistant(
             settings.homeassistant, topics, self._model, settings.telemetry.period_s
         )
-        self._connection = gateway.connection = home_assistant.connection = Connection(
+        self._to_gateway = self._telemetry.filter(gateway.on_message)
+        self._connection = gateway.connection = Connection(
             settings.mqtt,
             client_id=topics.client_id,
-            subscriptions=topics.inbound + routes.filters + home_assistant.subscriptions,
-            on_message=home_assistant.filter(self._telemetry.filter(gateway.on_message)),
+            subscriptions=topics.inbound + routes.filters + self._home_assistant.subscriptions,
+            on_message=self._on_message,
             on_ready=self._announce,
             on_connected=gateway.on_connected,
             last_will=(topics.state, OFFLINE),
             receive_maximum=capacity + _COMMANDS,
         )
         self._publisher = Thread(target=gateway.publish, name="publisher")
+        self._supervision = systemd.Supervision(lambda: self._engine.progress, self._status)
 
     def start(self) -> None:
         """Begin to answer, on threads of their own."""
@@ -99,8 +102,7 @@ class Service:
             cores=cores.effective,
             pinning=cores.mode,
         )
-        supervision = systemd.Supervision(lambda: self._engine.progress, self._status)
-        Thread(target=supervision.run, name="watchdog", daemon=True).start()
+        self._supervision.start()
 
     def stop(self) -> None:
         """Finish the replies in the making, and say goodbye."""
@@ -108,9 +110,11 @@ class Service:
         self._engine.stop()
         self._gateway.stop()
         self._publisher.join()
+        self._home_assistant.stop()
         self._connection.stop(final_message=(self._topics.state, OFFLINE))
         self._ledger.close()
         self._sessions.close()
+        self._supervision.stop()
 
     @property
     def _model(self) -> str:
@@ -123,7 +127,13 @@ class Service:
         info = _info(self._settings, self._engine, self._connection)
         self._connection.publish(self._topics.info, info.encode(), retain=True)
         self._connection.publish(self._topics.state, ONLINE, retain=True)
-        self._home_assistant.on_ready()
+        self._home_assistant.announce(self._connection)
+
+    def _on_message(self, message: Message) -> None:
+        if message.topic in self._home_assistant.subscriptions:
+            self._home_assistant.on_status(self._connection, message)
+        else:
+            self._to_gateway(message)
 
     def _status(self) -> str:
         broker = f"{self._settings.mqtt.host}:{self._settings.mqtt.port}"

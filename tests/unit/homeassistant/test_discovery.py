@@ -1,7 +1,10 @@
 """What Home Assistant makes of a node's telemetry and replies by the templates of its discovery message."""
 
 import json
+import threading
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 from hypothesis import given
@@ -9,8 +12,11 @@ from hypothesis import strategies as st
 
 from edge_llm.config import HomeAssistantSettings
 from edge_llm.contract.node import Telemetry
-from edge_llm.contract.topics import Topics
+from edge_llm.contract.topics import ONLINE, Topics
+from edge_llm.homeassistant import discovery as discovery_module
 from edge_llm.homeassistant.discovery import HomeAssistant, discovery_topic
+from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.message import Message
 from tests.homeassistant import OBJECT_ID, TELEMETRY, attributes, check, render, state
 
 TOPICS = Topics("edge_llm", "kitchen-pc")
@@ -161,3 +167,90 @@ def test_names_are_the_owners(settings: dict[str, str], topic: str, name: str, e
 def test_a_node_whose_id_has_a_dot_is_found_too() -> None:
     topic = discovery_topic(HomeAssistantSettings(), Topics("edge_llm", "pc.kitchen"))
     assert OBJECT_ID.fullmatch(topic.split("/")[2])
+
+
+STATUS = "homeassistant/status"
+
+
+def timers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "homeassistant"]
+
+
+@pytest.fixture
+def home_assistant(monkeypatch: pytest.MonkeyPatch) -> Iterator[HomeAssistant]:
+    monkeypatch.setattr(discovery_module, "_JITTER_S", (0.01, 0.02))
+    home_assistant = HomeAssistant(HomeAssistantSettings(enabled=True), TOPICS, "a model", period_s=10.0)
+    yield home_assistant
+    home_assistant.stop()
+    assert timers() == []
+
+
+@pytest.fixture
+def connection() -> Any:
+    connection = create_autospec(Connection, instance=True)
+    connection.ready = True
+    return connection
+
+
+def test_a_node_is_announced_once_after_home_assistant_has_started(
+    home_assistant: HomeAssistant, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery_module, "_JITTER_S", (0.2, 0.2))  # the second message comes before
+    assert home_assistant.subscriptions == (STATUS,)
+    messages = [Message(STATUS, ONLINE), Message(STATUS, ONLINE)]
+    for message in messages:
+        home_assistant.on_status(connection, message)
+    assert [call.args for call in connection.acknowledge.call_args_list] == [(each,) for each in messages]
+    for timer in timers():
+        timer.join()
+    assert connection.publish.call_count == 1
+    (topic, payload), options = connection.publish.call_args
+    assert topic == discovery_topic(HomeAssistantSettings(), TOPICS)
+    assert json.loads(payload) == home_assistant.discovery()
+    assert options == {"retain": True}
+
+
+def test_it_is_announced_again_at_the_next_start(home_assistant: HomeAssistant, connection: Any) -> None:
+    for count in (1, 2):
+        home_assistant.on_status(connection, Message(STATUS, ONLINE))
+        for timer in timers():
+            timer.join()
+        assert connection.publish.call_count == count
+
+
+@pytest.mark.parametrize("message", [Message(STATUS, ONLINE, retained=True), Message(STATUS, b"offline")])
+def test_what_is_no_start_is_acknowledged_alone(
+    home_assistant: HomeAssistant, connection: Any, message: Message
+) -> None:
+    home_assistant.on_status(connection, message)
+    connection.acknowledge.assert_called_once_with(message)
+    assert timers() == []
+
+
+def test_a_node_that_stops_announces_itself_no_more(
+    home_assistant: HomeAssistant, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery_module, "_JITTER_S", (3600, 3600))
+    home_assistant.on_status(connection, Message(STATUS, ONLINE))
+    assert len(timers()) == 1
+    home_assistant.stop()
+    assert timers() == []
+    connection.publish.assert_not_called()
+
+
+def test_a_node_without_a_broker_leaves_it_to_the_next_connection(
+    home_assistant: HomeAssistant, connection: Any
+) -> None:
+    connection.ready = False
+    home_assistant.on_status(connection, Message(STATUS, ONLINE))
+    for timer in timers():
+        timer.join()
+    connection.publish.assert_not_called()
+    home_assistant.announce(connection)
+    assert connection.publish.call_count == 1
+
+
+def test_a_status_after_the_stop_changes_nothing(home_assistant: HomeAssistant, connection: Any) -> None:
+    home_assistant.stop()
+    home_assistant.on_status(connection, Message(STATUS, ONLINE))
+    assert timers() == []

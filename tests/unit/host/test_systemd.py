@@ -1,7 +1,8 @@
-"""What is sent to a service manager's socket, and when systemd's watchdog is fed."""
+"""The service manager gets the service's state, and its watchdog is fed as long as work gets on."""
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,27 @@ def test_idleness_and_progress_feed_it_and_a_standstill_does_not(
         ["STATUS=stuck"],
         ["STATUS=on", "WATCHDOG=1"],
     ]
+
+
+def test_its_thread_reports_until_it_is_stopped(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    supervision = Supervision(lambda: None, lambda: "well")
+    supervision.start()
+    with manager:
+        manager.settimeout(5)
+        assert manager.recv(100) == b"STATUS=well\nWATCHDOG=1"
+        assert manager.recv(100) == b"WATCHDOG=1"
+        assert "watchdog" in {thread.name for thread in threading.enumerate()}
+        supervision.stop()
+    assert "watchdog" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_where_nobody_listens_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    supervision = Supervision(lambda: None, lambda: "well")
+    supervision.start()
+    assert "watchdog" not in {thread.name for thread in threading.enumerate()}
+    supervision.stop()
