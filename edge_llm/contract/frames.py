@@ -68,20 +68,21 @@ class TimingMs(Payload):
 
 
 Quality = Literal["measured", "attributed", "estimated", "unavailable"]
-"""Of a figure: a sensor's own; a share of it, by the processor time used; a model's; or there is none."""
+"""Origin of a figure of power or energy: a sensor; a share of a sensor's figure, by processor time; a model;
+or there is no figure."""
 
 
 class Energy(Payload):
-    """Joules that the reply took; without figures where ``quality`` is ``unavailable``: telemetry says why.
+    """Energy of one reply in joules; no figures where ``quality`` is ``unavailable``: telemetry says why.
 
-    Where another reply was made meanwhile (``shared``) each has its part by the tokens computed for it.
+    ``shared``: another reply was made meanwhile, and each has its part by the tokens computed for it.
     """
 
     joules: float | None = None
     prefill_joules: float | None = None
     decode_joules: float | None = None
     joules_per_token: float | None = None
-    """Of all the joules, prefill included, for each token of the reply."""
+    """All the joules, prefill included, for each token of the reply."""
     quality: Quality
     shared: bool = False
 

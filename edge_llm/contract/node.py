@@ -1,16 +1,17 @@
-"""Version 1 of the MQTT contract: what a node says of itself, info and telemetry."""
+"""Version 1 of the MQTT contract: the records that a node publishes of itself, info and telemetry.
+
+Each is declared here alone; whoever measures a figure returns these records.
+"""
 
 from datetime import datetime
 from typing import Literal
-
-from pydantic import ConfigDict
 
 from edge_llm.contract.frames import Payload, Quality
 from edge_llm.contract.requests import VERSION
 
 
 class Limits(Payload):
-    """What a request may ask for."""
+    """Maximum sizes, rates and ages of requests."""
 
     request_bytes: int
     context_tokens: int
@@ -20,17 +21,17 @@ class Limits(Payload):
 
 
 class Pinning(Payload):
-    """Where inference was to run, and where its threads may run in fact: lists of CPUs, as 2-5,8."""
-
-    model_config = ConfigDict(from_attributes=True)
+    """CPUs that inference is configured for, and those that its threads may run on: lists such as 2-5,8."""
 
     requested: str
+    """The setting ``engine.inference_cores``."""
     effective: str
     mode: Literal["pinned", "none", "denied"]
+    """``denied``: at least one thread is not where the plan wants it; inference goes on all the same."""
 
 
 class Info(Payload):
-    """The node, as retained on its info topic."""
+    """Description of a node, retained on its info topic."""
 
     v: int = VERSION
     version: str
@@ -46,61 +47,60 @@ class Info(Payload):
     pinning: Pinning
 
 
-class _Part(Payload):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class Cpu(_Part):
-    """Percentages are of the time since the telemetry before: of all CPUs, of each, of those of inference."""
+class Cpu(Payload):
+    """Processor load since the telemetry before, frequency, temperature and throttling."""
 
     percent: float | None
+    """Mean of all CPUs."""
     per_core_percent: tuple[float, ...]
     inference_percent: float | None
+    """Mean of the CPUs that inference is planned for."""
     frequency_mhz: tuple[float, ...] | None
     temperature_celsius: float | None
     throttle_count: int | None
-    """How often the hardware has slowed itself down for heat since the machine was started."""
+    """Times that the hardware has slowed down for heat since the machine was started."""
 
 
-class Memory(_Part):
-    """The node's process, and what the machine has left."""
+class Memory(Payload):
+    """Memory of the node's process, its caches among it, and what the machine has left."""
 
     rss_bytes: int | None
     pss_bytes: int | None
+    """The process's memory, with what it shares with others counted in proportion."""
     available_bytes: int | None
     kv_bytes: int
     prefix_cache_bytes: int
 
 
-class Pressure(_Part):
-    """Percent of the last 10 s in which something waited for it: the kernel's pressure stall information."""
+class Pressure(Payload):
+    """Pressure stall information: percent of the last 10 s in which at least one task waited."""
 
     cpu_some_avg10: float | None
     memory_some_avg10: float | None
     io_some_avg10: float | None
 
 
-class Power(_Part):
-    """Watts are means since the telemetry before; ``reason`` says why some are null."""
+class Power(Payload):
+    """Mean watts since the telemetry before, and total joules; ``reason`` says why some are null."""
 
     package_watts: float | None
-    """What ``source`` covers: the processor's packages, the battery's load, or all behind a plug."""
+    """All that ``source`` covers: the processor's packages, the battery's load, or all behind a plug."""
     dram_watts: float | None
     service_watts: float | None
     """The node's part of ``package_watts`` above the idle machine's, by processor time."""
     energy_joules_total: float | None
     """``package_watts`` over time since the node began; without the times that could not be read."""
     quality: Quality
-    """Of ``package_watts``, ``dram_watts`` and the total."""
+    """Origin of ``package_watts``, ``dram_watts`` and the total."""
     service_quality: Quality
-    """Of ``service_watts``."""
+    """Origin of ``service_watts``."""
     source: str | None
     method: str | None
     reason: str | None
 
 
-class Llm(_Part):
-    """Totals since the node began; the others are of the last 100 replies."""
+class Llm(Payload):
+    """Request and token totals since the node began; speeds, times and ratios of the last 100 replies."""
 
     active: int
     queued: int
@@ -111,22 +111,22 @@ class Llm(_Part):
     cached_tokens_total: int
     completion_tokens_total: int
     energy_joules_total: float | None
-    """Of all replies that were measured."""
+    """Sum over all replies whose energy is known."""
     tokens_per_second: float | None
     ttft_ms_p50: float | None
     ttft_ms_p95: float | None
     joules_per_token: float | None
 
 
-class Telemetry(_Part):
-    """Published each ``telemetry.period_s``; what cannot be read is null, never 0."""
+class Telemetry(Payload):
+    """A node's figures, published each ``telemetry.period_s``; one that cannot be read is null, never 0."""
 
     v: int = VERSION
     node: str
     seq: int
     time: datetime
     boot_time: datetime
-    """When the machine was started."""
+    """Instant at which the machine was started."""
     cpu: Cpu
     memory: Memory
     pressure: Pressure

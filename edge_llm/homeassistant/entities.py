@@ -1,4 +1,4 @@
-"""The sensors that Home Assistant makes of a node's telemetry, and of its replies: data and templates alone.
+"""Lists the sensors that Home Assistant makes of a node's telemetry and of its replies: data and templates.
 
 Fields, device classes and units: https://www.home-assistant.io/integrations/sensor.mqtt/ and
 https://www.home-assistant.io/integrations/sensor/#device-class. A template that renders ``None`` makes the
@@ -6,26 +6,30 @@ state unknown.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from edge_llm.contract.frames import Quality
 
 MAX_STATE = 255
-"""Characters that a state may have."""
+"""Maximum length of a state in characters."""
 _MAX_ATTRIBUTE = 15_000
-"""What the recorder keeps of all attributes together is 16,384 bytes of JSON."""
+"""Maximum bytes of a reply's text; the recorder keeps 16,384 bytes of JSON of all attributes together."""
 _WORST_CHARACTER = 6
 """Bytes that one character takes in JSON at worst."""
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """One figure; ``value`` is its field in the telemetry, or a template of its own.
+    """One field of the telemetry, shown as a sensor.
 
-    ``divisor`` turns the field's unit into ``unit``. One that is ``hidden`` has to be enabled by its owner.
+    ``path`` leads to the field. ``greatest``: the field is a list, and its greatest value is shown.
+    ``divisor`` turns the field's unit into ``unit``. A ``hidden`` sensor has to be enabled by its owner.
+    ``attributes`` are further fields of the same section.
     """
 
     key: str
     name: str
-    value: str
+    path: str
     unit: str | None = None
     device_class: str | None = None
     state_class: Literal["measurement", "total_increasing"] | None = "measurement"
@@ -34,20 +38,29 @@ class Sensor:
     diagnostic: bool = True
     hidden: bool = False
     options: tuple[str, ...] = ()
-    attributes: str | None = None
+    attributes: tuple[str, ...] = ()
+    greatest: bool = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The paths of all fields that the sensor shows."""
+        section = self.path.rpartition(".")[0]
+        return self.path, *(f"{section}.{name}" for name in self.attributes)
 
     @property
     def template(self) -> str:
-        """What makes the state of a telemetry message; what is null there has none."""
-        if self.value.startswith("{{"):
-            return self.value
-        field = f"value_json.{self.value}"
+        """The template that makes a state of a telemetry message; a null makes none."""
+        field = f"value_json.{self.path}"
+        if self.greatest:  # some or all of the list may be null
+            return f"{{{{ ({field} or []) | select('number') | max | default(none) }}}}"
+        if self.device_class == "timestamp":
+            return f"{{{{ {field} if {field} is string else none }}}}"
         if self.divisor == 1:
             return f"{{{{ {field} | default(none) }}}}"
         return f"{{{{ ({field} / {self.divisor}) | round(6) if {field} is number else none }}}}"
 
     def config(self) -> dict[str, Any]:
-        """Its part of the discovery message, without what all sensors share."""
+        """The sensor's part of the discovery message, without what all sensors share."""
         fields = {
             "name": self.name,
             "value_template": self.template,
@@ -58,27 +71,24 @@ class Sensor:
             "entity_category": "diagnostic" if self.diagnostic else None,
             "enabled_by_default": False if self.hidden else None,
             "options": list(self.options) or None,
-            "json_attributes_template": self.attributes,
+            "json_attributes_template": self._attributes_template(),
         }
         return {name: value for name, value in fields.items() if value is not None}
 
-
-def _most(field: str) -> str:
-    """The greatest of a list, some or all of which may be null."""
-    return f"{{{{ (value_json.{field} or []) | select('number') | max | default(none) }}}}"
-
-
-def _attributes(group: str, *names: str) -> str:
-    pairs = ", ".join(f"'{name}': value_json.{group}.get('{name}')" for name in names)
-    return f"{{{{ {{{pairs}}} | tojson }}}}"
+    def _attributes_template(self) -> str | None:
+        if not self.attributes:
+            return None
+        section = self.path.rpartition(".")[0]
+        pairs = ", ".join(f"'{name}': value_json.{section}.get('{name}')" for name in self.attributes)
+        return f"{{{{ {{{pairs}}} | tojson }}}}"
 
 
-def _energy(key: str, name: str, field: str) -> Sensor:
+def _energy(key: str, name: str, path: str) -> Sensor:
     """A total in the unit of the energy dashboard."""
-    return Sensor(key, name, field, "kWh", "energy", "total_increasing", 3, 3_600_000, diagnostic=False)
+    return Sensor(key, name, path, "kWh", "energy", "total_increasing", 3, 3_600_000, diagnostic=False)
 
 
-_QUALITIES = ("measured", "attributed", "estimated", "unavailable")
+_QUALITIES: tuple[str, ...] = get_args(Quality)
 _MB = 10**6
 
 SENSORS = (
@@ -98,7 +108,7 @@ SENSORS = (
         device_class="enum",
         state_class=None,
         options=_QUALITIES,
-        attributes=_attributes("power", "source", "method", "reason"),
+        attributes=("source", "method", "reason"),
     ),
     Sensor(
         "service_power_quality",
@@ -132,8 +142,10 @@ SENSORS = (
     ),
     Sensor("cpu", "CPU", "cpu.percent", "%"),
     Sensor("cpu_inference", "CPU, inference cores", "cpu.inference_percent", "%"),
-    Sensor("cpu_busiest", "CPU, busiest core", _most("cpu.per_core_percent"), "%", hidden=True),
-    Sensor("cpu_frequency", "CPU frequency", _most("cpu.frequency_mhz"), "MHz", "frequency", hidden=True),
+    Sensor("cpu_busiest", "CPU, busiest core", "cpu.per_core_percent", "%", hidden=True, greatest=True),
+    Sensor(
+        "cpu_frequency", "CPU frequency", "cpu.frequency_mhz", "MHz", "frequency", hidden=True, greatest=True
+    ),
     Sensor("cpu_temperature", "CPU temperature", "cpu.temperature_celsius", "°C", "temperature", precision=1),
     Sensor("throttled", "Throttling events", "cpu.throttle_count", None, None, "total_increasing"),
     Sensor("memory", "Memory", "memory.rss_bytes", "MB", "data_size", divisor=_MB),
@@ -159,22 +171,24 @@ SENSORS = (
         "Inference cores",
         "pinning.effective",
         state_class=None,
-        attributes=_attributes("pinning", "requested", "mode"),
+        attributes=("requested", "mode"),
     ),
     Sensor(
         "boot_time",
         "Host started",
-        "{{ value_json.boot_time if value_json.boot_time is string else none }}",
+        "boot_time",
         device_class="timestamp",
         state_class=None,
         hidden=True,
     ),
 )
+NOT_SHOWN = ("v", "node", "seq", "time")
+"""Fields of the telemetry without a sensor: they are about the message."""
 
 REPLY_STATE = (
     f"{{{{ (value_json.get('message') or value_json.get('text') or value_json.type)[:{MAX_STATE}] }}}}"
 )
-"""The state of a terminal frame: its words, or why there are none."""
+"""Template of the state that a terminal frame makes: its words, or why there are none."""
 _REPLY_FIELDS = ("id", "session", "type", "code", "finish_reason", "tokens_per_second", "energy")
 REPLY_ATTRIBUTES = (
     "{% set text = value_json.get('text') or '' %}"
@@ -184,4 +198,4 @@ REPLY_ATTRIBUTES = (
     + ", ".join(f"'{name}': value_json.get('{name}')" for name in _REPLY_FIELDS)
     + ", 'ttft_ms': (value_json.get('timing_ms') or {}).get('ttft')} | tojson }}"
 )
-"""The whole text and its figures, within what the recorder keeps."""
+"""Template of its attributes: the whole text and its figures, within what the recorder keeps."""

@@ -1,4 +1,4 @@
-"""The limits that control groups set on this process, of version 1 and 2, its own group's and all above.
+"""Reads the limits that control groups (versions 1 and 2) set on this process: its own group's, its parents'.
 
 Reads /proc/self/cgroup and /proc/self/mountinfo, and of every group that it can see the files it knows.
 """
@@ -16,7 +16,7 @@ _NO_MEMORY_LIMIT = 1 << 60
 
 @dataclass(frozen=True)
 class CgroupLimits:
-    """The tightest of each kind; None where nothing limits."""
+    """The tightest limit of each kind; None where there is no limit."""
 
     cpus: float | None
     """Processor time, in CPUs: 1.5 is 150 ms every 100 ms."""
@@ -26,7 +26,7 @@ class CgroupLimits:
 
 
 def read_limits(root: Path = Path("/")) -> CgroupLimits:
-    """What limits this process; a nested group has its own limit and those of its parents."""
+    """Read the limits of this process; a nested group has its own limit and those of its parents."""
     groups = list(_groups(root))
     quotas = [quota for group in groups if (quota := _cpus(group)) is not None]
     sizes = [size for group in groups if (size := _memory_bytes(group)) is not None]

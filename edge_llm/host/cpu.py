@@ -1,4 +1,4 @@
-"""The machine's processors, and which of them inference takes."""
+"""Reads the machine's processors, and chooses those of inference."""
 
 import os
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from edge_llm.host.files import read_text
 
 _CPUS = "sys/devices/system/cpu"
 _ALIKE = 0.8
-"""Cores within this of the strongest are of one kind. Efficiency cores have at most 77 % of the frequency;
-the favoured cores of one kind differ by less than 10 %."""
+"""Cores with at least this share of the strongest one's figure are of one kind. Efficiency cores have at most
+77 % of the frequency; the favoured cores of one kind differ by less than 10 %."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Topology:
     cores: tuple[tuple[int, ...], ...]
     """The CPUs of each physical core, lowest first; in order of their lowest."""
     performance: frozenset[int]
-    """Those of the strongest kind: all where there is one kind only."""
+    """CPUs of the strongest kind: all where there is one kind only."""
     kinds_from: str | None
-    """Which of the kernel's files tells the kinds apart; None where there is one kind."""
+    """The kernel's file that tells the kinds apart; None where there is one kind."""
 
     @property
     def cpus(self) -> tuple[int, ...]:
@@ -35,14 +35,14 @@ class Topology:
 
 @dataclass(frozen=True)
 class PinningPlan:
-    """Where inference is to run: one thread for each of ``cores``, the first being the engine's own."""
+    """The cores planned for inference: one thread for each of ``cores``, the first being the engine's own."""
 
     requested: str
     """The setting."""
     cores: tuple[int, ...]
     """Logical CPUs."""
     reasons: tuple[str, ...]
-    """Why these, in words."""
+    """Reasons for the choice, for people."""
     mode: Literal["pinned", "none"]
     """``none``: as many threads, bound to nothing."""
 
@@ -65,7 +65,7 @@ def read_topology(root: Path = Path("/")) -> Topology:
 
 
 def read_model_name(root: Path = Path("/")) -> str | None:
-    """What the processor calls itself."""
+    """The processor's own name."""
     for line in read_text(root / "proc/cpuinfo").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
@@ -145,7 +145,7 @@ def _allowed(root: Path) -> tuple[int, ...]:
 
 
 def _performance(root: Path, cpus: tuple[int, ...]) -> tuple[frozenset[int], str | None]:
-    """The strongest kind among ``cpus``, and the file that says so."""
+    """The CPUs of the strongest kind among ``cpus``, and the file that says so."""
     intel = read_text(root / "sys/devices/cpu_core/cpus").strip()
     if intel and read_text(root / "sys/devices/cpu_atom/cpus").strip():
         strong = frozenset(parse_cpu_list(intel)) & {*cpus}

@@ -1,29 +1,14 @@
-"""Binds threads to cores, and reads back from /proc what became of it."""
+"""Binds threads to cores, and reads from /proc which CPUs threads may run on."""
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from edge_llm.event_log import EventLog
-from edge_llm.host.cpu import PinningPlan
-from edge_llm.host.cpu_list import format_cpu_list, parse_cpu_list
+from edge_llm.host.cpu_list import parse_cpu_list
 from edge_llm.host.files import read_text
 
 log = EventLog(__name__)
-
-
-@dataclass(frozen=True)
-class EffectivePinning:
-    """What became of a plan."""
-
-    requested: str
-    """The setting."""
-    effective: str
-    """The CPUs that the engine's threads may run on, as a list: ``2-5,8``."""
-    mode: Literal["pinned", "none", "denied"]
-    """``denied``: at least one thread is not where the plan wants it; inference goes on all the same."""
 
 
 def pin_this_thread(core: int) -> None:
@@ -39,16 +24,10 @@ def thread_ids(root: Path = Path("/")) -> frozenset[int]:
     return frozenset(int(path.name) for path in (root / "proc/self/task").iterdir())
 
 
-def effective_pinning(plan: PinningPlan, threads: Iterable[int], root: Path = Path("/")) -> EffectivePinning:
-    """Where the engine's ``threads`` may run, whatever was asked for; one that has ended is left out."""
+def allowed_cpus(threads: Iterable[int], root: Path = Path("/")) -> list[tuple[int, ...]]:
+    """The CPUs that each of this process's ``threads`` may run on; one that has ended is left out."""
     tasks = (root / "proc/self/task" / str(thread) for thread in threads)
-    allowed = [cpus for task in tasks if (cpus := _allowed(task))]
-    as_planned = sorted(allowed) == [(core,) for core in plan.cores]
-    return EffectivePinning(
-        requested=plan.requested,
-        effective=format_cpu_list(cpu for cpus in allowed for cpu in cpus),
-        mode="none" if plan.mode == "none" else "pinned" if as_planned else "denied",
-    )
+    return [cpus for task in tasks if (cpus := _allowed(task))]
 
 
 def _allowed(task: Path) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
-"""How busy, how fast and how hot the processors are, and the memory of this process."""
+"""Load, frequency, temperature and throttling of the processors, and the memory of this process."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -15,46 +14,22 @@ _CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "x86_pkg_temp", "acp
 PSS_EVERY_S = 9.0
 
 
-@dataclass(frozen=True)
-class CpuUsage:
-    """Percentages are of the time since the reading before; None is what the host does not say."""
-
-    percent: float | None
-    per_core_percent: tuple[float, ...]
-    inference_percent: float | None
-    frequency_mhz: tuple[float, ...] | None
-    temperature_celsius: float | None
-    throttle_count: int | None
+def read_load_percent(root: Path = Path("/")) -> dict[int, float]:
+    """Load of each online CPU since the calling thread's last call; a thread's first call is its baseline."""
+    per_core = psutil.cpu_percent(percpu=True)
+    online = parse_cpu_list(read_text(root / _CPUS / "online") or f"0-{len(per_core) - 1}")
+    return dict(zip(online, per_core, strict=False))
 
 
-class CpuReader:
-    """Reads the usage since its last reading; for one thread."""
-
-    def __init__(self, inference_cores: tuple[int, ...], root: Path = Path("/")) -> None:
-        """``inference_cores`` are logical CPUs."""
-        self._inference_cores = inference_cores
-        self._root = root
-        self._throttle_files = throttle_files(root)
-        psutil.cpu_percent(percpu=True)  # the first call of a thread only sets its baseline
-
-    def read(self) -> CpuUsage:
-        """What is known now."""
-        per_core = tuple(psutil.cpu_percent(percpu=True))
-        online = parse_cpu_list(read_text(self._root / _CPUS / "online") or f"0-{len(per_core) - 1}")
-        by_cpu = dict(zip(online, per_core, strict=False))
-        inference = [by_cpu[cpu] for cpu in self._inference_cores if cpu in by_cpu]
-        return CpuUsage(
-            percent=_mean(per_core),
-            per_core_percent=per_core,
-            inference_percent=_mean(inference),
-            frequency_mhz=tuple(round(each.current) for each in psutil.cpu_freq(percpu=True) or ()) or None,
-            temperature_celsius=read_temperature(),
-            throttle_count=read_throttle_count(self._throttle_files),
-        )
+def read_busy_seconds() -> float:
+    """CPU seconds that the machine has used since it was started, over all CPUs."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)
 
 
-def _mean(values: tuple[float, ...] | list[float]) -> float | None:
-    return round(sum(values) / len(values), 1) if values else None
+def read_frequency_mhz() -> tuple[int, ...] | None:
+    """The frequency of each CPU; None where the kernel does not say."""
+    return tuple(round(each.current) for each in psutil.cpu_freq(percpu=True) or ()) or None
 
 
 def read_temperature() -> float | None:

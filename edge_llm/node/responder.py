@@ -1,6 +1,5 @@
 """Joins the contract and the engine: a gateway's backend, and the owner of the engine's thread."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event, Thread
@@ -11,10 +10,12 @@ from typing import TypeVar, cast
 from edge_llm.bundle import MODEL_DATA, Bundle, read_manifest, verify_files
 from edge_llm.config import EngineSettings, SamplingSettings
 from edge_llm.contract import requests as contract
-from edge_llm.contract.frames import Energy, TimingMs, Usage
+from edge_llm.contract.frames import Code, TimingMs, Usage
+from edge_llm.contract.node import Pinning
 from edge_llm.engine import types
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.pinning import effective_pinning
 from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.prefix_store import PrefixStore
 from edge_llm.engine.scheduler import Scheduler
@@ -26,11 +27,10 @@ from edge_llm.event_log import EventLog
 from edge_llm.gateway.reply import Reply
 from edge_llm.host.cpu import PinningPlan, plan_pinning
 from edge_llm.host.memory import lock_memory, release_free_memory
-from edge_llm.host.pinning import EffectivePinning, effective_pinning, pin_this_thread, thread_ids
+from edge_llm.host.pinning import pin_this_thread, thread_ids
 from edge_llm.node.sessions import SessionStore, StoredMessage
-from edge_llm.telemetry.collector import EngineFigures
-from edge_llm.telemetry.energy import Progress, ReplyEnergyMeter
-from edge_llm.telemetry.reply_stats import ReplyRecord, ReplyStats
+from edge_llm.telemetry.reply_energy import Progress, ReplyEnergyMeter, final_progress
+from edge_llm.telemetry.reply_stats import ReplyStats
 
 log = EventLog(__name__)
 
@@ -43,7 +43,7 @@ class Engine:
         settings: EngineSettings,
         defaults: SamplingSettings,
         sessions: SessionStore,
-        generations: ReplyStats,
+        stats: ReplyStats,
     ) -> None:
         """Load the bundle and warm the model up; takes as long as reading the model's file.
 
@@ -62,7 +62,7 @@ class Engine:
             )
         self._defaults = defaults
         self._sessions = sessions
-        self._generations = generations
+        self._stats = stats
         self._grace_s = settings.grace_s
         verify_files(self.bundle, manifest.sha256.keys() - {MODEL_DATA})
         # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
@@ -92,7 +92,7 @@ class Engine:
         self._scheduler.run()
 
     @property
-    def pinning(self) -> EffectivePinning:
+    def pinning(self) -> Pinning:
         """Where the engine's threads run; from ``start`` to ``stop``."""
         engine = self._thread.native_id
         assert engine
@@ -103,10 +103,15 @@ class Engine:
         """The logical CPUs that are planned for."""
         return self._plan.cores
 
-    def figures(self) -> EngineFigures:
-        """For telemetry; from ``start`` to ``stop``, on any thread."""
-        cached = self._prefixes.bytes if self._prefixes else 0
-        return EngineFigures(self._cache.bytes, cached, self.pinning)
+    @property
+    def kv_bytes(self) -> int:
+        """Memory of the KV cache."""
+        return self._cache.bytes
+
+    @property
+    def prefix_cache_bytes(self) -> int:
+        """Memory of the prefix cache."""
+        return self._prefixes.bytes if self._prefixes else 0
 
     @property
     def progress(self) -> int | None:
@@ -129,9 +134,9 @@ class Engine:
         else:
             greedy = types.SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
             generation = types.GenerationRequest(messages, 0, greedy, prefill_only=True)
-        account = ReplyEnergyMeter()
-        sequence = self._scheduler.submit(generation, lambda event: self._report(event, reply, account))
-        account.progress = partial(self._progress, sequence)
+        sequence: Sequence | None = None  # for the moment until the scheduler has made it
+        meter = ReplyEnergyMeter(lambda: self._progress(sequence) if sequence else (0, None))
+        sequence = self._scheduler.submit(generation, lambda event: self._report(event, reply, meter))
         reply.cancel = lambda: self._scheduler.cancel(sequence)
 
     def _generation(
@@ -188,73 +193,41 @@ class Engine:
         fed = self._cache.lengths[sequence.slot] - sequence.cached_tokens if sequence.slot >= 0 else 0
         return fed, sequence.first_token
 
-    def _end(self, account: ReplyEnergyMeter, stats: types.GenerationStats) -> Callable[[], Energy]:
-        """Close the account of a reply that is whole; returns what settles it, which reads files."""
-        decode_s = (stats.total_ms - stats.ttft_ms) / 1000
-        computed = stats.prompt_tokens - stats.cached_tokens + stats.completion_tokens
-        account.close((computed, monotonic() - decode_s if stats.completion_tokens else None))
-        finished = ReplyRecord(
-            prompt_tokens=stats.prompt_tokens,
-            cached_tokens=stats.cached_tokens,
-            completion_tokens=stats.completion_tokens,
-            ttft_s=stats.ttft_ms / 1000,
-            total_s=stats.total_ms / 1000,
-            decode_s=decode_s,
-        )
-
-        def settle() -> Energy:
-            try:
-                spent = self._generations.completed(account, finished)
-            except Exception:  # whatever the host's files hold, the reply is sent
-                log.exception("energy.failed")
-                return Energy(quality="unavailable")
-            joules, tokens = spent.joules, stats.completion_tokens
-            return Energy(
-                joules=joules,
-                prefill_joules=spent.prefill_joules,
-                decode_joules=spent.decode_joules,
-                joules_per_token=joules / tokens if joules is not None and tokens else None,
-                quality=spent.quality,
-                shared=spent.shared,
-            )
-
-        return settle
-
-    def _report(self, event: types.Event, reply: Reply, account: ReplyEnergyMeter) -> None:
+    def _report(self, event: types.Event, reply: Reply, meter: ReplyEnergyMeter) -> None:
         match event:
             case types.TokenEvent(text):
                 reply.delta(text)
             case types.Queued(position):
-                self._generations.begin(account)
+                self._stats.begin(meter)
                 reply.status("queued", position=position)
             case types.Started(prompt_tokens):
-                account.started = True
+                meter.start()
                 reply.status("prefill", prompt_tokens=prompt_tokens)
             case types.Completion(text, finish_reason, stats):
                 self._remember(reply, event)
-                reply.energy = self._end(account, stats)
+                usage = Usage(
+                    prompt_tokens=stats.prompt_tokens,
+                    cached_tokens=stats.cached_tokens,
+                    completion_tokens=stats.completion_tokens,
+                    draft_tokens=stats.draft_tokens,
+                    accepted_tokens=stats.accepted_tokens,
+                    dropped_messages=event.dropped_messages,
+                )
+                timing_ms = TimingMs(
+                    queue=stats.queue_ms, prefill=stats.prefill_ms, ttft=stats.ttft_ms, total=stats.total_ms
+                )
+                meter.close(final_progress(usage, timing_ms))
+                reply.energy = lambda: self._stats.completed(meter, usage, timing_ms)
                 reply.done(
                     text=text,
                     finish_reason=finish_reason,
                     model=self.bundle.manifest.name,
-                    usage=Usage(
-                        prompt_tokens=stats.prompt_tokens,
-                        cached_tokens=stats.cached_tokens,
-                        completion_tokens=stats.completion_tokens,
-                        draft_tokens=stats.draft_tokens,
-                        accepted_tokens=stats.accepted_tokens,
-                        dropped_messages=event.dropped_messages,
-                    ),
-                    timing_ms=TimingMs(
-                        queue=stats.queue_ms,
-                        prefill=stats.prefill_ms,
-                        ttft=stats.ttft_ms,
-                        total=stats.total_ms,
-                    ),
+                    usage=usage,
+                    timing_ms=timing_ms,
                     tokens_per_second=stats.tokens_per_second,
                 )
             case types.Failure(code, message, text):
-                self._generations.failed(account, code)
+                self._stats.failed(meter, cast(Code, code))
                 reply.error(code, message, text=text)
 
 

@@ -2,12 +2,12 @@
 
 import faulthandler
 import signal
-from dataclasses import asdict
 from queue import SimpleQueue
 from threading import Thread
 from types import FrameType
 
 from edge_llm import __version__
+from edge_llm.bundle import read_manifest
 from edge_llm.config import Settings
 from edge_llm.contract import node as contract_node
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
@@ -18,11 +18,15 @@ from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import HomeAssistant
 from edge_llm.host import systemd
 from edge_llm.host.memory import share_heap
+from edge_llm.host.power.choose import choose_source
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
 from edge_llm.node.responder import Engine
 from edge_llm.node.sessions import SessionStore
-from edge_llm.node.telemetry import NodeTelemetry
+from edge_llm.node.telemetry import TelemetryPublisher, meter_filter, open_metrics
+from edge_llm.telemetry.collector import Collector
+from edge_llm.telemetry.energy import EnergyMeter
+from edge_llm.telemetry.reply_stats import ReplyStats
 
 log = EventLog(__name__)
 
@@ -62,8 +66,11 @@ class Service:
         """
         self._settings = settings
         self._sessions = SessionStore(settings.sessions)
-        self._telemetry = NodeTelemetry(settings.telemetry)
-        self._engine = Engine(settings.engine, settings.sampling, self._sessions, self._telemetry.generations)
+        power = choose_source(settings.telemetry)
+        stats = ReplyStats(EnergyMeter(power))
+        model = read_manifest(settings.engine.bundle).manifest.name
+        self._metrics = open_metrics(settings.telemetry, model)
+        self._engine = Engine(settings.engine, settings.sampling, self._sessions, stats)
         self._topics = topics = Topics(settings.mqtt.base_topic, settings.node.id, settings.mqtt.pool)
         self._ledger = RequestLog(settings.sessions.file)
         capacity = settings.engine.slots + settings.engine.queue_limit
@@ -72,7 +79,7 @@ class Service:
         self._home_assistant = HomeAssistant(
             settings.homeassistant, topics, self._model, settings.telemetry.period_s
         )
-        self._to_gateway = self._telemetry.filter(gateway.on_message)
+        self._to_gateway = meter_filter(settings.telemetry, power, gateway.on_message)
         self._connection = gateway.connection = Connection(
             settings.mqtt,
             client_id=topics.client_id,
@@ -84,6 +91,15 @@ class Service:
             receive_maximum=capacity + _COMMANDS,
         )
         self._publisher = Thread(target=gateway.publish, name="publisher")
+        publisher = TelemetryPublisher(self._connection, topics)
+        self._collector = Collector(
+            settings.telemetry,
+            topics.node,
+            stats,
+            self._engine,
+            lambda: gateway.rejected_total,
+            (publisher, self._metrics) if self._metrics else (publisher,),
+        )
         self._supervision = systemd.Supervision(lambda: self._engine.progress, self._status)
 
     def start(self) -> None:
@@ -91,9 +107,7 @@ class Service:
         self._engine.start()
         self._publisher.start()
         self._connection.start()
-        self._telemetry.start(
-            self._engine, lambda: self._gateway.rejected_total, self._connection, self._topics
-        )
+        self._collector.start()
         cores = self._engine.pinning
         log.info(
             "service.ready",
@@ -106,7 +120,9 @@ class Service:
 
     def stop(self) -> None:
         """Finish the replies in the making, and say goodbye."""
-        self._telemetry.stop()
+        self._collector.stop()
+        if self._metrics:
+            self._metrics.close()
         self._engine.stop()
         self._gateway.stop()
         self._publisher.join()
@@ -123,7 +139,9 @@ class Service:
     def _announce(self) -> None:
         """Say what this node is, each time that the broker is reached."""
         self._gateway.on_ready()
-        self._telemetry.subscribe(self._connection)
+        if self._settings.telemetry.meter_topic:
+            # At QoS 0: a broker keeps none of them for a node that is away, where requests need the room.
+            self._connection.subscribe(self._settings.telemetry.meter_topic, qos=0)
         info = _info(self._settings, self._engine, self._connection)
         self._connection.publish(self._topics.info, info.encode(), retain=True)
         self._connection.publish(self._topics.state, ONLINE, retain=True)
@@ -180,5 +198,5 @@ def _info(settings: Settings, engine: Engine, connection: Connection) -> contrac
             ttl_s=settings.mqtt.ttl_s,
         ),
         pool=settings.mqtt.pool,
-        pinning=contract_node.Pinning(**asdict(engine.pinning)),
+        pinning=engine.pinning,
     )

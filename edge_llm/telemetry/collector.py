@@ -1,169 +1,134 @@
-"""A frozen snapshot of the host and of the replies each period, handed to whoever publishes it.
+"""Collects the telemetry of the host and of the replies each period, and hands it to whoever publishes it.
 
-Knows nothing of MQTT, nor of the engine. One thread, ``telemetry``, reads and hands out; it also reads power
-once a second while replies are made.
+Knows nothing of MQTT. One thread, ``telemetry``, reads and hands out; it also reads power once a second
+while replies are made.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 from typing import Protocol
 
 import psutil
 
 from edge_llm.config import TelemetrySettings
+from edge_llm.contract.node import Pinning, Telemetry
 from edge_llm.event_log import EventLog
-from edge_llm.host.memory import read_memory
-from edge_llm.host.pinning import EffectivePinning
-from edge_llm.host.pressure import Pressure, read_pressure
-from edge_llm.host.usage import CpuReader, CpuUsage, ProcessMemory
-from edge_llm.telemetry.energy import EnergyAccounts, PowerFigures
-from edge_llm.telemetry.reply_stats import Counters, LlmFigures, ReplyRecord, ReplyStats
+from edge_llm.telemetry.machine import MachineReader, read_pressures
+from edge_llm.telemetry.reply_stats import Counters, ReplyRecord, ReplyStats
 
 log = EventLog(__name__)
 
 _FIRST_S = 2.0
-"""The first snapshot comes early: a hub waits for it."""
+"""The first telemetry comes early: a hub waits for it."""
 _ACTIVE_SAMPLE_S = 1.0
 _IDLE_SAMPLE_S = 10.0
-"""Power is read so often; counters with a small range wrap within half a minute under full load."""
+"""Time between readings of power; counters with a small range wrap within half a minute under full load."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineFigures:
-    """What the engine says of itself."""
+class Engine(Protocol):
+    """The engine's own figures; read on the telemetry thread."""
 
-    kv_bytes: int
-    prefix_cache_bytes: int
-    pinning: EffectivePinning
+    @property
+    def inference_cores(self) -> tuple[int, ...]:
+        """The logical CPUs that are planned for."""
 
+    @property
+    def kv_bytes(self) -> int:
+        """Memory of the KV cache."""
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Bytes of the process, of its caches, and what the machine has left."""
+    @property
+    def prefix_cache_bytes(self) -> int:
+        """Memory of the prefix cache."""
 
-    rss_bytes: int | None
-    pss_bytes: int | None
-    available_bytes: int | None
-    kv_bytes: int
-    prefix_cache_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that is known at one time; the fields are those of the MQTT contract's Telemetry."""
-
-    seq: int
-    time: datetime
-    boot_time: datetime
-    cpu: CpuUsage
-    memory: Memory
-    pressure: Pressure
-    power: PowerFigures
-    llm: LlmFigures
-    pinning: EffectivePinning
-    finished: tuple[ReplyRecord, ...]
-    """Replies that have ended since the snapshot before."""
+    @property
+    def pinning(self) -> Pinning:
+        """The plan, and the CPUs that the engine's threads may run on."""
 
 
 class Sink(Protocol):
-    """Where snapshots go."""
+    """A taker of telemetry."""
 
-    def emit(self, snapshot: Snapshot) -> None:
-        """Take one, on the telemetry thread."""
-        ...
+    def emit(self, telemetry: Telemetry, replies: tuple[ReplyRecord, ...]) -> None:
+        """Take the figures, and the replies that ended since those before; on the telemetry thread."""
 
 
-class Telemetry:
+class Collector:
     """The telemetry thread."""
 
-    def __init__(self, settings: TelemetrySettings, accounts: EnergyAccounts) -> None:
-        """Nothing is read before ``start``; ``generations`` may be fed at once."""
-        self._settings = settings
-        self._accounts = accounts
-        self._wake = Event()
-        self._stopping = False
-        self.generations = ReplyStats(accounts, self._wake.set)
-        self._totals = Counters()
-        self._memory = ProcessMemory()
-        # Once: it moves by a second when the clock is set, and each move would look like a restart.
-        self._boot_time = datetime.fromtimestamp(psutil.boot_time(), UTC)
-        self._thread: Thread | None = None
-        self._seq = 0
-
-    def start(
+    def __init__(
         self,
-        engine: Callable[[], EngineFigures],
-        rejected: Callable[[], int],
-        inference_cores: tuple[int, ...],
+        settings: TelemetrySettings,
+        node: str,
+        stats: ReplyStats,
+        engine: Engine,
+        rejected_total: Callable[[], int],
         sinks: tuple[Sink, ...],
     ) -> None:
-        """Begin; ``rejected`` counts the requests that were refused."""
+        """Nothing is read before ``start``; ``rejected_total`` counts the requests that were refused."""
+        self._settings = settings
+        self._node = node
+        self._stats = stats
+        self._engine = engine
+        self._rejected_total = rejected_total
+        self._sinks = sinks
+        self._counters = Counters()
+        # Once: it moves by a second when the clock is set, and each move would look like a restart.
+        self._boot_time = datetime.fromtimestamp(psutil.boot_time(), UTC)
+        self._thread = Thread(target=self._run, name="telemetry")
+        self._stopping = False
+        self._seq = 0
 
-        def run() -> None:
-            self._run(CpuReader(inference_cores), engine, rejected, sinks)
-
-        self._thread = Thread(target=run, name="telemetry")
+    def start(self) -> None:
+        """Begin to collect; the engine has been started."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, if it was started."""
         self._stopping = True
-        self._wake.set()
-        if self._thread:
+        self._stats.wake.set()
+        if self._thread.ident is not None:
             self._thread.join()
 
-    def _run(
-        self,
-        cpu: CpuReader,
-        engine: Callable[[], EngineFigures],
-        rejected: Callable[[], int],
-        sinks: tuple[Sink, ...],
-    ) -> None:
+    def _run(self) -> None:
+        machine = MachineReader(self._engine.inference_cores)
         last = monotonic() - self._settings.period_s + _FIRST_S
         while not self._stopping:
             try:
-                self._accounts.sample()
-                if monotonic() >= last + self._period():
+                self._stats.energy.sample()
+                if monotonic() >= last + self._period_s():
                     last = monotonic()
-                    snapshot = self._snapshot(cpu, engine(), rejected())
-                    for sink in sinks:
-                        sink.emit(snapshot)
+                    replies = self._stats.drain()
+                    telemetry = self._collect(machine, replies)
+                    for sink in self._sinks:
+                        sink.emit(telemetry, replies)
             except Exception:  # whatever a host's files hold, the next period may be better
                 log.exception("telemetry.failed")
-            self._wake.wait(max(0.0, min(self._sample_s(), last + self._period() - monotonic())))
-            self._wake.clear()
+            self._stats.wake.wait(max(0.0, min(self._sample_s(), last + self._period_s() - monotonic())))
+            self._stats.wake.clear()
 
-    def _period(self) -> float:
-        active = self._settings.active_period_s if self._accounts.open_accounts else None
+    def _period_s(self) -> float:
+        active = self._settings.active_period_s if self._stats.energy.open_replies else None
         return active or self._settings.period_s
 
     def _sample_s(self) -> float:
-        measuring = self._accounts.measurable and self._accounts.open_accounts
+        measuring = self._stats.energy.measurable and self._stats.energy.open_replies
         return _ACTIVE_SAMPLE_S if measuring else _IDLE_SAMPLE_S
 
-    def _snapshot(self, cpu: CpuReader, engine: EngineFigures, rejected: int) -> Snapshot:
-        finished = self.generations.drain()
-        self._totals.add(finished)
-        rss_bytes, pss_bytes = self._memory.read()
+    def _collect(self, machine: MachineReader, replies: tuple[ReplyRecord, ...]) -> Telemetry:
+        engine = self._engine
+        self._counters.add(replies)
         self._seq += 1
-        return Snapshot(
+        return Telemetry(
+            node=self._node,
             seq=self._seq - 1,
             time=datetime.now(UTC),
             boot_time=self._boot_time,
-            cpu=cpu.read(),
-            memory=Memory(
-                rss_bytes,
-                pss_bytes,
-                read_memory().get("available_bytes"),
-                engine.kv_bytes,
-                engine.prefix_cache_bytes,
-            ),
-            pressure=read_pressure(),
-            power=self._accounts.figures(),
-            llm=self._totals.figures(self.generations, self._accounts, rejected),
+            cpu=machine.cpu(),
+            memory=machine.memory(engine.kv_bytes, engine.prefix_cache_bytes),
+            pressure=read_pressures(),
+            power=self._stats.energy.power(),
+            llm=self._counters.figures(self._stats, self._rejected_total()),
             pinning=engine.pinning,
-            finished=finished,
         )

@@ -1,60 +1,32 @@
-"""What replies cost in joules: time is cut into intervals, and each one's energy shared by its tokens.
+"""Cuts time into intervals, and shares each one's joules among the replies by the tokens computed in it.
 
 Intervals end where a reply begins or ends, and once a second between. Nothing here runs on the engine's
-thread but ``ReplyEnergyMeter.close``. Knows nothing of where power is read.
+thread. Knows nothing of sensors.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal
+from time import process_time
 
+from edge_llm.contract.frames import Energy, Quality
+from edge_llm.contract.node import Power
 from edge_llm.host.power.source import Instant, PowerSource, Reading, Unavailable, instant
-
-Quality = Literal["measured", "attributed", "estimated", "unavailable"]
-Progress = tuple[int, float | None]
-"""Tokens computed for a reply so far, the prompt's included; when its first one came (time.monotonic)."""
+from edge_llm.host.usage import read_busy_seconds
+from edge_llm.telemetry.reply_energy import ReplyEnergyMeter
 
 _IDLE_INTERVALS = 60
 _SHORTEST_IDLE_S = 0.5
-"""The idle machine's power is the lowest tenth of so many intervals without a reply, none of them shorter:
+"""The idle machine's power is the lowest tenth of the last intervals without a reply, none of them shorter:
 in the others something else may have been busy."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyEnergy:
-    """Joules of one reply; None where they could not be read.
-
-    ``shared``: other replies were made meanwhile, and this is one's part by its tokens.
-    """
-
-    prefill_joules: float | None
-    decode_joules: float | None
-    quality: Quality
-    shared: bool
-
-    @property
-    def joules(self) -> float | None:
-        """All of them."""
-        if self.prefill_joules is None or self.decode_joules is None:
-            return None
-        return self.prefill_joules + self.decode_joules
-
-
-@dataclass(frozen=True, slots=True)
-class PowerFigures:
-    """Mean watts since the figures before, and the total since the beginning; see the MQTT contract."""
-
-    package_watts: float | None
-    dram_watts: float | None
-    service_watts: float | None
-    energy_joules_total: float | None
-    quality: Quality
-    service_quality: Quality
-    source: str | None
-    method: str | None
-    reason: str | None
+def source_quality(source: PowerSource) -> Quality:
+    """The quality of a source's own figures."""
+    if isinstance(source, Unavailable):
+        return "unavailable"
+    return "estimated" if source.estimated else "measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +35,11 @@ class CpuSeconds:
 
     busy: float
     service: float
+
+
+def read_cpu_seconds() -> CpuSeconds:
+    """Read the processor time up to now."""
+    return CpuSeconds(read_busy_seconds(), process_time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +53,7 @@ class _Interval:
     reason: str | None = None
 
     def plus(self, other: "_Interval") -> "_Interval":
-        """Both together; what one of them lacks is not known of both."""
+        """Add another; a figure that one of them lacks is not known of both."""
         return _Interval(
             self.seconds + other.seconds,
             _sum(self.package, other.package),
@@ -86,46 +63,13 @@ class _Interval:
         )
 
 
-class ReplyEnergyMeter:
-    """One reply's part of the energy.
-
-    ``progress`` is set by who makes the reply, ``close`` called by the thread that ends it; the rest belongs
-    to the accounts' lock.
-    """
-
-    def __init__(self) -> None:
-        """Of a reply that is not asked for yet."""
-        self.began = 0.0
-        self.progress: Callable[[], Progress] = lambda: (0, None)
-        self.started = False
-        self.final: Progress | None = None
-        self.tokens = 0
-        self.prefill_joules = 0.0
-        self.decode_joules = 0.0
-        self.shared = False
-        self.unread = False
-
-    def close(self, progress: Progress | None = None) -> None:
-        """End the reply, at ``progress``; without one it is charged nothing more."""
-        self.final = progress or (self.tokens, None)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the reply has ended."""
-        return self.final is not None
-
-    def now(self) -> Progress:
-        """How far the reply is, or was in the end."""
-        return self.final or self.progress()
-
-
-class EnergyAccounts:
+class EnergyMeter:
     """Reads power, and charges it to the replies that are open."""
 
     def __init__(
         self,
         source: PowerSource,
-        cpu_seconds: Callable[[], CpuSeconds],
+        cpu_seconds: Callable[[], CpuSeconds] = read_cpu_seconds,
         clock: Callable[[], Instant] = instant,
     ) -> None:
         """Begin without knowing what the idle machine draws; the first ``sample`` is the baseline."""
@@ -140,91 +84,90 @@ class EnergyAccounts:
         self._cpu = CpuSeconds(0.0, 0.0)
         self._idle_watts: deque[float] = deque(maxlen=_IDLE_INTERVALS)
         self._period = _Interval()
-        self._total: float | None = None
-        self._since = 0.0
-        self._uncharged: float | None = 0.0
+        self._total_joules: float | None = None
+        self._since_s = 0.0
+        self._uncharged_joules: float | None = 0.0
 
     @property
-    def open_accounts(self) -> tuple[ReplyEnergyMeter, ...]:
-        """Of the replies that wait or are made."""
+    def open_replies(self) -> tuple[ReplyEnergyMeter, ...]:
+        """The replies that wait or are being made."""
         return tuple(self._open)
 
-    def open(self, account: ReplyEnergyMeter) -> None:
+    def begin(self, reply: ReplyEnergyMeter) -> None:
         """Begin a reply; does not block."""
-        account.began = self._clock().monotonic
-        self._open.append(account)
+        reply.begin(self._clock().monotonic)
+        self._open.append(reply)
 
     def sample(self) -> None:
         """End an interval now."""
         with self._lock:
             self._sample()
 
-    def settle(self, account: ReplyEnergyMeter) -> ReplyEnergy:
-        """What a closed account has come to."""
+    def attribute(self, reply: ReplyEnergyMeter, completion_tokens: int) -> Energy:
+        """Read power up to now, and return the energy of a closed reply of ``completion_tokens``."""
         with self._lock:
-            if account in self._open:
+            if reply in self._open:
                 self._sample()
-            if account.unread or not self.measurable:
-                return ReplyEnergy(None, None, "unavailable", account.shared)
-            return ReplyEnergy(
-                account.prefill_joules, account.decode_joules, self._reply_quality, account.shared
-            )
+            quality = self._own_quality if self._source.covers_machine else self._shared_quality
+            return reply.energy(quality, completion_tokens)
 
-    def figures(self) -> PowerFigures:
-        """Power since the last time that it was asked for."""
+    def power(self) -> Power:
+        """Power since the call before."""
         with self._lock:
             period, self._period = self._period, _Interval()
             known = period.seconds > 0
-            watts = [
+            package_watts, dram_watts, service_watts = (
                 round(joules / period.seconds, 3) if known and joules is not None else None
                 for joules in (period.package, period.dram, period.service)
-            ]
-            package, dram, service = watts
-            return PowerFigures(
-                package_watts=package,
-                dram_watts=dram,
-                service_watts=service,
-                energy_joules_total=None if self._total is None else round(self._total, 3),
-                quality="unavailable" if package is None else self._source.quality,
-                service_quality="unavailable" if service is None else self._shared_quality,
+            )
+            return Power(
+                package_watts=package_watts,
+                dram_watts=dram_watts,
+                service_watts=service_watts,
+                energy_joules_total=None if self._total_joules is None else round(self._total_joules, 3),
+                quality="unavailable" if package_watts is None else self._own_quality,
+                service_quality="unavailable" if service_watts is None else self._shared_quality,
                 source=self._source.name,
                 method=self._source.method,
                 reason=period.reason if known else "no time has passed",
             )
 
     @property
-    def _shared_quality(self) -> Quality:
-        return "estimated" if self._source.quality == "estimated" else "attributed"
+    def _own_quality(self) -> Quality:
+        return source_quality(self._source)
 
     @property
-    def _reply_quality(self) -> Quality:
-        return self._source.quality if self._source.covers_machine else self._shared_quality
+    def _shared_quality(self) -> Quality:
+        """The quality of a part of the source's figures: of a measured whole it is attributed."""
+        return "attributed" if self._own_quality == "measured" else self._own_quality
 
     def _sample(self) -> None:
-        now, accounts = self._clock(), tuple(self._open)
+        now, replies = self._clock(), tuple(self._open)
+        # One that is closed from here on is charged its last tokens at the next sample.
+        ended = [reply for reply in replies if reply.closed]
         then, self._then = self._then, now
-        interval = self._measure(now, then, idle=not accounts and not self._were_open)
+        interval = self._measure(now, then, idle=not replies and not self._were_open)
         if then is not None:
             self._period = self._period.plus(interval)
             if interval.package is not None:
-                self._total = (self._total or 0.0) + interval.package
-        if then is None or not accounts:
-            self._uncharged, self._since = 0.0, now.monotonic
+                self._total_joules = (self._total_joules or 0.0) + interval.package
+        if then is None or not replies:
+            self._uncharged_joules, self._since_s = 0.0, now.monotonic
         else:
             spent = interval.package if self._source.covers_machine else interval.service
             if not self._were_open:  # of an interval that began idle, what came after the first request
-                self._since = min(max(min(each.began for each in accounts), then.monotonic), now.monotonic)
-                part = (now.monotonic - self._since) / interval.seconds if interval.seconds else 0.0
+                began_s = max(min(each.began_s for each in replies), then.monotonic)
+                self._since_s = min(began_s, now.monotonic)
+                part = (now.monotonic - self._since_s) / interval.seconds if interval.seconds else 0.0
                 spent = None if spent is None else spent * part
-            self._uncharged = _sum(self._uncharged, spent)
-            self._charge(accounts, now.monotonic)
-        for account in accounts:
-            if account.closed:
-                self._open.remove(account)
-        self._were_open = any(not account.closed for account in accounts)
+            self._uncharged_joules = _sum(self._uncharged_joules, spent)
+            self._charge(replies, now.monotonic)
+        for reply in ended:
+            self._open.remove(reply)
+        self._were_open = len(replies) > len(ended)
 
     def _measure(self, now: Instant, then: Instant | None, *, idle: bool) -> _Interval:
-        """The interval that ends now, with the service's part of it; learns what the idle machine draws.
+        """Read the interval that ends now, and attribute the service's part of it; learn the idle power.
 
         ``max(0, package - idle) x service CPU time / busy CPU time``.
         """
@@ -248,31 +191,18 @@ class EnergyAccounts:
         part = min(1.0, ours / busy) if busy > 0 else 1.0  # the machine's time is counted in steps of 10 ms
         return _Interval(seconds, package, dram, max(0.0, package - idle_watts * seconds) * part, reason)
 
-    def _charge(self, accounts: tuple[ReplyEnergyMeter, ...], now: float) -> None:
+    def _charge(self, replies: tuple[ReplyEnergyMeter, ...], now_s: float) -> None:
         """Share what was spent by the tokens computed meanwhile; as long as there are none it waits."""
-        fed: dict[ReplyEnergyMeter, int] = {}
-        first_tokens: dict[ReplyEnergyMeter, float | None] = {}
-        for account in accounts:
-            tokens, first_tokens[account] = account.now()
-            if tokens > account.tokens:
-                fed[account] = tokens - account.tokens
-                account.tokens = tokens
+        fed = {reply: tokens for reply in replies if (tokens := reply.new_tokens())}
         if not fed:  # the end of a reply, after its last token
-            fed = {account: 1 for account in accounts if account.closed and account.tokens}
+            fed = {reply: 1 for reply in replies if reply.closed and reply.has_tokens}
         if not fed:
             return
-        spent, since = self._uncharged, self._since
-        self._uncharged, self._since = 0.0, now
-        for account, tokens in fed.items():
-            account.shared = account.shared or len(fed) > 1
-            if spent is None:
-                account.unread = True
-                continue
-            joules = spent * tokens / sum(fed.values())
-            first = first_tokens[account]
-            prefill = 1.0 if first is None else (first - since) / (now - since) if now > since else 0.0
-            account.prefill_joules += joules * min(1.0, max(0.0, prefill))
-            account.decode_joules += joules * (1.0 - min(1.0, max(0.0, prefill)))
+        spent, since_s = self._uncharged_joules, self._since_s
+        self._uncharged_joules, self._since_s = 0.0, now_s
+        for reply, tokens in fed.items():
+            joules = None if spent is None else spent * tokens / sum(fed.values())
+            reply.charge(joules, since_s, now_s, shared=len(fed) > 1)
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

@@ -17,8 +17,9 @@ from edge_llm.host.cpu_list import format_cpu_list
 from edge_llm.host.memory import read_memory
 from edge_llm.host.power.choose import choose_source, survey
 from edge_llm.host.power.rapl import UDEV_RULE
-from edge_llm.host.pressure import read_pressure
 from edge_llm.host.usage import read_temperature, read_throttle_count, throttle_files
+from edge_llm.telemetry.energy import source_quality
+from edge_llm.telemetry.machine import read_pressures
 
 _UDEV_FILE = "/etc/udev/rules.d/70-edge-llm-rapl.rules"
 
@@ -101,11 +102,11 @@ def report_sensors(settings: TelemetrySettings, root: Path = Path("/")) -> dict[
             "frequency_mhz": round(max(frequencies)) if frequencies else None,
             "throttle_count": read_throttle_count(throttle_files(root)),
         },
-        "pressure": asdict(read_pressure(root)),
+        "pressure": read_pressures(root).model_dump(),
         "power": {
             "source": source.name,
             "method": source.method,
-            "quality": source.quality if source.name else "unavailable",
+            "quality": source_quality(source),
             "sensors": {
                 name: {
                     "available": not isinstance(found, str),

@@ -1,16 +1,15 @@
-"""Which source of power figures a node has: the configured meter, else the best that the host offers."""
+"""Chooses the source of power figures: the configured meter, else the host's best sensor, else a model."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-
-import psutil
 
 from edge_llm.config import TelemetrySettings
 from edge_llm.host.power.meter import ExternalMeter, TdpModel
 from edge_llm.host.power.rapl import find_rapl
 from edge_llm.host.power.sensors import find_battery, find_hwmon
 from edge_llm.host.power.source import PowerSource, Unavailable, UnreadableError
+from edge_llm.host.usage import read_busy_seconds
 
 _FINDERS: dict[str, Callable[[Path], PowerSource]] = {
     "rapl": find_rapl,
@@ -21,7 +20,7 @@ _FINDERS: dict[str, Callable[[Path], PowerSource]] = {
 
 
 def survey(root: Path = Path("/")) -> dict[str, PowerSource | str]:
-    """Each kind of sensor: the source, or the reason why this host has none."""
+    """Look for each kind of sensor: returns its source, or the reason why this host has none."""
     found: dict[str, PowerSource | str] = {}
     for name, find in _FINDERS.items():
         try:
@@ -32,7 +31,7 @@ def survey(root: Path = Path("/")) -> dict[str, PowerSource | str]:
 
 
 def choose_source(settings: TelemetrySettings, root: Path = Path("/")) -> PowerSource:
-    """The meter where one is configured: its owner wants it; else the host's best sensor, else the model."""
+    """Take the configured meter, for its owner wants it; else the host's best sensor, else the model."""
     if settings.meter_topic:
         return ExternalMeter(settings.meter_path)
     found = survey(root)
@@ -40,12 +39,6 @@ def choose_source(settings: TelemetrySettings, root: Path = Path("/")) -> PowerS
         if not isinstance(source, str):
             return source
     if settings.tdp_watts:
-        return TdpModel(settings.tdp_watts, lambda: busy_seconds() / (os.cpu_count() or 1))
+        return TdpModel(settings.tdp_watts, lambda: read_busy_seconds() / (os.cpu_count() or 1))
     reasons = "; ".join(reason for reason in found.values() if isinstance(reason, str))
     return Unavailable(f"{reasons}; a metering plug can help: telemetry.meter_topic")
-
-
-def busy_seconds() -> float:
-    """CPU seconds that the machine has used since it was started, over all CPUs."""
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system + times.irq + times.softirq)

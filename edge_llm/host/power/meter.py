@@ -1,4 +1,4 @@
-"""Power that the node does not measure itself: a meter whose values are handed in, and a model."""
+"""Power that the node does not measure itself: an external meter's values, and a model."""
 
 import json
 from collections.abc import Callable
@@ -17,9 +17,9 @@ seconds; Tasmota's TelePeriod of 300 s is too long for replies of some seconds."
 
 
 class ExternalMeter(PowerSource):
-    """Watts as they come, each taken to hold until the next one comes (a step function). For any thread.
+    """A metering plug: each value is taken to hold until the next (a step function). For any thread.
 
-    What it measures is more than the processor, so it is not divided: replies are charged all of it.
+    A plug measures more than the processor, so its figure is not divided: replies are charged all of it.
     """
 
     name = "meter"
@@ -66,7 +66,7 @@ class ExternalMeter(PowerSource):
         return Reading(joules)
 
     def _count(self, now: float) -> None:
-        """Add up to ``now`` what the last value stands for."""
+        """Add the joules of the last value up to ``now``."""
         begin = self._counted_to if self._counted_to is not None else now
         end = max(begin, now)
         self._counted_to = end
@@ -83,10 +83,10 @@ def _at(value: Any, keys: list[str]) -> Any:
 
 
 class TdpModel(PowerSource):
-    """No measurement: the configured TDP times the part of the processor that is busy."""
+    """A model, not a measurement: the configured TDP times the share of the processor that is busy."""
 
     name = "tdp"
-    quality = "estimated"
+    estimated = True
 
     def __init__(self, tdp_watts: float, busy_share: Callable[[], float]) -> None:
         """``busy_share`` gives CPU seconds that were used, over the number of CPUs; it only grows."""

@@ -23,7 +23,7 @@ _POWER_FILES = {
     "fam15h_power": ("power1_input",),
     "zenpower": ("power1_input", "power2_input"),  # cores and SoC
 }
-"""Of the drivers that measure a processor or a machine; most others measure a part that is neither."""
+"""Files of the drivers that measure a processor or a machine; most others measure a part that is neither."""
 
 
 class SampledPower(PowerSource):
@@ -53,7 +53,7 @@ class SampledPower(PowerSource):
 
 
 class CountedPower(PowerSource):
-    """Energy counters of a hardware monitoring chip: the sockets of ``amd_energy``."""
+    """Energy counters of a hardware monitoring chip: those of the sockets, of the driver ``amd_energy``."""
 
     name = "hwmon"
 
@@ -133,7 +133,7 @@ def _battery_watts(battery: Path) -> float:
 
 
 def _micro(path: Path) -> float:
-    """Watts, amperes or volts of a file that holds millionths.
+    """Watts, amperes or volts from a file that holds millionths.
 
     Raises:
         UnreadableError: it cannot be read, or holds no such figure.

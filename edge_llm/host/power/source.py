@@ -1,4 +1,4 @@
-"""What every source of power figures has in common: readings of joules, each since the one before.
+"""Readings of joules, each since the one before: the protocol of all sources of power figures.
 
 Knows nothing of what the joules were spent on.
 """
@@ -7,15 +7,15 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 _SUSPENDED_S = 0.5
-"""More than two clocks that are read one after the other differ by."""
+"""Above the difference of two clocks that are read one after the other."""
 _STILL_S = 1.0
 """A counter of a machine that runs moves within this."""
 _MOST_WATTS = 2000
-"""More than a package draws. A counter that says more was reset, and one that is not read for as long as it
-takes to run through its range at this power may have wrapped twice."""
+"""Above the power of any package. A counter that says more was reset, and one that is not read for as long as
+it takes to run through its range at this power may have wrapped twice."""
 _SHORTEST_S = 0.01
 """Counters move in steps (RAPL's each 1 ms): within less than this, one step looks like a lot of power."""
 
@@ -28,7 +28,7 @@ class Instant(NamedTuple):
 
 
 def instant() -> Instant:
-    """Now."""
+    """Read both clocks."""
     return Instant(time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
@@ -46,18 +46,20 @@ class Reading:
 
 
 class PowerSource(ABC):
-    """Where power is read. Called by one thread at a time."""
+    """A sensor, a meter or a model that power is read from; by one thread at a time."""
 
     name: str | None
     method: str | None
-    """In words, for people."""
-    quality: Literal["measured", "estimated"] = "measured"
+    """A description for people."""
+    estimated = False
+    """The figures are a model's, not a sensor's."""
     covers_machine = False
-    """A reply is charged all that was drawn while it was made, not the service's part of it: a wall meter."""
+    """The figures cover the whole machine, as a wall meter's do: a reply is charged all that was drawn while
+    it was made, not the service's part of it."""
 
     @abstractmethod
     def read(self, now: Instant) -> Reading:
-        """What was spent since the call before; the first one only sets the baseline."""
+        """Read the joules since the call before; the first one only sets the baseline."""
 
 
 class EnergyCounter:
@@ -110,7 +112,7 @@ class EnergyCounter:
 
 
 def sum_of(counters: list[EnergyCounter], now: Instant) -> float:
-    """What all of them counted; each is read, whatever the others say.
+    """Sum of what all counters have counted since the call before; each is read, whatever the others say.
 
     Raises:
         UnreadableError: one has no figure: a sum of the others would pass for the whole.
@@ -127,7 +129,7 @@ def sum_of(counters: list[EnergyCounter], now: Instant) -> float:
 
 
 class Unavailable(PowerSource):
-    """No source at all."""
+    """The source of a machine that has none: every reading is without a figure."""
 
     name = method = None
 

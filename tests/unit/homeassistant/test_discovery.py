@@ -1,9 +1,9 @@
-"""What Home Assistant makes of a node's telemetry and replies by the templates of its discovery message."""
+"""Home Assistant is told of a node, and its templates show the node's telemetry and replies."""
 
 import json
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import create_autospec
 
 import pytest
@@ -11,16 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_llm.config import HomeAssistantSettings
+from edge_llm.contract.frames import Payload, Quality
 from edge_llm.contract.node import Telemetry
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.homeassistant import discovery as discovery_module
 from edge_llm.homeassistant.discovery import HomeAssistant, discovery_topic
+from edge_llm.homeassistant.entities import NOT_SHOWN, SENSORS
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
 from tests.homeassistant import OBJECT_ID, TELEMETRY, attributes, check, render, state
 
 TOPICS = Topics("edge_llm", "kitchen-pc")
-ABOUT_THE_MESSAGE = {"v", "node", "seq", "time"}
 
 
 def discovery(**settings: Any) -> dict[str, Any]:
@@ -97,8 +98,25 @@ def test_all_of_the_telemetry_is_shown() -> None:
     ]
     shown = " ".join(templates).replace(".get('", ".").replace("')", "")
     for path in leaves(TELEMETRY):
-        if path[0] not in ABOUT_THE_MESSAGE:
+        if path[0] not in NOT_SHOWN:
             assert f"value_json.{'.'.join(path)} " in f"{shown} ".replace(",", " ").replace("}", " "), path
+
+
+def test_every_field_of_the_contract_has_one_row() -> None:
+    """A new field of the telemetry needs a row here, or a place among those that have none."""
+    declared = []
+    for name, field in Telemetry.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Payload):
+            declared += [f"{name}.{each}" for each in field.annotation.model_fields]
+        else:
+            declared.append(name)
+    rows = [path for sensor in SENSORS for path in sensor.fields]
+    assert sorted(declared) == sorted([*rows, *NOT_SHOWN])
+
+
+def test_the_qualities_that_may_come_are_the_contracts() -> None:
+    for key in ("power_quality", "service_power_quality"):
+        assert OF_TELEMETRY[key]["options"] == [*get_args(Quality)]
 
 
 def test_where_power_comes_from_is_said_beside_its_quality() -> None:

@@ -1,38 +1,19 @@
-"""What became of a plan, read back; and a host that allows none."""
+"""Threads are bound and read back; a host that denies it is said in the log."""
 
 import os
 import threading
 
 import pytest
 
-from edge_llm.host.cpu import PinningPlan
-from edge_llm.host.pinning import effective_pinning, pin_this_thread, thread_ids
+from edge_llm.host.pinning import allowed_cpus, pin_this_thread, thread_ids
 from tests.unit.host.fake_host import FakeHost
 
 
-def plan(mode: str = "pinned") -> PinningPlan:
-    return PinningPlan("2-3", (2, 3), (), "none" if mode == "none" else "pinned")
-
-
-@pytest.mark.parametrize(
-    ("of_engine", "of_worker", "mode", "effective", "result"),
-    [
-        ("2", "3", "pinned", "2-3", "pinned"),
-        ("3", "2", "pinned", "2-3", "pinned"),
-        ("2", "2", "pinned", "2", "denied"),
-        ("2", "0-7", "pinned", "0-7", "denied"),
-        ("0-7", "0-7", "pinned", "0-7", "denied"),
-        ("0-7", "0-7", "none", "0-7", "none"),
-    ],
-)
-def test_the_effective_pinning_is_what_the_kernel_says(
-    host: FakeHost, of_engine: str, of_worker: str, mode: str, effective: str, result: str
-) -> None:
-    for thread, cpus in ((10, "0-7"), (11, of_engine), (12, of_worker)):
+def test_the_cpus_of_each_thread_are_those_that_the_kernel_allows(host: FakeHost) -> None:
+    for thread, cpus in ((11, "2"), (12, "0-7:7")):
         host.write(f"proc/self/task/{thread}/status", f"Name:\tx\nCpus_allowed_list:\t{cpus}")
-    assert thread_ids(host.root) == {10, 11, 12}
-    pinning = effective_pinning(plan(mode), (11, 12, 13), host.root)  # 13 has ended
-    assert (pinning.requested, pinning.effective, pinning.mode) == ("2-3", effective, result)
+    assert thread_ids(host.root) == {11, 12}
+    assert allowed_cpus((11, 12, 13), host.root) == [(2,), (0, 7)]  # 13 has ended
 
 
 def test_a_thread_binds_itself_and_no_other() -> None:

@@ -1,14 +1,22 @@
-"""What a node's telemetry takes from its connection, and what it needs to be installed."""
+"""A node publishes its telemetry, takes its meter's messages, and says what OpenMetrics needs."""
 
 import sys
+from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
 from edge_llm.config import TelemetrySettings
+from edge_llm.contract.node import Telemetry
+from edge_llm.contract.topics import Topics
 from edge_llm.errors import ConfigError
+from edge_llm.host.power.choose import choose_source
 from edge_llm.host.power.meter import ExternalMeter
+from edge_llm.host.power.source import Unavailable
+from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
-from edge_llm.node.telemetry import NodeTelemetry
+from edge_llm.node.telemetry import TelemetryPublisher, meter_filter, open_metrics
+from tests.homeassistant import TELEMETRY
 
 
 def test_metrics_without_their_package_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,16 +24,40 @@ def test_metrics_without_their_package_say_what_to_install(monkeypatch: pytest.M
     with pytest.raises(
         ConfigError, match=r"^telemetry\.metrics_port needs .*pip install 'edge-llm\[metrics\]'"
     ):
-        NodeTelemetry(TelemetrySettings(metrics_port=9464))
+        open_metrics(TelemetrySettings(metrics_port=9464), "a model")
+
+
+def test_metrics_are_served_where_a_port_is_configured_alone() -> None:
+    assert open_metrics(TelemetrySettings(), "a model") is None
 
 
 def test_the_meters_messages_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """But for a retained one, of unknown age; one that a route has subscribed to goes both ways."""
     counted, passed = list[bytes](), list[Message]()
     monkeypatch.setattr(ExternalMeter, "on_payload", lambda _self, payload: counted.append(payload))
-    on_message = NodeTelemetry(TelemetrySettings(meter_topic="plug")).filter(passed.append)
+    settings = TelemetrySettings(meter_topic="plug")
+    on_message = meter_filter(settings, choose_source(settings), passed.append)
     request, routed = Message("edge_llm/n/request/c", b"?"), Message("plug", b"3", qos1=True)
     for message in (Message("plug", b"1", retained=True), Message("plug", b"2"), request, routed):
         on_message(message)
     assert counted == [b"2", b"3"]
     assert passed == [request, routed]
+
+
+def test_without_a_meter_all_messages_are_passed_on() -> None:
+    passed = list[Message]()
+    on_message = meter_filter(TelemetrySettings(), Unavailable("-"), passed.append)
+    on_message(message := Message("plug", b"1"))
+    assert passed == [message]
+
+
+def test_telemetry_is_published_at_qos_0_while_there_is_a_broker() -> None:
+    connection: Any = create_autospec(Connection, instance=True)
+    telemetry = Telemetry.model_validate(TELEMETRY)
+    publisher = TelemetryPublisher(connection, Topics("edge_llm", "kitchen-pc"))
+    connection.ready = False
+    publisher.emit(telemetry, ())
+    connection.publish.assert_not_called()
+    connection.ready = True
+    publisher.emit(telemetry, ())
+    connection.publish.assert_called_once_with("edge_llm/kitchen-pc/telemetry", telemetry.encode(), qos=0)

@@ -1,11 +1,13 @@
-"""What replies are charged, on a scripted counter and a scripted clock."""
+"""Replies are charged their energy, on a scripted counter and a scripted clock."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_llm.contract.frames import Energy
 from edge_llm.host.power.source import Instant, PowerSource, Reading, Unavailable
-from edge_llm.telemetry.energy import CpuSeconds, EnergyAccounts, ReplyEnergy, ReplyEnergyMeter
+from edge_llm.telemetry.energy import CpuSeconds, EnergyMeter
+from edge_llm.telemetry.reply_energy import Progress, ReplyEnergyMeter
 
 IDLE_WATTS = 10.0
 
@@ -16,8 +18,9 @@ class Script(PowerSource):
     name = "script"
     method = "by hand"
 
-    def __init__(self, *, whole: bool = False) -> None:
+    def __init__(self, *, whole: bool = False, estimated: bool = False) -> None:
         self.covers_machine = whole
+        self.estimated = estimated
         self.now = 50.0
         self.busy = self.service = 0.0
         self.joules: float | None = 0.0
@@ -42,14 +45,14 @@ class Script(PowerSource):
 
 
 class Book:
-    """Accounts over a script, with the idle power learned."""
+    """A meter over a script, with the idle power learned."""
 
-    def __init__(self, *, whole: bool = False) -> None:
-        self.script = Script(whole=whole)
-        self.accounts = EnergyAccounts(self.script, self.script.cpu, self.script.clock)
-        self.accounts.sample()
+    def __init__(self, *, whole: bool = False, estimated: bool = False) -> None:
+        self.script = Script(whole=whole, estimated=estimated)
+        self.meter = EnergyMeter(self.script, self.script.cpu, self.script.clock)
+        self.meter.sample()
         self.script.spend(5, IDLE_WATTS, busy=0.1, service=0.0)
-        self.accounts.sample()
+        self.meter.sample()
 
     def begin(self) -> "Reply":
         return Reply(self)
@@ -62,16 +65,15 @@ class Reply:
         self.book = book
         self.tokens = 0
         self.first_token: float | None = None
-        self.account = ReplyEnergyMeter()
-        self.account.progress = lambda: (self.tokens, self.first_token)
-        book.accounts.open(self.account)
+        self.meter = ReplyEnergyMeter(lambda: (self.tokens, self.first_token))
+        book.meter.begin(self.meter)
 
     def feed(self, tokens: int) -> None:
         self.tokens += tokens
 
-    def end(self) -> ReplyEnergy:
-        self.account.close((self.tokens, self.first_token))
-        return self.book.accounts.settle(self.account)
+    def end(self, completion_tokens: int = 0) -> Energy:
+        self.meter.close((self.tokens, self.first_token))
+        return self.book.meter.attribute(self.meter, completion_tokens)
 
 
 @pytest.fixture
@@ -100,6 +102,47 @@ def test_prefill_and_decode_are_told_apart_by_time(book: Book) -> None:
     assert (energy.prefill_joules, energy.decode_joules) == pytest.approx((20, 60))
 
 
+def test_the_energy_of_a_token_is_the_whole_energy_by_the_replys_tokens(book: Book) -> None:
+    reply = book.begin()
+    reply.feed(108)
+    book.script.spend(4, 30)
+    energy = reply.end(completion_tokens=8)
+    assert energy.joules == pytest.approx(80)
+    assert energy.joules_per_token == pytest.approx(10)
+    nothing = book.begin()
+    nothing.feed(3)
+    book.script.spend(1, 30)
+    assert nothing.end().joules_per_token is None
+
+
+def test_a_part_of_a_models_figure_is_estimated() -> None:
+    """Attributed is said of a sensor's figure alone."""
+    book = Book(estimated=True)
+    reply = book.begin()
+    reply.feed(1)
+    book.script.spend(4, 30)
+    book.meter.sample()
+    figures = book.meter.power()
+    assert (figures.quality, figures.service_quality) == ("estimated", "estimated")
+    assert reply.end().quality == "estimated"
+
+
+def test_a_reply_that_ends_while_power_is_read_is_charged_its_last_tokens(book: Book) -> None:
+    """Its progress was asked for, and it ends before the sample does."""
+
+    def progress() -> Progress:
+        reply.close((20, None))
+        return 5, None
+
+    reply = ReplyEnergyMeter(progress)
+    book.meter.begin(reply)
+    book.script.spend(1, 30)
+    book.meter.sample()
+    book.script.spend(1, 30)
+    assert book.meter.attribute(reply, 20).joules == pytest.approx(40)
+    assert book.meter.open_replies == ()
+
+
 def test_a_wall_meter_is_charged_whole() -> None:
     book = Book(whole=True)
     reply = book.begin()
@@ -116,7 +159,7 @@ def test_overlapping_replies_share_by_their_tokens_and_say_so(book: Book) -> Non
     first.feed(10)
     book.script.spend(2, 30)
     second, waiting = book.begin(), book.begin()
-    book.accounts.sample()
+    book.meter.sample()
     first.feed(30)
     second.feed(10)
     book.script.spend(3, 30)
@@ -132,7 +175,7 @@ def test_a_long_prompt_pays_for_the_time_before_its_first_progress(book: Book) -
     reply = book.begin()
     for _ in range(3):
         book.script.spend(1, 30)
-        book.accounts.sample()
+        book.meter.sample()
     reply.feed(256)
     assert reply.end().joules == pytest.approx(60)
 
@@ -150,15 +193,15 @@ def test_a_failed_reading_makes_the_replys_energy_unknown_and_not_less(book: Boo
     reply = book.begin()
     reply.feed(5)
     book.script.spend(1, 30)
-    book.accounts.sample()
+    book.meter.sample()
     book.script.joules = None
     reply.feed(5)
     book.script.spend(1, 30)
-    book.accounts.sample()
+    book.meter.sample()
     other = book.begin()
     reply.feed(5)
     book.script.spend(1, 30)
-    assert reply.end() == ReplyEnergy(None, None, "unavailable", shared=False)
+    assert reply.end() == Energy(quality="unavailable", shared=False)
     other.feed(5)
     book.script.spend(1, 30)
     assert other.end().joules == pytest.approx(20)
@@ -166,14 +209,14 @@ def test_a_failed_reading_makes_the_replys_energy_unknown_and_not_less(book: Boo
 
 def test_without_an_idle_moment_there_is_no_attribution() -> None:
     script = Script()
-    accounts = EnergyAccounts(script, script.cpu, script.clock)
-    account = ReplyEnergyMeter()
-    accounts.open(account)
-    accounts.sample()
+    meter = EnergyMeter(script, script.cpu, script.clock)
+    reply = ReplyEnergyMeter(lambda: (0, None))
+    meter.begin(reply)
+    meter.sample()
     script.spend(4, 30)
-    account.close((5, None))
-    assert accounts.settle(account).quality == "unavailable"
-    figures = accounts.figures()
+    reply.close((5, None))
+    assert meter.attribute(reply, 5).quality == "unavailable"
+    figures = meter.power()
     assert (figures.package_watts, figures.service_watts) == (30, None)
     assert figures.reason == "the idle machine's power is not known yet"
 
@@ -182,7 +225,7 @@ def test_a_busy_neighbour_does_not_pass_for_idle(book: Book) -> None:
     """The idle machine's power is the lowest tenth of what was seen, not the mean."""
     for _ in range(9):
         book.script.spend(5, 60)
-        book.accounts.sample()
+        book.meter.sample()
     reply = book.begin()
     reply.feed(1)
     book.script.spend(1, 30)
@@ -191,23 +234,23 @@ def test_a_busy_neighbour_does_not_pass_for_idle(book: Book) -> None:
 
 def test_without_a_source_there_is_a_reason() -> None:
     script = Script()
-    accounts = EnergyAccounts(Unavailable("no sensor"), script.cpu, script.clock)
-    accounts.sample()
+    meter = EnergyMeter(Unavailable("no sensor"), script.cpu, script.clock)
+    meter.sample()
     script.spend(1, 30)
-    accounts.sample()
-    figures = accounts.figures()
+    meter.sample()
+    figures = meter.power()
     assert (figures.package_watts, figures.energy_joules_total, figures.source) == (None, None, None)
     assert (figures.quality, figures.service_quality) == ("unavailable", "unavailable")
     assert figures.reason == "no sensor"
 
 
 def test_watts_are_means_since_the_last_figures_and_the_total_goes_on(book: Book) -> None:
-    book.accounts.figures()
+    book.meter.power()
     book.script.spend(2, 20, busy=1.0, service=0.5)
-    book.accounts.sample()
+    book.meter.sample()
     book.script.spend(2, 40, busy=1.0, service=0.5)
-    book.accounts.sample()
-    figures = book.accounts.figures()
+    book.meter.sample()
+    figures = book.meter.power()
     assert (figures.package_watts, figures.service_watts) == (30, 10)
     assert figures.energy_joules_total == 5 * 10 + 2 * 20 + 2 * 40
     assert (figures.quality, figures.service_quality) == ("measured", "attributed")
@@ -235,7 +278,7 @@ def test_replies_never_add_up_to_more_than_the_machine_used(
         if action == "begin":
             replies.append(book.begin())
         elif action == "sample":
-            book.accounts.sample()
+            book.meter.sample()
         elif action == "break":
             book.script.joules = None
         elif replies:
@@ -247,9 +290,9 @@ def test_replies_never_add_up_to_more_than_the_machine_used(
                 if action == "end":
                     spent.append(reply.end().joules or 0.0)
                 else:
-                    reply.account.close()
+                    reply.meter.close()
     spent += [reply.end().joules or 0.0 for reply in replies]
     assert sum(spent) <= (book.script.total - before) * (1 + 1e-9)
     assert all(joules >= 0 for joules in spent)
-    book.accounts.sample()
-    assert book.accounts.open_accounts == ()
+    book.meter.sample()
+    assert book.meter.open_replies == ()

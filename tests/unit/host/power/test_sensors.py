@@ -155,7 +155,7 @@ def test_the_best_sensor_is_taken(host: FakeHost) -> None:
         " no battery; a metering plug can help: telemetry.meter_topic"
     )
     estimated = choose_source(TelemetrySettings(tdp_watts=15), host.root)
-    assert (estimated.name, estimated.quality) == ("tdp", "estimated")
+    assert (estimated.name, estimated.estimated) == ("tdp", True)
     machines.battery(host, "BAT0", "Discharging")
     assert choose_source(TelemetrySettings(tdp_watts=15), host.root).name == "battery"
     host.write("sys/class/hwmon/hwmon0/name", "fam15h_power")
