@@ -1,4 +1,4 @@
-"""What `edge-llm doctor` says of the host that runs the tests."""
+"""`edge-llm doctor` reports on the host that runs the tests."""
 
 import json
 import os

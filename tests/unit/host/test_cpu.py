@@ -1,4 +1,4 @@
-"""Which cores inference takes, on machines of every kind."""
+"""Inference takes the right cores, on machines of every kind."""
 
 import pytest
 
