@@ -30,15 +30,15 @@ def edge_llm(model: Path, threads: int) -> Answer:
     # Imported here: the interpreters of the other contenders lack edge_llm.
     from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415
     from edge_llm.bundle import open_bundle  # noqa: PLC0415
-    from edge_llm.engine.types import Message  # noqa: PLC0415
+    from edge_llm.contract.turns import Turn  # noqa: PLC0415
 
     bundle = open_bundle(model)
     engine = LocalEngine(bundle, threads, min(CONTEXT_TOKENS, bundle.manifest.context_tokens)).__enter__()
 
     def answer(request: dict[str, Any]) -> tuple[float, float]:
-        messages = [Message(role, content) for role, content in request["messages"]]
-        stats = engine.run(messages, request["max_tokens"]).completion.stats
-        return stats.ttft_ms, stats.tokens_per_second
+        messages = [Turn(role=role, content=content) for role, content in request["messages"]]
+        completion = engine.run(messages, request["max_tokens"]).completion
+        return completion.timing_ms.ttft, completion.tokens_per_second
 
     return answer
 

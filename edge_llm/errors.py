@@ -1,5 +1,24 @@
 """One small tree of errors. Every error has a stable code, and its text says what to do."""
 
+from typing import Literal
+
+Code = Literal[
+    "bad_request",
+    "too_large",
+    "expired",
+    "busy",
+    "rate_limited",
+    "id_conflict",
+    "context_overflow",
+    "timeout",
+    "unavailable",
+    "unsupported_version",
+    "internal",
+]
+"""Codes of requests that end in an error, as the MQTT contract has them."""
+RETRYABLE = frozenset[Code]({"busy", "rate_limited", "unavailable"})
+"""Codes of errors that may be gone when the same request is sent again."""
+
 
 class EdgeLlmError(Exception):
     """Base of all errors that this package raises on purpose; ``code`` is stable, the text is for people."""
@@ -27,17 +46,11 @@ class BundleError(EdgeLlmError):
     code = "bundle"
 
 
-class ContextOverflowError(EdgeLlmError):
-    """The prompt and the reply asked for do not fit the context; nothing is ever truncated."""
-
-    code = "context_overflow"
-
-
 class RequestError(EdgeLlmError):
-    """A request that is refused; ``code`` is one of the contract's error codes."""
+    """A request that is refused."""
 
-    def __init__(self, code: str, message: str, *, retry_after_ms: int | None = None) -> None:
+    def __init__(self, code: Code, message: str, *, retry_after_ms: int | None = None) -> None:
         """Refuse with ``code``; ``retry_after_ms`` is given where trying again can help."""
         super().__init__(message)
-        self.code = code
+        self.code: Code = code
         self.retry_after_ms = retry_after_ms

@@ -1,9 +1,8 @@
-"""The engine in this process, from request to completion: the scheduler's own loop, without a broker."""
+"""Runs the engine in this process, from request to completion, without a broker."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Turns
 from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Thread
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -11,24 +10,24 @@ from typing import Self
 from edge_llm.bench.prompts import Prompt
 from edge_llm.bundle import Bundle
 from edge_llm.config import EngineSettings
-from edge_llm.engine.decoder import load_decoder
-from edge_llm.engine.kv_cache import KVCache
-from edge_llm.engine.prefix_cache import PrefixCache
-from edge_llm.engine.scheduler import Scheduler
-from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Completion, Event, Failure, GenerationRequest, Message, SamplingParams
+from edge_llm.contract.turns import Turn
+from edge_llm.engine.engine import Engine
+from edge_llm.engine.sequence import Sequence
+from edge_llm.engine.types import Completion, Event, Failure, GenerationRequest, SamplingParams
 from edge_llm.errors import EdgeLlmError
+from edge_llm.host.cpu import read_topology
+from edge_llm.host.cpu_list import format_cpu_list
 
 GREEDY = SamplingParams(temperature=1.0, top_k=1, top_p=1.0, seed=0)
-"""Greedy by top-k. Temperature 0 would use drafts: replies to made-up prompts repeat themselves, drafts of
-that are always right, and the figures would show just this."""
+"""By top-k and not by temperature 0, which drafts: made-up prompts lead to replies in circles, which drafts
+always get right, and the figures would be about that."""
 DRAFTING = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
-"""Greedy as in the service: the same tokens, with drafts."""
+"""As the service decodes greedily: the same tokens, with drafts."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A completion, and the instants (time.monotonic) at which it was submitted and ended."""
+    """A completion, and the time.monotonic() instant at which it was submitted and ended."""
 
     completion: Completion
     submitted: float
@@ -36,46 +35,46 @@ class Reply:
 
     @property
     def first_token(self) -> float:
-        """Instant (time.monotonic) of its first token."""
-        return self.submitted + self.completion.stats.ttft_ms / 1000
+        """The time.monotonic() instant of its first token."""
+        return self.submitted + self.completion.timing_ms.ttft / 1000
 
 
 class LocalEngine:
-    """A scheduler on a thread of its own; a context manager."""
+    """The service's engine, asked from this process; a context manager."""
 
     def __init__(self, bundle: Bundle, threads: int, context_tokens: int, slots: int = 1) -> None:
-        """Load the bundle.
+        """Load the bundle; its ``threads`` run on one CPU each of the first physical cores.
 
         Raises:
             BundleError: it cannot be served.
+            EdgeLlmError: there are fewer cores than ``threads``.
         """
+        cores = [core[0] for core in read_topology().cores]
+        if threads > len(cores):
+            raise EdgeLlmError(f"--threads {threads}: this host has {len(cores)} physical cores")
+        settings = EngineSettings(
+            inference_cores=format_cpu_list(cores[:threads]),
+            context_tokens=context_tokens,
+            slots=slots,
+            grace_s=0,
+        )
         self.bundle = bundle
-        self.tokenizer = ChatTokenizer(bundle)
         self.context_tokens = context_tokens
-        cache = KVCache(bundle.manifest.kv, slots, context_tokens)
-        decoder = load_decoder(bundle, cache, threads)
-        # As in the service: the concat graph_format keeps its own past.
-        fused = bundle.manifest.graph_format == "fused"
-        prefixes = PrefixCache(cache, EngineSettings().prefix_cache_mb * 10**6) if fused else None
-        # Without tokens that end a reply, every reply has the length that was asked for.
-        self._scheduler = Scheduler(decoder, self.tokenizer, (), 16, prefixes)
-        self._thread = Thread(target=self._scheduler.run, name="engine")
+        self._engine = Engine(bundle, settings)
+        self.tokenizer = self._engine.tokenizer
 
     def __enter__(self) -> Self:
         """Start to serve."""
-        self._thread.start()
+        self._engine.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the thread."""
-        self._scheduler.stop()
-        self._thread.join()
+        self._engine.stop()
 
-    def run(
-        self, prompt: Prompt | Sequence[Message], max_tokens: int, sampling: SamplingParams = GREEDY
-    ) -> Reply:
+    def run(self, prompt: Prompt | Turns[Turn], max_tokens: int, sampling: SamplingParams = GREEDY) -> Reply:
         """Generate one reply of ``max_tokens`` tokens.
 
         Raises:
@@ -84,10 +83,10 @@ class LocalEngine:
         return self.submit(prompt, max_tokens, sampling).result()
 
     def submit(
-        self, prompt: Prompt | Sequence[Message], max_tokens: int, sampling: SamplingParams = GREEDY
+        self, prompt: Prompt | Turns[Turn], max_tokens: int, sampling: SamplingParams = GREEDY
     ) -> Future[Reply]:
-        """Queue a request; the result of the future is its reply."""
-        messages = prompt.messages if isinstance(prompt, Prompt) else tuple(prompt)
+        """Queue a request; its reply is the future's result."""
+        turns = prompt.messages if isinstance(prompt, Prompt) else tuple(prompt)
         future: Future[Reply] = Future()
         submitted = monotonic()
 
@@ -97,5 +96,6 @@ class LocalEngine:
             elif isinstance(event, Failure):
                 future.set_exception(EdgeLlmError(f"the engine failed: {event.message}"))
 
-        self._scheduler.submit(GenerationRequest(messages, max_tokens, sampling), emit)
+        # Whatever the model says, every reply has the length that was asked for.
+        self._engine.submit(Sequence(GenerationRequest(turns, max_tokens, sampling, ignore_eos=True), emit))
         return future

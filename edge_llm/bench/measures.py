@@ -55,10 +55,11 @@ def measure_replies(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Ad
     )  # the first reply pays for page faults
     for _ in range(plan.rounds):
         for tokens in _lengths(plan, engine):
-            stats = engine.run(prompts.of(tokens), plan.decode_tokens).completion.stats
-            note = f"{stats.cached_tokens} tokens cached" if stats.cached_tokens else ""
-            rounds.add("cold TTFT", "ms", stats.ttft_ms, tokens, note)
-            rounds.add("decode at context", "tokens/s", stats.tokens_per_second, tokens)
+            completion = engine.run(prompts.of(tokens), plan.decode_tokens).completion
+            cached = completion.usage.cached_tokens
+            note = f"{cached} tokens cached" if cached else ""
+            rounds.add("cold TTFT", "ms", completion.timing_ms.ttft, tokens, note)
+            rounds.add("decode at context", "tokens/s", completion.tokens_per_second, tokens)
             advance(f"{tokens} tokens")
         _measure_prefix(engine, plan, prompts, rounds)
         advance("prefix")
@@ -74,11 +75,11 @@ def _measure_prefix(engine: LocalEngine, plan: Plan, prompts: Prompts, rounds: R
     first, again = prompts.with_prefix(plan.prefix_tokens, OWN_TOKENS)
     if len(first.ids) >= engine.context_tokens:
         return
-    cold = engine.run(first, 1).completion.stats
-    warm = engine.run(again, 1).completion.stats
-    note = f"{warm.cached_tokens} of {warm.prompt_tokens} tokens cached"
-    rounds.add("TTFT with a new prefix", "ms", cold.ttft_ms, plan.prefix_tokens)
-    rounds.add("warm TTFT, the same prefix", "ms", warm.ttft_ms, plan.prefix_tokens, note)
+    cold = engine.run(first, 1).completion
+    warm = engine.run(again, 1).completion
+    note = f"{warm.usage.cached_tokens} of {warm.usage.prompt_tokens} tokens cached"
+    rounds.add("TTFT with a new prefix", "ms", cold.timing_ms.ttft, plan.prefix_tokens)
+    rounds.add("warm TTFT, the same prefix", "ms", warm.timing_ms.ttft, plan.prefix_tokens, note)
 
 
 def measure_drafts(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
@@ -90,9 +91,10 @@ def measure_drafts(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Adv
         tokens = min(plan.decode_tokens, len(engine.tokenizer.encode_text(reply.content)))
         rates: dict[SamplingParams, list[float]] = {}
         for sampling in (GREEDY, DRAFTING, DRAFTING, GREEDY):
-            stats = engine.run(question, tokens, sampling).completion.stats
-            rates.setdefault(sampling, []).append(stats.tokens_per_second)
-            drafted, accepted = drafted + stats.draft_tokens, accepted + stats.accepted_tokens
+            completion = engine.run(question, tokens, sampling).completion
+            rates.setdefault(sampling, []).append(completion.tokens_per_second)
+            drafted += completion.usage.draft_tokens
+            accepted += completion.usage.accepted_tokens
         note = f"{accepted} of {drafted} drafted tokens right"
         rounds.add("with drafts / without", "%", 100 * sum(rates[DRAFTING]) / sum(rates[GREEDY]), note=note)
         advance("question")
@@ -112,6 +114,6 @@ def measure_streams(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Ad
             started = monotonic()
             futures = [engine.submit(prompts.of(32), plan.decode_tokens) for _ in range(streams)]
             replies = [future.result() for future in futures]
-            tokens = sum(reply.completion.stats.completion_tokens for reply in replies)
+            tokens = sum(reply.completion.usage.completion_tokens for reply in replies)
             rounds.add("concurrent streams, together", "tokens/s", tokens / (monotonic() - started), streams)
             advance(f"{streams} streams")

@@ -13,8 +13,8 @@ import onnxruntime as ort
 
 from edge_llm.bench.local_engine import LocalEngine, Reply
 from edge_llm.bench.prompts import Prompts
-from edge_llm.engine.concat_decoder import ConcatDecoder
-from edge_llm.engine.decoder import FusedDecoder
+from edge_llm.engine.onnx.concat import ConcatDecoder
+from edge_llm.engine.onnx.fused import FusedDecoder
 from edge_llm.engine.sampler import Sampler, make_sampler
 from edge_llm.engine.tokenizer import Detokenizer
 from edge_llm.engine.types import SamplingParams
@@ -50,7 +50,7 @@ def profile(engine: LocalEngine, rounds: int, decode_tokens: int) -> Profile:
         whole = reply.ended - reply.first_token
         seconds["scheduler and emit"] = whole - sum(seconds[name] for name in _PARTS)
         seconds["decoder"] -= seconds["session.run"]
-        steps = reply.completion.stats.completion_tokens - 1
+        steps = reply.completion.usage.completion_tokens - 1
         outside.append(100 * (1 - seconds["session.run"] / whole))
         token_ms.append(1000 * whole / steps)
         for name, its in seconds.items():

@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass
 from functools import cache
 
+from edge_llm.contract.turns import Turn
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Message
 
 _WORDS = (  # plain ones, of one token each in most vocabularies
     "the",
@@ -49,7 +49,7 @@ _SYSTEM_WORDS = 3
 class Prompt:
     """A conversation and its token ids."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[Turn, ...]
     ids: tuple[int, ...]
 
 
@@ -66,21 +66,21 @@ class Prompts:
     def of(self, tokens: int) -> Prompt:
         """Make a new prompt of ``tokens`` tokens, or of the chat template's minimum if that is more."""
         words = self._random.sample(self._words, _SYSTEM_WORDS)
-        return self._build(Message("system", " ".join(words)), tokens)
+        return self._build(Turn(role="system", content=" ".join(words)), tokens)
 
     def with_prefix(self, prefix_tokens: int, tokens: int) -> tuple[Prompt, Prompt]:
         """Make two prompts with one new system prompt (``prefix_tokens``) and ``tokens`` of their own."""
         # Words of one token each, so the size of the system prompt is known without the template.
-        system = Message("system", " ".join(self._random.choices(self._words, k=prefix_tokens)))
-        bare = len(self._tokenizer.encode_chat((system, Message("user", ""))))
+        system = Turn(role="system", content=" ".join(self._random.choices(self._words, k=prefix_tokens)))
+        bare = len(self._tokenizer.encode_chat((system, Turn(role="user", content=""))))
         return self._build(system, bare + tokens), self._build(system, bare + tokens)
 
-    def _build(self, system: Message, tokens: int) -> Prompt:
+    def _build(self, system: Turn, tokens: int) -> Prompt:
         opening = self._random.choice(self._words)
-        missing = tokens - len(self._tokenizer.encode_chat((system, Message("user", opening))))
+        missing = tokens - len(self._tokenizer.encode_chat((system, Turn(role="user", content=opening))))
         words = [opening, *self._random.choices(self._words, k=max(0, missing))]
-        messages = (system, Message("user", " ".join(words)))
+        messages = (system, Turn(role="user", content=" ".join(words)))
         return Prompt(messages, tuple(self._tokenizer.encode_chat(messages)))
 
     def _count_tokens(self, text: str) -> int:
-        return len(self._tokenizer.encode_chat((Message("user", text),)))
+        return len(self._tokenizer.encode_chat((Turn(role="user", content=text),)))

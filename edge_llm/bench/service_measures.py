@@ -11,16 +11,17 @@ from edge_llm.bench.figures import Rounds
 from edge_llm.bench.local_engine import DRAFTING, LocalEngine
 from edge_llm.bench.measures import OWN_TOKENS, Plan
 from edge_llm.bench.prompts import Prompt, Prompts
-from edge_llm.client import ChatMessage, Client
+from edge_llm.client import Client
 from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import Done
 from edge_llm.contract.topics import ONLINE, Topics
+from edge_llm.contract.turns import Turn
 from edge_llm.convert.progress import Advance
 from edge_llm.demo import NODE, peak_rss_mb, running_demo
-from edge_llm.engine.types import Message
 from edge_llm.errors import EdgeLlmError
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message as Arrived
+from edge_llm.mqtt.subscriptions import Subscription
 
 RESTARTS = 2
 PROMPT = "Tell me a long story about a lighthouse keeper and his cat."
@@ -74,7 +75,7 @@ def _measure_restart(client: Client, fresh: Prompt, known: Prompt, at: int, roun
 
 def _measure_after_pause(client: Client, plan: Plan, rounds: Rounds, advance: Advance) -> None:
     """Measure the time that a pause adds to the first token: threads have slept, caches are cold."""
-    prompt = Prompt((Message("user", PROMPT),), ())
+    prompt = Prompt((Turn(role="user", content=PROMPT),), ())
     for _ in range(plan.rounds):
         at_once = _ttft_ms(client, prompt)
         sleep(min(_PAUSE_S, plan.idle_s))
@@ -87,8 +88,7 @@ def _ttft_ms(client: Client, prompt: Prompt) -> float:
 
 
 def _first_token(client: Client, prompt: Prompt) -> Done:
-    messages = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
-    return client.ask(messages=tuple(map(ChatMessage.model_validate, messages)), max_tokens=1)
+    return client.ask(messages=prompt.messages, max_tokens=1)
 
 
 def _wait_online(mqtt: MqttSettings) -> None:
@@ -98,8 +98,8 @@ def _wait_online(mqtt: MqttSettings) -> None:
         if message.payload == ONLINE:
             online.set()
 
-    state = (Topics(mqtt.base_topic, NODE).state,)
-    watcher = Connection(mqtt, "edge_llm-bench", state, on_message, on_ready=lambda: None)
+    state = Topics(mqtt.base_topic, NODE).state
+    watcher = Connection(mqtt, "edge_llm-bench", {state: Subscription(on_message)})
     watcher.start()
     try:
         if not online.wait(30):
@@ -126,8 +126,8 @@ def _measure_overhead(
 
 
 def _alone(engine: LocalEngine, tokens: int) -> float:
-    completion = engine.run((Message("user", PROMPT),), tokens, DRAFTING).completion
-    return completion.stats.tokens_per_second
+    completion = engine.run((Turn(role="user", content=PROMPT),), tokens, DRAFTING).completion
+    return completion.tokens_per_second
 
 
 def _ask(client: Client, tokens: int) -> tuple[int, float]:

@@ -1,7 +1,6 @@
 """The public Python client: ask nodes over MQTT, and read what they say of themselves."""
 
 from edge_llm.client.client import (
-    ChatMessage,
     Client,
     Delta,
     Done,
@@ -9,6 +8,7 @@ from edge_llm.client.client import (
     RequestError,
     Session,
     Status,
+    Turn,
 )
 
-__all__ = ["ChatMessage", "Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status"]
+__all__ = ["Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status", "Turn"]

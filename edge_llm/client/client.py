@@ -14,11 +14,12 @@ from uuid import uuid4
 from edge_llm.client.exchange import ONLINE_S, Exchange
 from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import Delta, Done, Sessions, Status
-from edge_llm.contract.requests import EVERYTHING, ChatMessage, Prefill, Request, SessionCommand
+from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import Topics
+from edge_llm.contract.turns import Turn
 from edge_llm.errors import RequestError
 
-__all__ = ["ChatMessage", "Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status"]
+__all__ = ["Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status", "Turn"]
 
 TIMEOUT_S = 120.0
 
@@ -192,7 +193,7 @@ class Session:
         """Stream a reply within the conversation: see ``Client.stream``."""
         return self._client.stream(text, timeout_s=timeout_s, session=self.name, **fields)
 
-    def messages(self) -> tuple[ChatMessage, ...]:
+    def messages(self) -> tuple[Turn, ...]:
         """Return all messages so far.
 
         Raises:

@@ -14,6 +14,7 @@ from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
+from edge_llm.mqtt.subscriptions import Subscription
 
 CONNECT_S = 10.0
 ONLINE_S = 5.0
@@ -48,8 +49,10 @@ class Exchange:
         self._connection = Connection(
             settings,
             client_id=f"edge_llm-client-{name}-{uuid4().hex[:8]}",
-            subscriptions=(topics.stream(name), topics.state),
-            on_message=self._on_message,
+            subscriptions={
+                topics.stream(name): Subscription(self._on_frame),
+                topics.state: Subscription(self._on_state),
+            },
             on_ready=self._ask_again,
         )
 
@@ -153,18 +156,15 @@ class Exchange:
             for pending in self._pending.values():
                 pending.frames.put(None)
 
-    def _on_message(self, message: Message) -> None:
-        node = message.topic.split("/")[-2]
-        if message.topic == self.topics_of(node).state:
-            self._on_state(node, online=message.payload == ONLINE)
-            return
+    def _on_frame(self, message: Message) -> None:
         frame = FRAMES.validate_json(message.payload)
         with self._changed:
             pending = self._pending.get(frame.id)
         if pending:
             pending.frames.put(frame)
 
-    def _on_state(self, node: str, *, online: bool) -> None:
+    def _on_state(self, message: Message) -> None:
+        node, online = message.topic.split("/")[-2], message.payload == ONLINE
         with self._changed:
             changed = online != (node in self._online)
             (self._online.add if online else self._online.discard)(node)

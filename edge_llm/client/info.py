@@ -10,6 +10,7 @@ from edge_llm.contract.topics import Topics
 from edge_llm.errors import RequestError
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
+from edge_llm.mqtt.subscriptions import Subscription
 
 _BROKER_S = 10.0
 _RETAINED_S = 5.0
@@ -32,9 +33,8 @@ def node_info(settings: MqttSettings, node: str, telemetry_s: float = 0.0) -> di
             changed.notify_all()
 
     retained = (topics.state, topics.info)
-    connection = Connection(
-        settings, f"edge_llm-info-{uuid4().hex[:8]}", (*retained, topics.telemetry), on_message, lambda: None
-    )
+    subscriptions = dict.fromkeys((*retained, topics.telemetry), Subscription(on_message))
+    connection = Connection(settings, f"edge_llm-info-{uuid4().hex[:8]}", subscriptions)
     connection.start()
     try:
         ready = connection.wait_ready(_BROKER_S)

@@ -6,6 +6,7 @@ from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
 from edge_llm.homeassistant.discovery import discovery_topic
 from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.subscriptions import Subscription
 
 log = EventLog(__name__)
 
@@ -22,7 +23,7 @@ def retire(settings: Settings) -> None:
     mqtt = settings.mqtt
     topics = Topics(mqtt.base_topic, settings.node.id)
     # The node's own client id without a durable session ends the existing session.
-    connection = Connection(mqtt, topics.client_id, (topics.state,), lambda _message: None, lambda: None)
+    connection = Connection(mqtt, topics.client_id, {topics.state: Subscription(lambda _message: None)})
     connection.start()
     try:
         if not connection.wait_ready(_BROKER_S):

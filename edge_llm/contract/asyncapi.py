@@ -5,13 +5,13 @@ https://www.asyncapi.com/docs/reference/specification/v3.0.0
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from edge_llm.contract.frames import TERMINAL, Delta, Status
+from edge_llm.contract.frames import Delta, Status, Terminal
 from edge_llm.contract.node import Info, Telemetry
 from edge_llm.contract.requests import VERSION, Cancel, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import Topics
@@ -87,9 +87,9 @@ CHANNELS = (
         _TOPICS.stream("{client}"),
         "send",
         "every frame of the reply",
-        (Status, Delta, *TERMINAL),
+        (Status, Delta, *get_args(Terminal)),
     ),
-    Channel("reply", _TOPICS.reply("{client}"), "send", "the terminal frame only", TERMINAL),
+    Channel("reply", _TOPICS.reply("{client}"), "send", "the terminal frame only", get_args(Terminal)),
     Channel(
         "state",
         _TOPICS.state,

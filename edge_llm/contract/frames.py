@@ -1,10 +1,12 @@
 """Version 1 of the MQTT contract: what a node answers, frame by frame."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from edge_llm.contract.requests import VERSION, ChatMessage
+from edge_llm.contract.requests import VERSION
+from edge_llm.contract.turns import Turn
+from edge_llm.errors import Code
 
 
 class Payload(BaseModel):
@@ -17,8 +19,18 @@ class Payload(BaseModel):
         return self.model_dump_json(exclude_none=True).encode()
 
 
+class Header(TypedDict):
+    """Fields that every frame has and that its reply knows."""
+
+    id: str
+    node: str
+    seq: int
+    session: str | None
+    custom: Any
+
+
 class Frame(Payload):
-    """What every frame carries; ``seq`` counts the frames of a reply from 0."""
+    """A message to the client; ``seq`` counts the frames of a reply from 0."""
 
     v: int = VERSION
     type: Literal["status", "delta", "done", "error", "session"]
@@ -29,11 +41,14 @@ class Frame(Payload):
     custom: Any = None
 
 
+State = Literal["queued", "prefill", "decode"]
+
+
 class Status(Frame):
     """How far the request is; ``position`` is the number of requests before it."""
 
     type: Literal["status"] = "status"
-    state: Literal["queued", "prefill", "decode"]
+    state: State
     position: int | None = None
     prompt_tokens: int | None = None
 
@@ -87,12 +102,15 @@ class Energy(Payload):
     shared: bool = False
 
 
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
 class Done(Frame):
     """Terminal: the whole reply, whatever of its deltas was lost."""
 
     type: Literal["done"] = "done"
     text: str
-    finish_reason: Literal["stop", "length", "cancelled"]
+    finish_reason: FinishReason
     model: str
     usage: Usage
     timing_ms: TimingMs
@@ -100,23 +118,6 @@ class Done(Frame):
     energy: Energy | None = None
     replayed: bool = False
     """The request came again, and this is the reply that it had."""
-
-
-Code = Literal[
-    "bad_request",
-    "too_large",
-    "expired",
-    "busy",
-    "rate_limited",
-    "id_conflict",
-    "context_overflow",
-    "timeout",
-    "unavailable",
-    "unsupported_version",
-    "internal",
-]
-RETRYABLE = frozenset({"busy", "rate_limited", "unavailable"})
-"""Codes of errors that may be gone when the same request is sent again."""
 
 
 class Error(Frame):
@@ -140,10 +141,10 @@ class Sessions(Frame):
     type: Literal["session"] = "session"
     op: Literal["list", "get", "reset", "delete"]
     sessions: tuple[str, ...]
-    messages: tuple[ChatMessage, ...] | None = None
+    messages: tuple[Turn, ...] | None = None
 
 
-TERMINAL = (Done, Error, Sessions)
+Terminal = Done | Error | Sessions
 """The frames that end a reply."""
 AnyFrame = Annotated[Status | Delta | Done | Error | Sessions, Field(discriminator="type")]
 FRAMES: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)

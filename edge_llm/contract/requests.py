@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from edge_llm.config import Identifier
+from edge_llm.contract.turns import Turn
 from edge_llm.errors import RequestError
 
 VERSION = 1
@@ -48,20 +49,13 @@ class _In(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class ChatMessage(_In):
-    """One turn of a conversation."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
 class Request(_In):
     """What to answer and how; either ``text`` or ``messages``."""
 
     v: int = VERSION
     id: Identifier = Field(default_factory=lambda: uuid4().hex)
     text: str | None = None
-    messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1)
+    messages: tuple[Turn, ...] | None = Field(None, min_length=1)
     session: Identifier | None = None
     system: str | None = None
     stream: bool = True
@@ -82,10 +76,10 @@ class Request(_In):
             raise ValueError("give either text or messages")
         return self
 
-    def conversation(self) -> tuple[ChatMessage, ...]:
+    def conversation(self) -> tuple[Turn, ...]:
         """The messages in order, the system prompt first."""
-        turns = self.messages or (ChatMessage(role="user", content=self.text or ""),)
-        return (ChatMessage(role="system", content=self.system), *turns) if self.system else turns
+        turns = self.messages or (Turn(role="user", content=self.text or ""),)
+        return (Turn(role="system", content=self.system), *turns) if self.system else turns
 
 
 class Prefill(_In):
@@ -95,7 +89,7 @@ class Prefill(_In):
     id: Identifier = Field(default_factory=lambda: uuid4().hex)
     session: ClassVar[None] = None
     system: str | None = None
-    messages: tuple[ChatMessage, ...] = ()
+    messages: tuple[Turn, ...] = ()
     custom: Custom = None
 
     @model_validator(mode="after")
@@ -104,13 +98,9 @@ class Prefill(_In):
             raise ValueError("give system or messages")
         return self
 
-    def conversation(self) -> tuple[ChatMessage, ...]:
+    def conversation(self) -> tuple[Turn, ...]:
         """The messages in order, the system prompt first."""
-        return (
-            (ChatMessage(role="system", content=self.system), *self.messages)
-            if self.system
-            else self.messages
-        )
+        return (Turn(role="system", content=self.system), *self.messages) if self.system else self.messages
 
 
 class SessionCommand(_In):

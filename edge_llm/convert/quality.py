@@ -13,9 +13,9 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_llm.contract.turns import Turn
 from edge_llm.engine.decoder import Decoder
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Message
 
 ALL = "all"
 CONTEXT_TOKENS = 768
@@ -27,7 +27,7 @@ class Conversation:
     """Messages that end in the reply to be scored."""
 
     language: str
-    messages: tuple[Message, ...]
+    messages: tuple[Turn, ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def conversations(name: str, every: int = 1) -> list[Conversation]:
     rows = (files("edge_llm.convert") / "data" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     parsed = [json.loads(row) for row in rows]
     return [
-        Conversation(row["language"], tuple(Message(**message) for message in row["messages"]))
+        Conversation(row["language"], tuple(Turn(**message) for message in row["messages"]))
         for row in parsed[::every]
     ]
 

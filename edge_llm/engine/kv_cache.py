@@ -1,4 +1,6 @@
-"""The KV pool: one preallocated array a layer and part; a slot is a row of each, and owns its length."""
+"""The KV pool: one preallocated array a layer and part, a row of each for a slot. Owns the slots' lengths."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,31 +12,62 @@ class KVCache:
     """Keys and values of ``slots`` conversations of up to ``capacity`` tokens.
 
     ``arrays[2 * layer]`` are the keys, ``arrays[2 * layer + 1]`` the values of a layer: float32
-    ``[slots, kv_heads, capacity, head_dim]``, written in place by the decoder. ``lengths[slot]`` is the
-    number of tokens held; shortening it is all that rewinding takes.
+    ``[slots, kv_heads, capacity, head_dim]``, written in place by the decoder, which then calls ``advance``.
     """
 
     def __init__(self, geometry: KvGeometry, slots: int, capacity: int) -> None:
         """Allocate the pool; the operating system provides a page when it is first written."""
         shape = (slots, geometry.kv_heads, capacity, geometry.head_dim)
+        self.slots = slots
         self.capacity = capacity
         self.arrays: list[NDArray[np.float32]] = [
             np.zeros(shape, dtype=np.float32) for _ in range(2 * geometry.layers)
         ]
-        self.lengths = [0] * slots
+        self._lengths = [0] * slots
         self._free = list(reversed(range(slots)))
 
     @property
     def bytes(self) -> int:
-        """Of the whole pool, whether used or not."""
+        """Size of the pool, used or not."""
         return sum(array.nbytes for array in self.arrays)
 
+    def length(self, slot: int) -> int:
+        """Tokens that a slot holds."""
+        return self._lengths[slot]
+
+    def advance(self, slot: int, tokens: int) -> None:
+        """Count ``tokens`` that were written behind the slot's last one."""
+        self._lengths[slot] += tokens
+
+    def rewind(self, slot: int, length: int) -> None:
+        """Forget all but the slot's first ``length`` tokens."""
+        assert length <= self._lengths[slot]
+        self._lengths[slot] = length
+
+    def load(self, slot: int, pieces: Iterable[NDArray[np.float32]]) -> int:
+        """Fill a slot from its beginning; returns its tokens.
+
+        Each piece is float32 ``[2 * layers, kv_heads, tokens, head_dim]``, the next tokens' keys and values.
+        """
+        length = 0
+        for piece in pieces:
+            end = length + piece.shape[2]
+            for array, part in zip(self.arrays, piece, strict=True):
+                array[slot, :, length:end] = part
+            length = end
+        self._lengths[slot] = length
+        return length
+
+    def read(self, slot: int, start: int, end: int) -> NDArray[np.float32]:
+        """Copy keys and values of the slot's tokens ``start`` to ``end``, shaped as ``load``'s pieces."""
+        return np.stack([array[slot, :, start:end] for array in self.arrays])
+
     def acquire(self) -> int | None:
-        """An empty slot for the caller alone, or None when all are taken."""
+        """Reserve an empty slot for the caller alone; None when all are taken."""
         if not self._free:
             return None
         slot = self._free.pop()
-        self.lengths[slot] = 0
+        self._lengths[slot] = 0
         return slot
 
     def release(self, slot: int) -> None:

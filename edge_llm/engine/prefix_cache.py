@@ -29,7 +29,7 @@ class _Node:
 
 
 class PrefixCache:
-    """Keys and values of prefixes under a budget of bytes; pinned ones stay longest. The engine thread's."""
+    """Keys and values of prefixes under a budget of bytes; pinned ones stay longest. For one thread."""
 
     def __init__(self, cache: KVCache, budget_bytes: int, store: PrefixStore | None = None) -> None:
         """Copy prefixes between ``cache``'s slots and at most ``budget_bytes`` of memory.
@@ -47,19 +47,13 @@ class PrefixCache:
 
     def load(self, slot: int, ids: Sequence[int]) -> int:
         """Copy the longest known prefix of ``ids`` into an empty slot; returns its tokens."""
-        length = 0
-        for node, count in self._walk(ids):
-            for array, part in zip(self._cache.arrays, node.kv, strict=True):
-                array[slot, :, length : length + count] = part[:, :count]
-            length += count
-        self._cache.lengths[slot] = length
-        return length
+        return self._cache.load(slot, (node.kv[:, :, :count] for node, count in self._walk(ids)))
 
     def store(self, slot: int, ids: Sequence[int], *, pinned: bool = False) -> None:
         """Remember the slot's keys and values of ``ids``, which it holds from its first token on."""
 
         def read(known: int) -> NDArray[np.float32]:
-            return np.stack([array[slot, :, known : len(ids)] for array in self._cache.arrays])
+            return self._cache.read(slot, known, len(ids))
 
         self._insert(ids, read, pinned=pinned)
         if pinned and self._store:
@@ -84,7 +78,7 @@ class PrefixCache:
         self._evict()
 
     def _walk(self, ids: Sequence[int]) -> Iterator[tuple[_Node, int]]:
-        """The nodes along ``ids`` from the root, with how many tokens of each agree."""
+        """Yield the nodes along ``ids`` from the root, each with the number of its tokens that agree."""
         self._clock += 1
         node, position = self._root, 0
         while position < len(ids) and (child := node.children.get(ids[position])) is not None:
@@ -116,7 +110,7 @@ class PrefixCache:
     def _evict(self) -> None:
         while self.bytes > self._budget_bytes:
             leaves = [node for node in self._nodes(self._root) if node.parent and not node.children]
-            # Pinned ones go last, but they go: a client's prepares cannot fill the memory.
+            # Pinned ones go last, but they go: a client's prefills cannot fill the memory.
             oldest = min(leaves, key=lambda node: (node.pinned, node.used))
             assert oldest.parent is not None
             del oldest.parent.children[oldest.ids[0]]
@@ -133,7 +127,7 @@ def _after(kv: NDArray[np.float32], known: int) -> NDArray[np.float32]:
 
 
 def _common(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many tokens two sequences begin with alike."""
+    """Length of the longest common prefix of two sequences."""
     for index, (one, other) in enumerate(zip(left, right, strict=False)):
         if one != other:
             return index

@@ -1,24 +1,29 @@
-"""One reply in the making: its tokens, its text so far, and when it is over."""
+"""One reply in progress: its status, its tokens, its text so far, and when it is over."""
 
-from collections.abc import Sequence as Ids
+from collections.abc import Sequence as Turns
+from enum import Enum, auto
 from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_llm.contract.frames import FinishReason, TimingMs, Usage
+from edge_llm.contract.turns import Turn
 from edge_llm.engine.drafter import Drafter
+from edge_llm.engine.prompt import Prompt
 from edge_llm.engine.sampler import make_sampler
 from edge_llm.engine.tokenizer import Detokenizer
-from edge_llm.engine.types import (
-    Completion,
-    Emit,
-    Failure,
-    FinishReason,
-    GenerationRequest,
-    GenerationStats,
-    Started,
-    TokenEvent,
-)
+from edge_llm.engine.types import Completion, Emit, Failure, GenerationRequest, Started, TokenEvent
+from edge_llm.errors import Code, RequestError
+
+
+class RequestStatus(Enum):
+    """Where a request stands; it only moves forward."""
+
+    WAITING = auto()
+    PREFILL = auto()
+    DECODE = auto()
+    FINISHED = auto()
 
 
 class StopFilter:
@@ -54,24 +59,28 @@ def _overlap(text: str, stop: str) -> int:
 
 
 class Sequence:
-    """One request from its submission on; the engine thread's own, but for ``cancelled``.
+    """One request and its reply. The engine thread's own, once submitted, but for what ``Scheduler`` guards.
 
-    ``ids`` are the prompt's tokens and the reply's; the first ``cache.lengths[slot]`` of them are fed.
-    ``first_token`` is when (time.monotonic) the reply began.
+    ``ids`` are the prompt's tokens and the reply's; the first ``KVCache.length(slot)`` of them are fed.
+    ``first_token`` is the time.monotonic() instant at which the reply began.
     """
 
     def __init__(self, request: GenerationRequest, emit: Emit) -> None:
-        """A request that waits: nothing is fed yet."""
+        """Make a request that waits; ``emit`` is called from its submission on."""
         self.request = request
+        self.emit = emit
+        self.status = RequestStatus.WAITING
         self.cancelled = False
-        self.slot = -1
+        self.error: RequestError | None = None
+        self.history: Turns[Turn] | None = None if request.awaits_history else ()
         self.ids: list[int] = []
         self.prompt_tokens = 0
         self.cached_tokens = 0
-        self.dropped_messages = 0
         self.drafter: Drafter | None = None
-        self._emit = emit
+        self.first_token: float | None = None
+        self._slot: int | None = None
         self._limit = 0
+        self._dropped_messages = 0
         self._sample = make_sampler(request.sampling)
         self._detokenizer: Detokenizer | None = None
         self._stop = StopFilter(request.stop)
@@ -79,17 +88,24 @@ class Sequence:
         self._text: list[str] = []
         self._submitted = monotonic()
         self._admitted: float | None = None
-        self.first_token: float | None = None
 
-    def start(self, slot: int, prompt: Ids[int], detokenizer: Detokenizer, limit: int) -> None:
-        """Leave the queue: ``prompt`` is to be fed into ``slot``, the reply may have ``limit`` tokens."""
-        self.slot = slot
-        self.ids = list(prompt)
-        self.prompt_tokens = len(prompt)
-        self._limit = limit
+    @property
+    def slot(self) -> int:
+        """Row of the KV pool, while the status is PREFILL or DECODE."""
+        assert self._slot is not None
+        return self._slot
+
+    def start(self, slot: int, prompt: Prompt, detokenizer: Detokenizer, capacity: int) -> None:
+        """Leave the queue: ``prompt`` is to be fed into ``slot``, which holds ``capacity`` tokens."""
+        self.status = RequestStatus.PREFILL
+        self._slot = slot
+        self.ids = prompt.ids
+        self.prompt_tokens = len(prompt.ids)
+        self._dropped_messages = prompt.dropped_messages
+        self._limit = min(self.request.max_tokens, capacity - len(prompt.ids))
         self._detokenizer = detokenizer
         self._admitted = monotonic()
-        self._emit(Started(len(prompt)))
+        self.emit(Started(self.prompt_tokens))
 
     @property
     def completion_tokens(self) -> int:
@@ -97,12 +113,13 @@ class Sequence:
         return len(self.ids) - self.prompt_tokens
 
     def choose(self, logits: NDArray[np.float32], eos: frozenset[int]) -> FinishReason | None:
-        """Sample the next token from ``[vocab]`` logits, emit its text, and say whether the reply is over."""
+        """Sample a token from ``[vocab]`` logits, emit its text, and say why the reply is over, if it is."""
         assert self._detokenizer
+        self.status = RequestStatus.DECODE
         token = self._sample(logits)
         if self.first_token is None:
             self.first_token = monotonic()
-        if token in eos:
+        if token in eos and not self.request.ignore_eos:
             return "stop"
         self.ids.append(token)
         self._say(self._detokenizer.push(token))
@@ -111,20 +128,22 @@ class Sequence:
         return "length" if self.completion_tokens >= self._limit else None
 
     def room(self) -> int:
-        """How many tokens the reply may still have."""
+        """Tokens that the reply may still have."""
         return self._limit - self.completion_tokens
 
     def complete(self, reason: FinishReason) -> None:
         """Emit the text that is left and the completion."""
+        self.status = RequestStatus.FINISHED
         if self._detokenizer and not self._stopped:
             self._say(self._detokenizer.finish())
             self._give(self._stop.finish())
         reply = None if self._stopped else tuple(self.ids[self.prompt_tokens :])
-        self._emit(Completion("".join(self._text), reason, self._stats(), reply, self.dropped_messages))
+        self.emit(Completion("".join(self._text), reason, self._usage(), self._timing_ms(), reply))
 
-    def fail(self, code: str, message: str) -> None:
+    def fail(self, code: Code, message: str) -> None:
         """Emit a failure with what was said so far."""
-        self._emit(Failure(code, message, "".join(self._text)))
+        self.status = RequestStatus.FINISHED
+        self.emit(Failure(code, message, "".join(self._text)))
 
     def _say(self, text: str) -> None:
         text, self._stopped = self._stop.push(text)
@@ -133,22 +152,25 @@ class Sequence:
     def _give(self, text: str) -> None:
         if text:
             self._text.append(text)
-            self._emit(TokenEvent(text))
+            self.emit(TokenEvent(text))
 
-    def _stats(self) -> GenerationStats:
-        now = monotonic()
-        admitted = self._admitted or now
-        first = self.first_token or now
-        steps = self.completion_tokens - 1
-        return GenerationStats(
+    def _usage(self) -> Usage:
+        return Usage(
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.cached_tokens,
             completion_tokens=self.completion_tokens,
-            queue_ms=1000 * (admitted - self._submitted),
-            prefill_ms=1000 * (first - admitted),
-            ttft_ms=1000 * (first - self._submitted),
-            total_ms=1000 * (now - self._submitted),
-            tokens_per_second=steps / (now - first) if steps > 0 else 0.0,
             draft_tokens=self.drafter.drafted if self.drafter else 0,
             accepted_tokens=self.drafter.accepted if self.drafter else 0,
+            dropped_messages=self._dropped_messages,
+        )
+
+    def _timing_ms(self) -> TimingMs:
+        now = monotonic()
+        admitted = self._admitted or now
+        first = self.first_token or now
+        return TimingMs(
+            queue=1000 * (admitted - self._submitted),
+            prefill=1000 * (first - admitted),
+            ttft=1000 * (first - self._submitted),
+            total=1000 * (now - self._submitted),
         )

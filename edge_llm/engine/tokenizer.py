@@ -1,4 +1,4 @@
-"""Between text and token ids: the chat template, the tokenizer, and text out of a stream of ids."""
+"""Converts between text and token ids: the chat template, the tokenizer, and text out of a stream of ids."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from edge_llm.bundle import CHAT_TEMPLATE, TOKENIZER, Bundle
-from edge_llm.engine.types import Message
+from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.errors import BundleError, RequestError
 
 
@@ -46,47 +46,49 @@ class ChatTokenizer:
         }
         self._template = _compile(bundle.path / CHAT_TEMPLATE)
 
-    def encode_chat(self, messages: Sequence[Message], *, open_reply: bool = True) -> list[int]:
+    def encode_chat(self, turns: Sequence[Turn], *, open_reply: bool = True) -> list[int]:
         """Token ids of the conversation, with the opening of the assistant's next turn.
 
-        Special tokens are those that the template writes; text that spells one stays plain text. Turns
-        with ``token_ids`` keep these.
+        Special tokens are those that the template writes; text that spells one stays plain text. A
+        GeneratedTurn keeps its ids.
 
         Raises:
             RequestError: the template refuses these messages (bad_request).
         """
-        turns = [{"role": turn.role, "content": self._content(n, turn)} for n, turn in enumerate(messages)]
+        messages = [{"role": turn.role, "content": self._content(n, turn)} for n, turn in enumerate(turns)]
         try:
-            text = self._template.render(messages=turns, add_generation_prompt=open_reply, **self._names)
+            text = self._template.render(messages=messages, add_generation_prompt=open_reply, **self._names)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise RequestError("bad_request", f"the chat template refuses these messages: {error}") from error
         ids: list[int] = []
         end = 0
         for match in self._special.finditer(text):
-            ids += self._encode_segment(text[end : match.start()], messages)
+            ids += self._encode_segment(text[end : match.start()], turns)
             ids.append(self._special_ids[match.group()])
             end = match.end()
-        return ids + self._encode_segment(text[end:], messages)
+        return ids + self._encode_segment(text[end:], turns)
 
     def detokenizer(self) -> "Detokenizer":
-        """A fresh detokenizer, for one reply."""
+        """Make a detokenizer for one reply."""
         return Detokenizer(self._tokenizer)
 
-    def _content(self, number: int, turn: Message) -> str:
-        """What the template sees: a mark in place of ids that are kept, else text without special tokens."""
-        if turn.token_ids is not None:
+    def _content(self, number: int, turn: Turn) -> str:
+        """Text for the template: a mark in place of ids that are kept, else text without special tokens."""
+        if isinstance(turn, GeneratedTurn):
             return f"{self._mark}{number}\ufdd2"
         return self._special.sub(
             lambda match: match.group()[:1] + self._mark + match.group()[1:], turn.content
         )
 
-    def _encode_segment(self, text: str, messages: Sequence[Message]) -> list[int]:
+    def _encode_segment(self, text: str, turns: Sequence[Turn]) -> list[int]:
         """Ids of text between special tokens, with the kept ids where their marks stand."""
         ids: list[int] = []
         end = 0
         for match in self._reply_mark.finditer(text):
             ids += self.encode_text(text[end : match.start()])
-            ids += messages[int(match.group(1))].token_ids or ()
+            turn = turns[int(match.group(1))]
+            assert isinstance(turn, GeneratedTurn)
+            ids += turn.token_ids
             end = match.end()
         return ids + self.encode_text(text[end:])
 
@@ -99,7 +101,7 @@ class ChatTokenizer:
 
 
 class Detokenizer:
-    """Text of a growing list of token ids, given out as soon as its characters are complete."""
+    """Turns a growing list of token ids into text, as soon as its characters are complete."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Start with no tokens."""
@@ -109,20 +111,20 @@ class Detokenizer:
         self._given = 0
 
     def push(self, token_id: int) -> str:
-        """The text that ``token_id`` completes; empty while a character is unfinished."""
+        """Return the text that ``token_id`` completes; empty while a character is unfinished."""
         self._ids.append(token_id)
         text = self._stream.step(self._tokenizer, token_id) or ""
         self._given += len(text)
         return text
 
     def finish(self) -> str:
-        """What is left at the end: an unfinished character becomes U+FFFD."""
+        """Return the text that is left at the end: an unfinished character becomes U+FFFD."""
         whole: str = self._tokenizer.decode(self._ids, skip_special_tokens=True)
         return whole[self._given :]
 
 
 def _compile(path: Path) -> Any:
-    """The template in jinja2's sandbox, with the additions that transformers gives chat templates."""
+    """Compile the template in jinja2's sandbox, with the additions that transformers gives chat templates."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )

@@ -1,21 +1,11 @@
-"""What crosses the engine's boundary: requests in, events out. All of it frozen."""
+"""Data that crosses the engine's boundary: requests in, events out. All of it frozen."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Literal
 
-Role = Literal["system", "user", "assistant", "tool"]
-FinishReason = Literal["stop", "length", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: Role
-    content: str
-    token_ids: tuple[int, ...] | None = None
-    """An assistant's turn as it was generated; taken in place of ``content``, which may encode otherwise."""
+from edge_llm.contract.frames import FinishReason, TimingMs, Usage
+from edge_llm.contract.turns import Turn
+from edge_llm.errors import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,52 +18,38 @@ class SamplingParams:
     seed: int | None
 
 
+GREEDY = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One reply to generate.
 
-    ``expires_at`` and ``deadline`` are time.monotonic() instants after which it is not begun
-    (``expired``), and given up (``timeout``). Of those that wait, owners with fewer replies in the making
+    ``expires_at`` and ``deadline`` are time.monotonic() instants after which it is no longer begun
+    (``expired``), and given up (``timeout``). Of those that wait, owners with fewer replies in progress
     come first.
     """
 
-    messages: tuple[Message, ...]
+    turns: tuple[Turn, ...]
     max_tokens: int
-    sampling: SamplingParams
+    sampling: SamplingParams = GREEDY
     stop: tuple[str, ...] = ()
     deadline: float | None = None
     expires_at: float | None = None
     owner: Hashable | None = None
     redelivered: bool = False
-    """Was taken before, by a process that was killed: it is not refused for the queue's length now."""
-    session: Hashable | None = None
-    """Requests of one session are served one after the other."""
-    history: Callable[[], tuple[Message, ...]] = tuple
-    """Turns before ``messages`` (after a system message there), read when the request leaves the queue; where
-    the context does not hold them all, the oldest are dropped."""
+    """Accepted before, by a process that was killed: not refused for the queue's length now."""
+    awaits_history: bool = False
+    """Stays in the queue until ``Engine.release`` brings the turns before these."""
     prefill_only: bool = False
-    """Compute the messages into the prefix cache, pinned, and end without a reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationStats:
-    """Counts and times of one reply; ``ttft_ms`` runs from submission to the first token."""
-
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    queue_ms: float
-    prefill_ms: float
-    ttft_ms: float
-    total_ms: float
-    tokens_per_second: float
-    draft_tokens: int = 0
-    accepted_tokens: int = 0
+    """Compute the turns into the prefix cache, pinned, and end without a reply."""
+    ignore_eos: bool = False
+    """Generate ``max_tokens`` tokens whatever they are: for measurements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The request is taken; so many are served before it."""
+    """The request is accepted; ``position`` requests are served before it."""
 
     position: int
 
@@ -94,28 +70,34 @@ class TokenEvent:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The reply is whole."""
+    """The reply is complete."""
 
     text: str
     finish_reason: FinishReason
-    stats: GenerationStats
+    usage: Usage
+    timing_ms: TimingMs
     token_ids: tuple[int, ...] | None = None
     """The reply's tokens; None where a stop string cut the text within them."""
-    dropped_messages: int = 0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Speed of decoding, from the first token to the last; 0 for fewer than two tokens."""
+        steps, decode_ms = self.usage.completion_tokens - 1, self.timing_ms.total - self.timing_ms.ttft
+        return 1000 * steps / decode_ms if steps > 0 and decode_ms > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The reply ended in an error; ``text`` is what was said so far."""
 
-    code: str
+    code: Code
     message: str
     text: str
 
 
 Event = Queued | Started | TokenEvent | Completion | Failure
 Emit = Callable[[Event], None]
-"""Called on the engine thread (with Queued on the submitting one); must not block.
+"""Called on the engine thread (with Queued on the submitting one), never under a lock; must not block.
 
 Exactly one Completion or Failure ends each request.
 """

@@ -1,4 +1,4 @@
-"""The replies in flight, by client and id; any thread may look, and what varies is guarded by ``changed``."""
+"""The replies in flight, by client and id; any thread may look, and ``changed`` guards what varies."""
 
 from itertools import count
 from threading import Condition
@@ -17,37 +17,46 @@ class InFlight:
         """Begin empty; ``changed`` is notified by the replies when they have something to say."""
         self.changed = Condition()
         self._replies: dict[Key, Reply] = {}
+        self._submitted: list[Reply] = []
         self._fresh = count()
 
     def __len__(self) -> int:
-        """Replies and refusals."""
+        """Count replies and refusals."""
         return len(self._replies)
 
     def find(self, client: str, request_id: str) -> Reply | None:
-        """The reply to a request that is being made."""
+        """Find the reply in progress to a request."""
         return self._replies.get((client, request_id))
 
     def add(self, reply: Reply, request_id: str | None = None) -> Key:
-        """Take in a reply; without an id, beside one that may be in flight under the same."""
-        key = reply.client, request_id or f"#{next(self._fresh)}"  # which no request's id can be
+        """Add a reply; without an id, beside one that may be in flight under the same."""
+        key = reply.asked.client, request_id or f"#{next(self._fresh)}"  # which no request's id can be
         with self.changed:
             self._replies[key] = reply
         return key
 
     def remove(self, key: Key) -> None:
-        """Take one out."""
+        """Remove a reply."""
         with self.changed:
             del self._replies[key]
 
+    def submitted(self, reply: Reply) -> None:
+        """Hand a reply whose request was submitted to the publisher, which reads and writes its files."""
+        with self.changed:
+            self._submitted.append(reply)
+            self.changed.notify()
+
     def admitted(self, client: str | None = None) -> int:
-        """How many are to be made, of one client or of all."""
+        """Count the requests that are to be answered, of one client or of all."""
         with self.changed:
             return sum(
-                client in (None, reply.client) for reply in self._replies.values() if reply.entry is not None
+                client in (None, reply.asked.client)
+                for reply in self._replies.values()
+                if reply.record is not None
             )
 
     def asked(self, client: str, wanted: str) -> list[Reply]:
-        """Those of a client, by id or EVERYTHING."""
+        """Find a client's replies, by id or EVERYTHING."""
         with self.changed:
             return [
                 reply
@@ -55,11 +64,15 @@ class InFlight:
                 if asker == client and wanted in (its_id, EVERYTHING)
             ]
 
-    def due(self, node: str, *, flowing: bool) -> list[tuple[Key, Reply, Frame]]:
-        """The frames to be sent now; see ``Reply.take``."""
-        with self.changed:
-            return [
-                (key, reply, frame)
-                for key, reply in self._replies.items()
-                for frame in reply.take(node, flowing=flowing)
-            ]
+    def drain_submitted(self) -> list[Reply]:
+        """Take the replies that were ``submitted`` since the last call; called with ``changed`` held."""
+        submitted, self._submitted = self._submitted, []
+        return submitted
+
+    def pending_frames(self, *, flowing: bool) -> list[tuple[Key, Reply, Frame]]:
+        """Take the frames that are due (see ``Reply.drain``); called with ``changed`` held."""
+        return [
+            (key, reply, frame)
+            for key, reply in self._replies.items()
+            for frame in reply.drain(flowing=flowing)
+        ]

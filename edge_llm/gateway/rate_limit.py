@@ -1,4 +1,4 @@
-"""Which requests may come in: a rate for each client, and a share of what the node can hold."""
+"""Limits the rate at which each client may ask."""
 
 from collections import OrderedDict
 from time import monotonic
@@ -6,7 +6,7 @@ from time import monotonic
 from edge_llm.errors import RequestError
 
 _BURST_S = 10.0
-"""A client that was quiet may send what this much time allows at once."""
+"""A client that was quiet may send at once what it may send in this time."""
 _LEAST_BURST = 5
 _MAX_CLIENTS = 1024
 
@@ -15,7 +15,7 @@ class RateLimiter:
     """A token bucket for each client; of too many clients the longest unused is forgotten."""
 
     def __init__(self, requests_per_minute: float) -> None:
-        """Allow so many requests of each client in the long run."""
+        """Allow each client this rate in the long run."""
         self._per_second = requests_per_minute / 60
         self._burst = max(_LEAST_BURST, self._per_second * _BURST_S)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()

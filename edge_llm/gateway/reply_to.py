@@ -1,4 +1,4 @@
-"""Where an answer goes, if not to the contract's topics: a route or an MQTT 5 client says so."""
+"""The topic of an answer that goes elsewhere than to the contract's: a route or an MQTT 5 client says so."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Self
 from edge_llm.contract.frames import Done, Frame
 from edge_llm.errors import RequestError
 from edge_llm.gateway.routes import RoutedTopic
-from edge_llm.mqtt.connection import topic_matches
 from edge_llm.mqtt.message import Message
+from edge_llm.mqtt.properties import topic_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class ReplyTo:
 
     @classmethod
     def of(cls, message: Message, routed: RoutedTopic | None, allowed: Iterable[str]) -> Self | None:
-        """What ``message`` wants; ``allowed`` are filters of the topics that a client may name.
+        """Find where the answer to ``message`` goes; a client may name topics that ``allowed`` filters match.
 
         Raises:
             RequestError: a node publishes only where its owner lets it.
@@ -37,7 +37,7 @@ class ReplyTo:
         return cls(topic, ("stream", "1") in message.user, message.correlation)
 
     def payload(self, frame: Frame) -> bytes:
-        """``frame``, or its words alone: of the reply, or of why there is none."""
+        """Encode ``frame``, or its words alone: of the reply, or of why there is none."""
         if not self.plain:
             return frame.encode()
         return (frame.text if isinstance(frame, Done) else getattr(frame, "message", "")).encode()

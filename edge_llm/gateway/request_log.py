@@ -1,6 +1,6 @@
-"""What became of each request, by client and id: in memory for look-ups, in sqlite over a restart.
+"""Remembers what became of each request, by client and id: in memory, and in sqlite over a restart.
 
-Knows payloads as bytes only. The network thread looks up; the publisher thread writes.
+Knows payloads as bytes only. The network thread looks up in memory; the publisher thread writes.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ from edge_llm.event_log import EventLog
 log = EventLog(__name__)
 
 MAX_ENTRIES = 1000
-"""Requests remembered; the oldest are forgotten first."""
+"""Number of requests remembered; the oldest are forgotten first."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS request (
     client TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, packet_id INTEGER NOT NULL,
@@ -48,7 +48,6 @@ class RequestLog:
             ConfigError: the file cannot be opened.
         """
         self._lock = Lock()
-        self._writing = Lock()
         self._entries: OrderedDict[tuple[str, str], RequestRecord] = OrderedDict()
         self._db: sqlite3.Connection | None = None
         self._written = 0.0
@@ -70,12 +69,12 @@ class RequestLog:
         self._execute("DELETE FROM request WHERE arrived < ?", oldest)
 
     def find(self, client: str, request_id: str) -> RequestRecord | None:
-        """The request of ``client`` with this id."""
+        """Find the request of ``client`` with this id."""
         with self._lock:
             return self._entries.get((client, request_id))
 
     def find_again(self, client: str, digest: bytes, packet_id: int) -> RequestRecord | None:
-        """The request without an id of its own that the broker hands out for the second time."""
+        """Find the request without an id of its own that the broker hands out for the second time."""
         with self._lock:
             for (its_client, _), entry in reversed(self._entries.items()):
                 if (its_client, entry.digest, entry.packet_id) == (client, digest, packet_id):
@@ -83,7 +82,7 @@ class RequestLog:
         return None
 
     def accept(self, client: str, request_id: str) -> None:
-        """Write down a request that is kept, and answered or going to be."""
+        """Write down a request that was admitted."""
         entry = self.find(client, request_id)
         if entry:
             self._write(client, entry)
@@ -130,10 +129,10 @@ class RequestLog:
         if self._db is None:
             return
         try:
-            with self._writing, self._db:
+            with self._db:
                 self._db.execute(statement, values)
         except sqlite3.Error as error:  # the reply is made: that it may be made twice must not undo it
-            log.error("ledger.not_saved", reason=str(error))  # noqa: TRY400 - a traceback says no more
+            log.error("request_log.not_saved", reason=str(error))  # noqa: TRY400 - a traceback says no more
 
     def close(self) -> None:
         """Close the file."""

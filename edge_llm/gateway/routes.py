@@ -1,4 +1,4 @@
-"""A hub's own topics, mapped to requests and to topics for their answers."""
+"""Maps a hub's own topics to requests, and to topics for their answers."""
 
 import re
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from edge_llm.errors import RequestError
 
 @dataclass(frozen=True)
 class RoutedTopic:
-    """A topic that a route matches, and what its placeholders stand for there."""
+    """A topic that a route matches, with the values of its placeholders."""
 
     route: RouteSettings
     values: dict[str, str]
 
     @property
     def answer(self) -> str:
-        """The topic that the answer goes to."""
+        """Topic of the answer."""
         return self._filled(self.route.answer)
 
     def complete(self, request: Request) -> Request:
-        """The request with what the route says and the request does not.
+        """Fill in what the route says and the request does not.
 
         Raises:
             RequestError: a placeholder's value cannot be part of a session's id (bad_request).
@@ -55,7 +55,7 @@ class Routes:
         self.filters = tuple(PLACEHOLDER.sub("+", route.topic) for route in settings)
 
     def find(self, topic: str) -> RoutedTopic | None:
-        """The first route that matches."""
+        """Find the first route that matches."""
         for pattern, route in self._patterns:
             if match := pattern.fullmatch(topic):
                 return RoutedTopic(route, match.groupdict())
@@ -63,5 +63,5 @@ class Routes:
 
 
 def _escaped(topic: str) -> str:
-    """The topic as a regular expression, its placeholders left as they are."""
+    """Turn a topic into a regular expression, its placeholders left as they are."""
     return "/".join(level if PLACEHOLDER.fullmatch(level) else re.escape(level) for level in topic.split("/"))

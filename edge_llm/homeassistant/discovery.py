@@ -53,7 +53,7 @@ class HomeAssistant:
 
     def on_status(self, connection: Connection, message: Message) -> None:
         """Take a message on ``subscriptions``: announce the node soon if Home Assistant has started."""
-        connection.acknowledge(message)
+        message.acknowledge()
         # A retained one is old news: this connection has announced the node already.
         if message.payload == ONLINE and not message.retained:
             with self._lock:

@@ -1,4 +1,4 @@
-"""What ends in any order, and is handed on in the order in which it began."""
+"""Releases acknowledgements in order of arrival (MQTT 4.6)."""
 
 from collections import deque
 from typing import Generic, TypeVar
@@ -7,7 +7,7 @@ Item = TypeVar("Item")
 
 
 class InOrder(Generic[Item]):
-    """MQTT wants acknowledgements in the order of arrival [MQTT-4.6.0-2]; not safe for several threads."""
+    """A queue of items that may finish in any order [MQTT-4.6.0-2]; not safe for several threads."""
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -19,7 +19,7 @@ class InOrder(Generic[Item]):
         self._begun.append(item)
 
     def finish(self, item: Item) -> list[Item]:
-        """The items whose turn has come, now that ``item`` is finished too; one that is unknown is not."""
+        """Finish ``item``; returns the items that may be acknowledged now. An unknown item releases none."""
         if item not in self._begun:
             return []
         self._finished.add(item)

@@ -1,26 +1,26 @@
-"""A connection to the broker that comes back by itself. The only importer of paho.
+"""A connection to the broker that comes back by itself.
 
 Knows nothing of requests and replies. Callbacks run on the network thread and must not block.
 """
 
 import ssl
 import sys
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from threading import Event, Lock, Thread, Timer
 from typing import Any, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_llm.config import MqttSettings
-from edge_llm.event_log import EventLog
+from edge_llm.event_log import EventLog, RateLimitedLog
 from edge_llm.mqtt.acks import InOrder
-from edge_llm.mqtt.message import Message, OnMessage, OnSent
+from edge_llm.mqtt.message import Message, OnSent
 from edge_llm.mqtt.outbox import Outbox
+from edge_llm.mqtt.properties import connect_properties, plain_message, publish_properties
+from edge_llm.mqtt.subscriptions import DurableSession, Subscription, handler_of
 from edge_llm.mqtt.tls import tls_context
 
 log = EventLog(__name__)
@@ -38,6 +38,10 @@ _CONGESTED = 16
 """Publishes that the broker has not acknowledged; fewer than paho keeps in flight."""
 
 
+def _nothing() -> None:
+    """Do nothing when the connection is ready."""
+
+
 class Connection:
     """One MQTT client: connects in the background, tries forever, resubscribes after every reconnect."""
 
@@ -45,19 +49,14 @@ class Connection:
         self,
         settings: MqttSettings,
         client_id: str,
-        subscriptions: tuple[str, ...],
-        on_message: OnMessage,
-        on_ready: Callable[[], None],
-        on_connected: Callable[[bool], None] = lambda _present: None,
+        subscriptions: Mapping[str, Subscription],
+        on_ready: Callable[[], None] = _nothing,
         last_will: tuple[str, bytes] | None = None,
-        receive_maximum: int | None = None,
+        durable: DurableSession | None = None,
     ) -> None:
-        """``on_ready`` runs each time the subscriptions are confirmed; the will is retained.
+        """Subscribe to the filters of ``subscriptions``, whose handlers get what comes.
 
-        ``on_connected`` runs before any message comes, with whether the broker has kept messages meanwhile.
-
-        With ``receive_maximum`` the session is durable: the broker keeps it while this side is away, hands
-        out at most so many messages at a time, and again each that was not given to ``acknowledge``.
+        ``on_ready`` runs each time that the subscriptions are confirmed; the will is retained.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
@@ -66,12 +65,10 @@ class Connection:
         self._secret = settings.secret()
         self._tls = tls_context(settings) if settings.tls else None
         self._client_id = client_id
-        self._subscriptions = [(topic, 1) for topic in subscriptions]
-        self._on_message = on_message
+        self._subscriptions = subscriptions
         self._on_ready = on_ready
-        self._on_connected = on_connected
         self._last_will = last_will
-        self._receive_maximum = receive_maximum
+        self._durable = durable
         self._ready = Event()
         self._over = Event()
         self._stopped = False
@@ -83,6 +80,8 @@ class Connection:
         self._unacknowledged: InOrder[Message] = InOrder()
         self._subscribed_by: int | None = None
         self._outbox = Outbox()
+        self._ignored = RateLimitedLog(log)
+        self._connack_timer: Timer | None = None
         self._client = self._build()
         self._thread = Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -134,7 +133,7 @@ class Connection:
         properties = None
         if self.protocol == "5":
             content_type = "application/json" if payload.startswith(b"{") else None
-            properties = _publish_properties(content_type, expiry_s, correlation, response_topic)
+            properties = publish_properties(content_type, expiry_s, correlation, response_topic)
         info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         if qos == 1:
             self._outbox.sent(info.mid, on_sent)
@@ -142,23 +141,13 @@ class Connection:
             self._outbox.sent(info.mid, None)
         return info
 
-    def acknowledge(self, *messages: Message) -> None:
-        """Tell the broker that messages are dealt with; it learns so in the order of arrival.
+    def subscribe(self, topic_filter: str) -> None:
+        """Subscribe to one of the filters on demand, while the connection lasts."""
+        self._client.subscribe(topic_filter, self._subscriptions[topic_filter].qos)
 
-        Without effect on one of an earlier connection: the broker has sent that again.
-        """
-        with self._lock:
-            for message in messages:
-                for first in self._unacknowledged.finish(message):
-                    self._client.ack(first.packet_id, 1)
-
-    def subscribe(self, topic: str, qos: Literal[0, 1] = 1) -> None:
-        """Add a subscription while the connection lasts."""
-        self._client.subscribe(topic, qos)
-
-    def unsubscribe(self, topic: str) -> None:
+    def unsubscribe(self, topic_filter: str) -> None:
         """End a subscription."""
-        self._client.unsubscribe(topic)
+        self._client.unsubscribe(topic_filter)
 
     def stop(self, final_message: tuple[str, bytes] | None = None, timeout_s: float = 2.0) -> None:
         """Publish a retained ``final_message`` if there is one, disconnect cleanly and end the thread."""
@@ -169,13 +158,14 @@ class Connection:
             except (RuntimeError, ValueError) as error:  # the connection went away meanwhile: the will speaks
                 log.debug("mqtt.final_message_lost", reason=error)
         self._stopped = True
+        self._cancel_timer()
         self._client.disconnect()
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def _build(self) -> paho.Client:
-        durable = self._receive_maximum is not None
+        durable = self._durable is not None
         five = self.protocol == "5"
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -221,42 +211,54 @@ class Connection:
         if self.protocol != "5":
             self._client.connect_async(*where)
             return
-        properties = _properties(PacketTypes.CONNECT)
-        properties.MaximumPacketSize = _MAX_PACKET_BYTES
-        if self._receive_maximum is not None:
-            properties.SessionExpiryInterval = _SESSION_EXPIRY_S
-            properties.ReceiveMaximum = self._receive_maximum
-        self._client.connect_async(*where, clean_start=self._receive_maximum is None, properties=properties)
+        durable = self._durable
+        properties = connect_properties(
+            _MAX_PACKET_BYTES,
+            _SESSION_EXPIRY_S if durable else None,
+            durable.receive_maximum if durable else None,
+        )
+        self._client.connect_async(*where, clean_start=durable is None, properties=properties)
 
     def _arrived(self, message: paho.MQTTMessage) -> None:
-        sent = message.properties
-        wrapped = Message(
-            message.topic,
-            bytes(message.payload),
-            retained=message.retain,
-            duplicate=message.dup,
-            qos1=message.qos > 0,
-            packet_id=message.mid,
-            response_topic=getattr(sent, "ResponseTopic", None),
-            correlation=getattr(sent, "CorrelationData", None),
-            expiry_s=getattr(sent, "MessageExpiryInterval", None),
-            user=tuple(getattr(sent, "UserProperty", ())),
-        )
-        if self._receive_maximum is not None and message.qos:
+        wrapped = plain_message(message, self._acknowledge)
+        if self._durable and message.qos:
             with self._lock:
                 self._unacknowledged.begin(wrapped)
-        self._on_message(wrapped)
+        handler = handler_of(wrapped.topic, self._subscriptions)
+        if handler is None:  # an earlier configuration had subscribed to it, and the broker goes on
+            self._ignored.info("mqtt.ignored", retained=wrapped.retained)
+            wrapped.acknowledge()
+            return
+        handler(wrapped)
+
+    def _acknowledge(self, message: Message) -> None:
+        """Acknowledge to the broker, which learns of it in order of arrival.
+
+        Without effect on a message of an earlier connection: the broker has sent it again.
+        """
+        with self._lock:
+            for first in self._unacknowledged.finish(message):
+                self._client.ack(first.packet_id, 1)
 
     def _opened(self, client: paho.Client, _data: Any, _socket: Any) -> None:
         if len(self._protocols) > 1 and not self._answered:
-            timer = Timer(_CONNACK_S, lambda: None if self._answered else self._try_older(client))
-            timer.daemon = True
-            timer.start()
+            self._cancel_timer()
+            self._connack_timer = Timer(
+                _CONNACK_S, lambda: None if self._answered else self._try_older(client)
+            )
+            self._connack_timer.name = "mqtt-connack"
+            self._connack_timer.daemon = True
+            self._connack_timer.start()
+
+    def _cancel_timer(self) -> None:
+        if self._connack_timer:
+            self._connack_timer.cancel()
 
     def _connected(
         self, client: paho.Client, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, _props: Any
     ) -> None:
         self._answered = True
+        self._cancel_timer()
         if reason.is_failure:
             if reason == ReasonCode(PacketTypes.CONNACK, "Unsupported protocol version"):
                 self._try_older(client)
@@ -267,9 +269,13 @@ class Connection:
         with self._lock:  # the broker sends again what was not acknowledged
             self._unacknowledged.clear()
         self._outbox.forget_qos0()
-        self._on_connected(flags.session_present)
+        if self._durable:
+            self._durable.on_connected(flags.session_present)
         log.info("mqtt.connected", host=self._settings.host, port=self._settings.port, protocol=self.protocol)
-        _, self._subscribed_by = client.subscribe(self._subscriptions)
+        filters: list[tuple[str, int]] = [
+            (each, its.qos) for each, its in self._subscriptions.items() if not its.on_demand
+        ]
+        _, self._subscribed_by = client.subscribe(filters)
 
     def _subscribed(
         self, _client: paho.Client, _data: Any, mid: int, reasons: list[ReasonCode], _props: Any
@@ -315,29 +321,3 @@ def _why(error: BaseException | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     return (getattr(error, "strerror", None) or str(error) or "unreachable").lower()
-
-
-def topic_matches(topic_filter: str, topic: str) -> bool:
-    """Whether a subscription to ``topic_filter`` would get what is published to ``topic``."""
-    return paho.topic_matches_sub(topic_filter, topic)
-
-
-def _properties(packet_type: int) -> Properties:
-    return Properties(packet_type)  # type: ignore[no-untyped-call]  # paho leaves this one untyped
-
-
-@lru_cache(64)
-def _publish_properties(
-    content_type: str | None, expiry_s: int | None, correlation: bytes | None, response_topic: str | None
-) -> Properties:
-    """Made once for many publishes, which only read it: paho builds tables for each."""
-    properties = _properties(PacketTypes.PUBLISH)
-    if content_type is not None:
-        properties.ContentType = content_type
-    if expiry_s is not None:
-        properties.MessageExpiryInterval = expiry_s
-    if correlation is not None:
-        properties.CorrelationData = correlation
-    if response_topic is not None:
-        properties.ResponseTopic = response_topic
-    return properties

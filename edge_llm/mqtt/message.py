@@ -1,15 +1,19 @@
-"""What comes from the broker, and who wants to hear of it or of what was sent."""
+"""A message from the broker, and the callbacks around messages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+def _keep(_message: "Message") -> None:
+    """Acknowledge nothing: the message came at QoS 0, or from no broker at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """What came from the broker; ``Connection.acknowledge`` wants it back as it is.
+    """One message from the broker.
 
-    ``qos1`` is one at QoS 1, which the broker keeps until then. The fields from ``response_topic`` on
-    are MQTT 5's; ``expiry_s`` is what the broker left of it.
+    One at QoS 1 (``qos1``) is kept there until ``acknowledge``. The fields from ``response_topic`` to
+    ``user`` are MQTT 5's; ``expiry_s`` is the rest that the broker left of it.
     """
 
     topic: str
@@ -22,8 +26,13 @@ class Message:
     correlation: bytes | None = None
     expiry_s: int | None = None
     user: tuple[tuple[str, str], ...] = ()
+    on_acknowledge: Callable[["Message"], None] = field(default=_keep, repr=False)
+
+    def acknowledge(self) -> None:
+        """Tell the broker that the message is dealt with; from any thread, in any order."""
+        self.on_acknowledge(self)
 
 
 OnMessage = Callable[[Message], None]
 OnSent = Callable[[bool], None]
-"""Whether anybody was there to get it, as far as the broker says."""
+"""Called when the broker has a message, with whether it has subscribers, as far as the broker says."""

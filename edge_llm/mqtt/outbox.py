@@ -1,4 +1,4 @@
-"""What was handed to the connection to be sent, until the broker has it. For any thread."""
+"""Publishes that the broker has not acknowledged yet. For any thread."""
 
 from threading import Lock
 
@@ -6,7 +6,7 @@ from edge_llm.mqtt.message import OnSent
 
 
 class Outbox:
-    """Publishes by packet id; an acknowledgement may be here before ``sent`` is."""
+    """Publishes by packet id; an acknowledgement may arrive before ``sent`` is called."""
 
     def __init__(self) -> None:
         """Begin empty."""

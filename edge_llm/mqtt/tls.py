@@ -1,4 +1,4 @@
-"""How the connection to the broker is encrypted, and both ends are known."""
+"""Makes the TLS context of the connection to the broker."""
 
 import ssl
 
@@ -7,7 +7,7 @@ from edge_llm.errors import ConfigError
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext:
-    """A context that verifies the broker, by name too.
+    """Make a context that verifies the broker's certificate and name.
 
     Raises:
         ConfigError: a certificate or key cannot be read.

@@ -3,16 +3,19 @@
 import faulthandler
 import signal
 from queue import SimpleQueue
-from threading import Thread
 from types import FrameType
 
 from edge_llm import __version__
 from edge_llm.bundle import read_manifest
 from edge_llm.config import Settings
-from edge_llm.contract import node as contract_node
+from edge_llm.contract.node import Info, Limits
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
+from edge_llm.engine.engine import Engine
 from edge_llm.event_log import EventLog
+from edge_llm.gateway.decision import Admission
 from edge_llm.gateway.gateway import Gateway
+from edge_llm.gateway.in_flight import InFlight
+from edge_llm.gateway.publisher import Publisher
 from edge_llm.gateway.request_log import RequestLog
 from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import HomeAssistant
@@ -20,10 +23,10 @@ from edge_llm.host import systemd
 from edge_llm.host.memory import share_heap
 from edge_llm.host.power.choose import choose_source
 from edge_llm.mqtt.connection import Connection
-from edge_llm.mqtt.message import Message
-from edge_llm.node.responder import Engine
+from edge_llm.mqtt.subscriptions import DurableSession, Subscription
+from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
-from edge_llm.node.telemetry import TelemetryPublisher, meter_filter, open_metrics
+from edge_llm.node.telemetry import TelemetryPublisher, meter_subscriptions, open_metrics
 from edge_llm.telemetry.collector import Collector
 from edge_llm.telemetry.energy import EnergyMeter
 from edge_llm.telemetry.reply_stats import ReplyStats
@@ -36,7 +39,7 @@ _STOP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 
 def serve(settings: Settings) -> None:
-    """Run the service until SIGTERM, SIGINT or SIGHUP, then finish the replies in the making.
+    """Run the service until SIGTERM, SIGINT or SIGHUP, then finish the replies in progress.
 
     One of these while the model is loaded, and a second one, ends the process at once: the broker keeps what
     is not answered.
@@ -51,7 +54,7 @@ def serve(settings: Settings) -> None:
     service = Service(settings)
     service.start()
     log.info("service.stopping", signal=_wait_for_signal().name)
-    systemd.notify("STOPPING=1", "STATUS=finishing the replies that are begun")
+    systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
     service.stop()
 
 
@@ -65,42 +68,56 @@ class Service:
             EdgeLlmError: the bundle or the configuration cannot be used.
         """
         self._settings = settings
-        self._sessions = SessionStore(settings.sessions)
-        power = choose_source(settings.telemetry)
-        stats = ReplyStats(EnergyMeter(power))
-        model = read_manifest(settings.engine.bundle).manifest.name
-        self._metrics = open_metrics(settings.telemetry, model)
-        self._engine = Engine(settings.engine, settings.sampling, self._sessions, stats)
-        self._topics = topics = Topics(settings.mqtt.base_topic, settings.node.id, settings.mqtt.pool)
-        self._ledger = RequestLog(settings.sessions.file)
+        mqtt = settings.mqtt
+        self._topics = topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
         capacity = settings.engine.slots + settings.engine.queue_limit
-        routes = Routes(settings.routes)
-        self._gateway = gateway = Gateway(settings.mqtt, topics, routes, self._engine, self._ledger, capacity)
+        self._sessions = SessionStore(settings.sessions)
+        self._request_log = RequestLog(settings.sessions.file)
+        self._power = choose_source(settings.telemetry)
+        self._bundle = bundle = read_manifest(settings.engine.bundle)
+        self._metrics = open_metrics(settings.telemetry, bundle.manifest.name)
+        self._engine = Engine(bundle, settings.engine)
+        stats = ReplyStats(EnergyMeter(self._power))
+        responder = Responder(self._engine, bundle.manifest.name, settings.sampling, self._sessions, stats)
+        in_flight, routes = InFlight(), Routes(settings.routes)
+        admission = Admission(mqtt, topics, routes, self._request_log, in_flight, capacity)
+        self._gateway = Gateway(topics.node, admission, in_flight, self._request_log, responder)
         self._home_assistant = HomeAssistant(
-            settings.homeassistant, topics, self._model, settings.telemetry.period_s
+            settings.homeassistant, topics, bundle.manifest.name, settings.telemetry.period_s
         )
-        self._to_gateway = meter_filter(settings.telemetry, power, gateway.on_message)
-        self._connection = gateway.connection = Connection(
-            settings.mqtt,
-            client_id=topics.client_id,
-            subscriptions=topics.inbound + routes.filters + self._home_assistant.subscriptions,
-            on_message=self._on_message,
+        self._connection = Connection(
+            mqtt,
+            topics.client_id,
+            self._subscriptions(routes),
             on_ready=self._announce,
-            on_connected=gateway.on_connected,
             last_will=(topics.state, OFFLINE),
-            receive_maximum=capacity + _COMMANDS,
+            durable=DurableSession(capacity + _COMMANDS, self._gateway.on_connected),
         )
-        self._publisher = Thread(target=gateway.publish, name="publisher")
-        publisher = TelemetryPublisher(self._connection, topics)
+        self._publisher = Publisher(
+            self._connection, topics, in_flight, self._request_log, responder, capacity
+        )
+        telemetry = TelemetryPublisher(self._connection, topics)
         self._collector = Collector(
             settings.telemetry,
             topics.node,
             stats,
             self._engine,
-            lambda: gateway.rejected_total,
-            (publisher, self._metrics) if self._metrics else (publisher,),
+            lambda: self._gateway.rejected_total,
+            (telemetry, self._metrics) if self._metrics else (telemetry,),
         )
-        self._supervision = systemd.Supervision(lambda: self._engine.progress, self._status)
+        self._supervision = systemd.Supervision(lambda: self._engine.steps, self._status)
+
+    def _subscriptions(self, routes: Routes) -> dict[str, Subscription]:
+        """Every filter that the node subscribes to, with the part that takes what comes."""
+        gateway = Subscription(self._gateway.on_message)
+        subscriptions = dict.fromkeys((*self._topics.inbound, *routes.filters), gateway)
+        if self._topics.shared:
+            subscriptions[self._topics.shared] = Subscription(self._gateway.on_message, on_demand=True)
+        home_assistant = Subscription(
+            lambda message: self._home_assistant.on_status(self._connection, message)
+        )
+        meter = meter_subscriptions(self._settings.telemetry, self._power, subscriptions)
+        return subscriptions | dict.fromkeys(self._home_assistant.subscriptions, home_assistant) | meter
 
     def start(self) -> None:
         """Begin to answer, on threads of their own."""
@@ -112,52 +129,63 @@ class Service:
         log.info(
             "service.ready",
             node=self._topics.node,
-            model=self._model,
+            model=self._bundle.manifest.name,
             cores=cores.effective,
             pinning=cores.mode,
         )
         self._supervision.start()
 
     def stop(self) -> None:
-        """Finish the replies in the making, and say goodbye."""
+        """Finish the replies in progress, say goodbye, and end every thread."""
+        self._home_assistant.stop()
         self._collector.stop()
         if self._metrics:
             self._metrics.close()
         self._engine.stop()
-        self._gateway.stop()
-        self._publisher.join()
-        self._home_assistant.stop()
+        self._publisher.stop()
         self._connection.stop(final_message=(self._topics.state, OFFLINE))
-        self._ledger.close()
-        self._sessions.close()
         self._supervision.stop()
-
-    @property
-    def _model(self) -> str:
-        return self._engine.bundle.manifest.name
+        self._request_log.close()
+        self._sessions.close()
 
     def _announce(self) -> None:
         """Say what this node is, each time that the broker is reached."""
-        self._gateway.on_ready()
+        # The broker hands messages out in order: whatever comes after this one was published after it.
+        self._connection.publish(self._topics.cancel(self._topics.node), self._gateway.marker.encode())
+        self._publisher.on_ready()
         if self._settings.telemetry.meter_topic:
-            # At QoS 0: a broker keeps none of them for a node that is away, where requests need the room.
-            self._connection.subscribe(self._settings.telemetry.meter_topic, qos=0)
-        info = _info(self._settings, self._engine, self._connection)
-        self._connection.publish(self._topics.info, info.encode(), retain=True)
+            self._connection.subscribe(self._settings.telemetry.meter_topic)
+        self._connection.publish(self._topics.info, self._info().encode(), retain=True)
         self._connection.publish(self._topics.state, ONLINE, retain=True)
         self._home_assistant.announce(self._connection)
-
-    def _on_message(self, message: Message) -> None:
-        if message.topic in self._home_assistant.subscriptions:
-            self._home_assistant.on_status(self._connection, message)
-        else:
-            self._to_gateway(message)
 
     def _status(self) -> str:
         broker = f"{self._settings.mqtt.host}:{self._settings.mqtt.port}"
         if self._connection.ready:
-            return f"serving {self._model} through {broker}"
+            return f"serving {self._bundle.manifest.name} through {broker}"
         return f"waiting for the broker at {broker}: {self._connection.failure or 'connecting'}"
+
+    def _info(self) -> Info:
+        settings, manifest = self._settings, self._bundle.manifest
+        return Info(
+            version=__version__,
+            release=settings.node.release,
+            node=settings.node.id,
+            protocol=self._connection.protocol,
+            model=manifest.name,
+            architecture=manifest.architecture,
+            quantization=manifest.quantization,
+            bundle_hash=self._bundle.hash,
+            limits=Limits(
+                request_bytes=settings.mqtt.request_bytes,
+                context_tokens=settings.engine.context_tokens,
+                queue=settings.engine.queue_limit,
+                requests_per_minute=settings.mqtt.requests_per_minute,
+                ttl_s=settings.mqtt.ttl_s,
+            ),
+            pool=settings.mqtt.pool,
+            pinning=self._engine.pinning,
+        )
 
 
 def _end_at_signals() -> None:
@@ -177,26 +205,3 @@ def _wait_for_signal() -> signal.Signals:
         signal.signal(number, on_signal)
     systemd.notify("READY=1")
     return signal.Signals(came.get())
-
-
-def _info(settings: Settings, engine: Engine, connection: Connection) -> contract_node.Info:
-    manifest = engine.bundle.manifest
-    return contract_node.Info(
-        version=__version__,
-        release=settings.node.release,
-        node=settings.node.id,
-        protocol=connection.protocol,
-        model=manifest.name,
-        architecture=manifest.architecture,
-        quantization=manifest.quantization,
-        bundle_hash=engine.bundle.hash,
-        limits=contract_node.Limits(
-            request_bytes=settings.mqtt.request_bytes,
-            context_tokens=settings.engine.context_tokens,
-            queue=settings.engine.queue_limit,
-            requests_per_minute=settings.mqtt.requests_per_minute,
-            ttl_s=settings.mqtt.ttl_s,
-        ),
-        pool=settings.mqtt.pool,
-        pinning=engine.pinning,
-    )

@@ -1,17 +1,17 @@
-"""Conversations that go on: each client's sessions, in sqlite, replies as the tokens that were generated.
+"""Keeps each client's sessions in sqlite, replies as the tokens that were generated.
 
-Knows nothing of MQTT or of models. Any thread may call it.
+Knows nothing of MQTT or of models. In the service the publisher's thread calls it.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 from time import time
 
 from edge_llm.config import SessionsSettings
+from edge_llm.contract.turns import GeneratedTurn, Role, Turn
 from edge_llm.errors import ConfigError, EdgeLlmError
 from edge_llm.event_log import EventLog
 
@@ -25,15 +25,6 @@ CREATE TABLE IF NOT EXISTS message (
 ) WITHOUT ROWID;
 """
 _LATEST = "SELECT client, session, max(time) AS latest FROM message GROUP BY client, session"
-
-
-@dataclass(frozen=True)
-class StoredMessage:
-    """One turn; ``token_ids`` are a reply's as it was generated, where they are its whole text."""
-
-    role: str
-    content: str
-    token_ids: tuple[int, ...] | None = None
 
 
 class SessionStore:
@@ -59,8 +50,8 @@ class SessionStore:
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"sessions.file {path}: {error}") from error
 
-    def load(self, client: str, session: str, request: str = "") -> tuple[StoredMessage, ...]:
-        """The turns of a session, oldest first, but those of ``request``; none where it is unknown or old.
+    def load(self, client: str, session: str, request: str = "") -> tuple[Turn, ...]:
+        """Read the turns of a session, oldest first, but those of ``request``; none if it is unknown or old.
 
         A node that is killed between a reply and its delivery makes the reply again, from the same history.
         """
@@ -73,13 +64,10 @@ class SessionStore:
             ).fetchall()
         if not rows or rows[-1][3] < since:
             return ()
-        return tuple(
-            StoredMessage(role, content, None if ids is None else tuple(json.loads(ids)))
-            for role, content, ids, _ in rows
-        )
+        return tuple(_turn(role, content, ids) for role, content, ids, _ in rows)
 
-    def append(self, client: str, session: str, request: str, *messages: StoredMessage) -> None:
-        """Add the turns of ``request``, in place of such that it has already; never raises.
+    def append(self, client: str, session: str, request: str, *messages: Turn) -> None:
+        """Add the turns of ``request``, in place of those that it has already; never raises.
 
         Sessions over the bounds go, the longest unused first.
         """
@@ -100,7 +88,7 @@ class SessionStore:
         client: str,
         session: str,
         request: str,
-        messages: tuple[StoredMessage, ...],
+        messages: tuple[Turn, ...],
     ) -> None:
         (number,) = db.execute(
             "SELECT coalesce(max(number), 0) FROM message WHERE client = ? AND session = ?", (client, session)
@@ -127,7 +115,7 @@ class SessionStore:
             db.execute("DELETE FROM message WHERE client = ? AND session = ?", (client, session))
 
     def list(self, client: str) -> tuple[str, ...]:
-        """Ids of the client's sessions, the latest used first."""
+        """List the client's sessions by id, the latest used first."""
         with self._opened() as db:
             rows = db.execute(
                 f"SELECT session FROM ({_LATEST}) WHERE client = ? ORDER BY latest DESC",  # noqa: S608 - a constant
@@ -154,5 +142,11 @@ class SessionStore:
             self._db.close()
 
 
-def _ids(turn: StoredMessage) -> str | None:
-    return None if turn.token_ids is None else json.dumps(turn.token_ids)
+def _ids(turn: Turn) -> str | None:
+    return json.dumps(turn.token_ids) if isinstance(turn, GeneratedTurn) else None
+
+
+def _turn(role: Role, content: str, ids: str | None) -> Turn:
+    if ids is None:
+        return Turn(role=role, content=content)
+    return GeneratedTurn(role=role, content=content, token_ids=tuple(json.loads(ids)))

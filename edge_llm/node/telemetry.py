@@ -1,5 +1,6 @@
 """Joins telemetry with the connection: publishes it, and takes the metering plug's messages."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edge_llm.config import TelemetrySettings
@@ -9,7 +10,8 @@ from edge_llm.errors import ConfigError
 from edge_llm.host.power.meter import ExternalMeter
 from edge_llm.host.power.source import PowerSource
 from edge_llm.mqtt.connection import Connection
-from edge_llm.mqtt.message import Message, OnMessage
+from edge_llm.mqtt.message import Message
+from edge_llm.mqtt.subscriptions import Subscription, handler_of
 from edge_llm.telemetry.reply_stats import ReplyRecord
 
 if TYPE_CHECKING:  # an extra
@@ -46,16 +48,27 @@ def open_metrics(settings: TelemetrySettings, model: str) -> "Metrics | None":
     return Metrics(settings.metrics_port, model)
 
 
-def meter_filter(settings: TelemetrySettings, source: PowerSource, otherwise: OnMessage) -> OnMessage:
-    """Hand the messages on ``meter_topic`` to the meter, if there is one, and all others to ``otherwise``."""
-    if not isinstance(source, ExternalMeter):
-        return otherwise
+def meter_subscriptions(
+    settings: TelemetrySettings, source: PowerSource, otherwise: Mapping[str, Subscription]
+) -> dict[str, Subscription]:
+    """Subscribe the metering plug's topic, if one is configured; what it takes goes to ``otherwise``, too.
+
+    On demand, once the connection is ready: a broker that refuses it must not keep the node from serving. At
+    QoS 0: a broker keeps none of its messages for a node that is away, where requests need the room.
+    """
+    topic = settings.meter_topic
+    if topic is None or not isinstance(source, ExternalMeter):
+        return {}
+    route = handler_of(topic, otherwise)
 
     def on_message(message: Message) -> None:
-        mine = message.topic == settings.meter_topic
-        if mine and not message.retained:  # nobody knows of when that would be
+        if not message.retained:  # nobody knows the time of that one
             source.on_payload(message.payload)
-        if not mine or message.qos1:  # one that a route has subscribed to as well
-            otherwise(message)
+        if route and message.qos1:  # a route has subscribed to it as well
+            route(message)
+        else:
+            message.acknowledge()
 
-    return on_message
+    return {
+        topic: Subscription(on_message, qos=1 if topic in otherwise else 0, on_demand=topic not in otherwise)
+    }

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import ceil
 from threading import Event
 
-from edge_llm.contract.frames import Code, Energy, TimingMs, Usage
+from edge_llm.contract.frames import Energy, TimingMs, Usage
 from edge_llm.contract.node import Llm
+from edge_llm.errors import Code
 from edge_llm.event_log import EventLog
 from edge_llm.telemetry.energy import EnergyMeter
 from edge_llm.telemetry.reply_energy import ReplyEnergyMeter

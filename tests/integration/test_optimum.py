@@ -16,22 +16,24 @@ from safetensors.numpy import load_file, save_file
 
 from edge_llm.bundle import Bundle
 from edge_llm.cli.main import main
+from edge_llm.contract.turns import Turn
 from edge_llm.convert.optimum import prepare_optimum_bundle
 from edge_llm.convert.prepare import Quantization, prepare_bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.sources.source import Source
-from edge_llm.engine.concat_decoder import SINK_TOKENS, ConcatDecoder
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.onnx.concat import SINK_TOKENS, ConcatDecoder
 from edge_llm.engine.scheduler import Scheduler
+from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Completion, Event, GenerationRequest, Message, SamplingParams
+from edge_llm.engine.types import Completion, Event, GenerationRequest, SamplingParams
 from tests import tiny
 from tests.conftest import eventually
 
 PROMPT = [1, *range(40, 69)]
 NEW_TOKENS = range(100, 116)
-MESSAGES = (Message("user", "How warm is the bath?"),)
+MESSAGES = (Turn(role="user", content="How warm is the bath?"),)
 
 
 def decoder_of(bundle: Bundle, slots: int = 1) -> Decoder:
@@ -45,7 +47,7 @@ def feed(decoder: Decoder, slot: int, ids: list[int], logits: int) -> NDArray[np
 
 def logits_of(decoder: Decoder, chunk: int) -> NDArray[np.float32]:
     """``[prompt + new tokens, vocab]`` logits; the prompt in chunks, then one token a step."""
-    decoder.cache.lengths[0] = 0
+    decoder.cache.rewind(0, 0)
     pieces = [PROMPT[start : start + chunk] for start in range(0, len(PROMPT), chunk)]
     pieces += [[token] for token in NEW_TOKENS]
     return np.concatenate([feed(decoder, 0, ids, len(ids)) for ids in pieces])
@@ -120,7 +122,7 @@ def reply_of(decoder: Decoder, tokenizer: ChatTokenizer, max_tokens: int) -> Com
     engine.start()
     # Greedy, but by top-k: what is greedy by temperature is drafted, several tokens a step.
     request = GenerationRequest(MESSAGES, max_tokens, SamplingParams(1.0, 1, 1.0, None))
-    scheduler.submit(request, events.append)
+    scheduler.submit(Sequence(request, events.append))
     completion = eventually(lambda: next((e for e in events if isinstance(e, Completion)), None))
     scheduler.stop()
     engine.join()
@@ -152,7 +154,7 @@ def test_a_model_that_the_fused_graph_does_not_know_is_served(
     assert isinstance(decoder, ConcatDecoder)
     decoder._session = counting = CountingSession(decoder._session)
     reply = reply_of(decoder, tokenizer, max_tokens=12)
-    prompt = reply.stats.prompt_tokens
+    prompt = reply.usage.prompt_tokens
     assert reply.finish_reason == "length"
     if quantization == "fp32":
         assert counting.fed == [prompt] + 11 * [1]
@@ -169,10 +171,10 @@ def test_a_rewound_slot_goes_on_as_if_nothing_had_been_fed(tmp_path: Path) -> No
     whole = feed(decoder, 0, PROMPT, 1)
     feed(decoder, 0, [5, 6, 7], 1)
     feed(decoder, 1, PROMPT[::-1], 0)
-    decoder.cache.lengths[0] = 10
+    decoder.cache.rewind(0, 10)
     assert feed(decoder, 0, PROMPT[10:-3], 0).shape == (0, tiny.VOCAB)
     np.testing.assert_allclose(feed(decoder, 0, PROMPT[-3:], 1), whole, atol=1e-4)
-    decoder.cache.lengths[1] = 0
+    decoder.cache.rewind(1, 0)
     np.testing.assert_allclose(feed(decoder, 1, PROMPT, 1), whole, atol=1e-4)
 
 

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_llm.bundle import Bundle
+from edge_llm.contract.turns import Turn
 from edge_llm.convert.prepare import Quantization
-from edge_llm.engine.decoder import FusedDecoder
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.onnx.fused import FusedDecoder
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Message
 
 REPLIES = json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
 GetBundle = Callable[[Quantization], Bundle]
@@ -39,7 +39,7 @@ def exact(bundle: GetBundle) -> OneSlot:
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply["prompt"][:20])
 def test_prompt_ids_are_those_of_transformers(bundle: GetBundle, reply: dict[str, list[int]]) -> None:
     tokenizer = ChatTokenizer(bundle("int8"))
-    assert tokenizer.encode_chat([Message("user", str(reply["prompt"]))]) == reply["prompt_ids"]
+    assert tokenizer.encode_chat([Turn(role="user", content=str(reply["prompt"]))]) == reply["prompt_ids"]
 
 
 @pytest.mark.parametrize("chunk", [512, 7])
@@ -48,7 +48,7 @@ def test_fp32_greedy_ids_are_those_of_transformers(
     exact: OneSlot, reply: dict[str, list[int]], chunk: int
 ) -> None:
     """Token for token over 64 tokens, with the prompt in one piece and in chunks."""
-    exact.cache.lengths[0] = 0
+    exact.cache.rewind(0, 0)
     prompt = reply["prompt_ids"]
     for start in range(0, len(prompt), chunk):
         logits = exact.feed(prompt[start : start + chunk], 1)
@@ -63,7 +63,7 @@ def test_int8_agrees_on_95_percent_of_teacher_forced_choices(bundle: GetBundle) 
     decoder = decoder_of(bundle("int8"))
     agreed = []
     for reply in REPLIES:
-        decoder.cache.lengths[0] = 0
+        decoder.cache.rewind(0, 0)
         greedy = reply["greedy_ids"]
         logits = decoder.feed(reply["prompt_ids"] + greedy[:-1], len(greedy))
         agreed += (logits.argmax(axis=1) == np.array(greedy)).tolist()
@@ -73,9 +73,9 @@ def test_int8_agrees_on_95_percent_of_teacher_forced_choices(bundle: GetBundle) 
 
 def test_a_chunk_without_logits_and_a_rewound_slot_change_nothing(exact: OneSlot) -> None:
     prompt = REPLIES[0]["prompt_ids"]
-    exact.cache.lengths[0] = 0
+    exact.cache.rewind(0, 0)
     whole = exact.feed(prompt, 1)
     exact.feed([1, 2, 3], 1)
-    exact.cache.lengths[0] = 10
+    exact.cache.rewind(0, 10)
     exact.feed(prompt[10:-3], 0)
     np.testing.assert_allclose(exact.feed(prompt[-3:], 1), whole, atol=1e-3)

@@ -17,6 +17,7 @@ from edge_llm.config import MqttSettings
 from edge_llm.convert.prepare import Quantization
 from edge_llm.demo import free_port
 from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.subscriptions import Subscription
 from tests.conftest import TOPICS, Broker, Hub, Service, eventually
 
 PLUG = "tele/plug/SENSOR"
@@ -231,7 +232,7 @@ def test_what_goes_at_qos_0_is_not_waited_for(tmp_path: Path) -> None:
     broker = Broker(tmp_path)
     broker.start()
     connection = Connection(
-        MqttSettings(host="127.0.0.1", port=broker.port), "node", ("x",), lambda _: None, lambda: None
+        MqttSettings(host="127.0.0.1", port=broker.port), "node", {"x": Subscription(lambda _: None)}
     )
     connection.start()
     try:

@@ -17,6 +17,7 @@ from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import status_topics
 from edge_llm.host.cpu import plan_pinning
 from edge_llm.mqtt.connection import Connection
+from edge_llm.mqtt.subscriptions import Subscription
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _BROKER_S = 8.0
@@ -101,7 +102,7 @@ def _check_broker(settings: Settings) -> Iterator[Finding]:
         filters = (*filters, topics.shared)
     try:
         name = f"edge_llm-check-{uuid4().hex[:8]}"
-        connection = Connection(mqtt, name, filters, lambda _message: None, on_ready=lambda: None)
+        connection = Connection(mqtt, name, dict.fromkeys(filters, Subscription(lambda _message: None)))
     except ConfigError as error:
         yield Finding("failed", "broker", str(error))
         return

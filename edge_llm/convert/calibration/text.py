@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_llm.contract.turns import Turn
 from edge_llm.engine.decoder import Decoder
 from edge_llm.engine.sampler import make_sampler
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Message, SamplingParams
+from edge_llm.engine.types import SamplingParams
 from edge_llm.errors import RequestError, SourceError
 
 CONTEXT_TOKENS = 512
@@ -19,14 +20,14 @@ CONTEXT_TOKENS = 512
 _REPLY_TOKENS = 96
 _CHARACTERS_A_TOKEN = 16
 
-Piece = str | tuple[Message, ...]
+Piece = str | tuple[Turn, ...]
 """Plain text, or a chat."""
 
 
-def openers() -> list[tuple[Message, ...]]:
+def openers() -> list[tuple[Turn, ...]]:
     """Read the shipped questions to the model: in alternating languages, many about a smart home."""
     rows = (files("edge_llm.convert") / "data" / "openers.jsonl").read_text(encoding="utf-8").splitlines()
-    return [tuple(Message(**message) for message in json.loads(row)["messages"]) for row in rows]
+    return [tuple(Turn(**message) for message in json.loads(row)["messages"]) for row in rows]
 
 
 def own_text(
@@ -78,10 +79,10 @@ def read_pieces(path: Path) -> list[Piece]:
     return pieces
 
 
-def _chat(line: str, where: str) -> tuple[Message, ...]:
+def _chat(line: str, where: str) -> tuple[Turn, ...]:
     try:
         turns = json.loads(line)["messages"]
-        messages = tuple(Message(turn["role"], turn["content"]) for turn in turns)
+        messages = tuple(Turn(role=turn["role"], content=turn["content"]) for turn in turns)
     except (ValueError, TypeError, LookupError) as error:
         raise SourceError(f'{where}: not an object with "messages" of "role" and "content"') from error
     if not messages or not all(isinstance(turn.content, str) for turn in messages):

@@ -16,8 +16,8 @@ from edge_llm.convert.prepare import Quantization, prepare_bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.sources.open_source import open_source
 from edge_llm.convert.sources.source import Source
-from edge_llm.engine.decoder import FusedDecoder
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.onnx.fused import FusedDecoder
 from edge_llm.errors import SourceError
 from tests.tiny_model import TEMPLATE, VOCAB, tokenizer, write_json, write_model
 

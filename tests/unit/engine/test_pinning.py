@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_llm.engine.pinning import effective_pinning
+from edge_llm.engine.engine import effective_pinning
 from edge_llm.host.cpu import PinningPlan
 from edge_llm.host.pinning import thread_ids
 from tests.unit.host.fake_host import FakeHost

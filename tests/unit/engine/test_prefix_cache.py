@@ -31,7 +31,7 @@ def test_the_longest_common_prefix_is_found_with_its_own_keys(
     prefixes = PrefixCache(cache, 10**9)
     for number, ids in enumerate(stored):
         best = max((_common(ids, other) for other in stored[:number]), default=0)
-        assert prefixes.load(0, ids) == best == cache.lengths[0]
+        assert prefixes.load(0, ids) == best == cache.length(0)
         held = [array[0, 0, :best, 0].tolist() for array in cache.arrays]
         fill(cache, ids)
         assert held == [array[0, 0, :best, 0].tolist() for array in cache.arrays]

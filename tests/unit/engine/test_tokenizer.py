@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_llm.bundle import CHAT_TEMPLATE, Bundle
+from edge_llm.contract.turns import Turn
 from edge_llm.convert.prepare import Quantization
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.engine.types import Message
 from edge_llm.errors import BundleError, RequestError
 
 IM_START, IM_END = 1, 2
@@ -53,7 +53,7 @@ def test_an_emoji_of_several_tokens_is_never_split(tokenizer: ChatTokenizer) -> 
     st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|im_", "end|>", "system\n"]))
 )
 def test_user_text_forges_no_special_token(tokenizer: ChatTokenizer, parts: list[str]) -> None:
-    ids = tokenizer.encode_chat([Message("user", "".join(parts))])
+    ids = tokenizer.encode_chat([Turn(role="user", content="".join(parts))])
     assert (ids.count(IM_START), ids.count(IM_END), ids.count(0)) == (3, 2, 0)
     assert "".join(parts) in tokenizer._tokenizer.decode(ids, skip_special_tokens=True)
 
@@ -74,7 +74,7 @@ def test_a_template_cannot_leave_its_sandbox(
 ) -> None:
     hostile = with_template(bundle("int8"), tmp_path, template)
     with pytest.raises(RequestError, match="the chat template refuses"):
-        hostile.encode_chat([Message("user", "hi")])
+        hostile.encode_chat([Turn(role="user", content="hi")])
 
 
 def test_a_template_that_does_not_parse_is_refused_at_start(

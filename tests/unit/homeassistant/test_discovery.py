@@ -215,10 +215,11 @@ def test_a_node_is_announced_once_after_home_assistant_has_started(
 ) -> None:
     monkeypatch.setattr(discovery_module, "_JITTER_S", (0.2, 0.2))  # the second message comes before
     assert home_assistant.subscriptions == (STATUS,)
-    messages = [Message(STATUS, ONLINE), Message(STATUS, ONLINE)]
+    acknowledged: list[Message] = []
+    messages = [Message(STATUS, ONLINE, on_acknowledge=acknowledged.append) for _ in range(2)]
     for message in messages:
         home_assistant.on_status(connection, message)
-    assert [call.args for call in connection.acknowledge.call_args_list] == [(each,) for each in messages]
+    assert acknowledged == messages
     for timer in timers():
         timer.join()
     assert connection.publish.call_count == 1
@@ -236,12 +237,17 @@ def test_it_is_announced_again_at_the_next_start(home_assistant: HomeAssistant, 
         assert connection.publish.call_count == count
 
 
-@pytest.mark.parametrize("message", [Message(STATUS, ONLINE, retained=True), Message(STATUS, b"offline")])
+@pytest.mark.parametrize(("payload", "retained"), [(ONLINE, True), (b"offline", False)])
 def test_what_is_no_start_is_acknowledged_alone(
-    home_assistant: HomeAssistant, connection: Any, message: Message
+    home_assistant: HomeAssistant,
+    connection: Any,
+    payload: bytes,
+    retained: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
+    acknowledged: list[Message] = []
+    message = Message(STATUS, payload, retained=retained, on_acknowledge=acknowledged.append)
     home_assistant.on_status(connection, message)
-    connection.acknowledge.assert_called_once_with(message)
+    assert acknowledged == [message]
     assert timers() == []
 
 

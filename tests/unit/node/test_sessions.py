@@ -5,21 +5,25 @@ from pathlib import Path
 import pytest
 
 from edge_llm.config import SessionsSettings
+from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.errors import ConfigError, EdgeLlmError
 from edge_llm.node import sessions as module
-from edge_llm.node.sessions import SessionStore, StoredMessage
+from edge_llm.node.sessions import SessionStore
 
-TURNS = (StoredMessage("user", "Is it warm?"), StoredMessage("assistant", "Ja, ☀.", (5, 7)))
+TURNS = (
+    Turn(role="user", content="Is it warm?"),
+    GeneratedTurn(role="assistant", content="Ja, ☀.", token_ids=(5, 7)),
+)
 
 
 def test_turns_survive_a_restart_and_belong_to_their_client(tmp_path: Path) -> None:
     settings = SessionsSettings(file=tmp_path / "state" / "sessions.db")
     store = SessionStore(settings)
     store.append("panel", "s", "r1", *TURNS)
-    store.append("panel", "s", "r2", StoredMessage("user", "And now?"))
+    store.append("panel", "s", "r2", Turn(role="user", content="And now?"))
     # Not closed, as after kill -9.
     again = SessionStore(settings)
-    assert again.load("panel", "s") == (*TURNS, StoredMessage("user", "And now?"))
+    assert again.load("panel", "s") == (*TURNS, Turn(role="user", content="And now?"))
     assert again.load("other", "s") == ()
     again.delete("panel", "s")
     assert again.list("panel") == ()
@@ -29,10 +33,10 @@ def test_a_request_that_is_answered_again_stands_in_the_session_once() -> None:
     """Killed after the turns were stored and before the reply was delivered: the broker sends it again."""
     store = SessionStore(SessionsSettings())
     store.append("panel", "s", "r1", *TURNS)
-    store.append("panel", "s", "r2", StoredMessage("user", "And now?"), TURNS[1])
+    store.append("panel", "s", "r2", Turn(role="user", content="And now?"), TURNS[1])
     assert store.load("panel", "s", "r2") == TURNS
-    store.append("panel", "s", "r2", StoredMessage("user", "And now?"), TURNS[1])
-    assert store.load("panel", "s") == (*TURNS, StoredMessage("user", "And now?"), TURNS[1])
+    store.append("panel", "s", "r2", Turn(role="user", content="And now?"), TURNS[1])
+    assert store.load("panel", "s") == (*TURNS, Turn(role="user", content="And now?"), TURNS[1])
 
 
 def test_the_longest_unused_sessions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from edge_llm.host.power.meter import ExternalMeter
 from edge_llm.host.power.source import Unavailable
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
-from edge_llm.node.telemetry import TelemetryPublisher, meter_filter, open_metrics
+from edge_llm.mqtt.subscriptions import Subscription
+from edge_llm.node.telemetry import TelemetryPublisher, meter_subscriptions, open_metrics
 from tests.homeassistant import TELEMETRY
 
 
@@ -36,19 +37,20 @@ def test_the_meters_messages_are_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
     counted, passed = list[bytes](), list[Message]()
     monkeypatch.setattr(ExternalMeter, "on_payload", lambda _self, payload: counted.append(payload))
     settings = TelemetrySettings(meter_topic="plug")
-    on_message = meter_filter(settings, choose_source(settings), passed.append)
-    request, routed = Message("edge_llm/n/request/c", b"?"), Message("plug", b"3", qos1=True)
-    for message in (Message("plug", b"1", retained=True), Message("plug", b"2"), request, routed):
-        on_message(message)
-    assert counted == [b"2", b"3"]
-    assert passed == [request, routed]
+    for filters in ((), ("+",), ("plug",)):
+        routes = dict.fromkeys(filters, Subscription(passed.append))
+        meter = meter_subscriptions(settings, choose_source(settings), routes)["plug"]
+        assert (meter.qos, meter.on_demand) == ((1, False) if "plug" in routes else (0, True))
+        routed = Message("plug", b"3", qos1=True)
+        for message in (Message("plug", b"1", retained=True), Message("plug", b"2"), routed):
+            meter.on_message(message)
+        assert passed == ([routed] if filters else [])
+        passed.clear()
+    assert counted == 3 * [b"2", b"3"]
 
 
-def test_without_a_meter_all_messages_are_passed_on() -> None:
-    passed = list[Message]()
-    on_message = meter_filter(TelemetrySettings(), Unavailable("-"), passed.append)
-    on_message(message := Message("plug", b"1"))
-    assert passed == [message]
+def test_without_a_meter_nothing_is_subscribed() -> None:
+    assert meter_subscriptions(TelemetrySettings(), Unavailable("-"), {}) == {}
 
 
 def test_telemetry_is_published_at_qos_0_while_there_is_a_broker() -> None:

@@ -1,11 +1,10 @@
-"""An ONNX Runtime session over a bundle's graph, whatever the graph's graph_format."""
+"""Opens the ONNX Runtime session of a bundle's graph, of either graph format."""
 
 import onnxruntime as ort
 
 from edge_llm.bundle import MODEL, Bundle
 from edge_llm.errors import BundleError
 from edge_llm.host.cpu import PinningPlan, physical_cores
-from edge_llm.host.memory import HugePages
 
 
 def open_session(bundle: Bundle, threads: int | PinningPlan | None) -> ort.InferenceSession:
@@ -33,7 +32,6 @@ def open_session(bundle: Bundle, threads: int | PinningPlan | None) -> ort.Infer
         options.add_session_config_entry("session.disable_prepacking", "1")
     path = bundle.path / MODEL
     try:
-        with HugePages():
-            return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common base
         raise BundleError(f"ONNX Runtime cannot load {path}: {error}") from error

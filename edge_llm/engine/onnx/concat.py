@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge_llm.bundle import Bundle
 from edge_llm.engine.kv_cache import KVCache
-from edge_llm.engine.onnx_session import open_session
+from edge_llm.engine.onnx.session import open_session
 from edge_llm.host.cpu import PinningPlan
 
 SINK_TOKENS = 4
@@ -40,16 +40,16 @@ class ConcatDecoder:
         kv = bundle.manifest.kv
         nothing = np.zeros((1, kv.kv_heads, 0, kv.head_dim), dtype=np.float32)
         empty = [ort.OrtValue.ortvalue_from_numpy(nothing) for _ in presents]
-        self._past: list[list[ort.OrtValue]] = [empty for _ in cache.lengths]
+        self._past: list[list[ort.OrtValue]] = [empty for _ in range(cache.slots)]
 
-    def forward(self, slots: range, ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+    def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
         """See ``Decoder.forward``; row by row, for each has a past of its own length."""
         return np.stack(
             [self._feed(slot, row, logits) for slot, row in zip(slots, ids.tolist(), strict=True)]
         )
 
     def _feed(self, slot: int, ids: Sequence[int], logits: int) -> NDArray[np.float32]:
-        alone = max(0, min(self._alone - self.cache.lengths[slot], len(ids) - max(logits, 1)))
+        alone = max(0, min(self._alone - self.cache.length(slot), len(ids) - max(logits, 1)))
         for token in ids[:alone]:
             self._run(slot, [token])
         out = self._run(slot, ids[alone:])
@@ -58,7 +58,7 @@ class ConcatDecoder:
 
     def _run(self, slot: int, ids: Sequence[int]) -> ort.OrtValue:
         """Append ``ids`` to the slot; logits ``[1, ids, vocab]``."""
-        past = self.cache.lengths[slot]
+        past = self.cache.length(slot)
         length = past + len(ids)
         own = {
             "input_ids": np.array([ids], dtype=np.int64),
@@ -69,7 +69,7 @@ class ConcatDecoder:
         self._rewind(slot, past)
         feeds |= zip(self._past_names, self._past[slot], strict=True)
         out, *self._past[slot] = self._session.run_with_ort_values(self._outputs, feeds)
-        self.cache.lengths[slot] = length
+        self.cache.advance(slot, len(ids))
         return out
 
     def _rewind(self, slot: int, length: int) -> None:

@@ -1,0 +1,175 @@
+"""The model at work: loads a bundle, and generates replies on a thread of its own, pinned to its cores.
+
+Knows nothing of MQTT, clients or sessions. The service, `edge-llm bench` and the tests use this one.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Sequence as Turns
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Thread
+from threading import enumerate as enumerate_threads
+
+from edge_llm.bundle import MODEL_DATA, Bundle, verify_files
+from edge_llm.config import EngineSettings
+from edge_llm.contract.node import Pinning
+from edge_llm.contract.turns import Turn
+from edge_llm.engine.decoder import Decoder, load_decoder, warm_up
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.prefix_cache import PrefixCache
+from edge_llm.engine.prefix_store import PrefixStore
+from edge_llm.engine.scheduler import Scheduler
+from edge_llm.engine.sequence import RequestStatus, Sequence
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.errors import ConfigError, RequestError
+from edge_llm.host.cpu import PinningPlan, plan_pinning
+from edge_llm.host.cpu_list import format_cpu_list
+from edge_llm.host.memory import HugePages, lock_memory, release_free_memory
+from edge_llm.host.pinning import allowed_cpus, pin_this_thread, thread_ids
+
+
+class Engine:
+    """One bundle's model, its caches and its thread."""
+
+    def __init__(self, bundle: Bundle, settings: EngineSettings) -> None:
+        """Verify and load the bundle, and warm the model up; takes as long as reading the model's file.
+
+        Raises:
+            BundleError: the bundle cannot be served.
+            ConfigError: the settings ask for more context than the model has, for cores that cannot be
+                had, or for more locked memory than the host allows.
+        """
+        self._plan = plan_pinning(settings.inference_cores)
+        self._grace_s = settings.grace_s
+        manifest = bundle.manifest
+        if settings.context_tokens > manifest.context_tokens:
+            raise ConfigError(
+                f"engine.context_tokens: {manifest.name} has {manifest.context_tokens},"
+                f" not {settings.context_tokens}"
+            )
+        verify_files(bundle, manifest.sha256.keys() - {MODEL_DATA})
+        # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
+        self.tokenizer = ChatTokenizer(bundle)
+        release_free_memory()
+        self._cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
+        self._huge_pages = HugePages()
+        decoder, self._workers = _verified_decoder(bundle, self._cache, self._plan, self._huge_pages)
+        warm_up(decoder)
+        self._prefixes = _prefix_cache(settings, bundle, self._cache)
+        self._scheduler = Scheduler(
+            decoder, self.tokenizer, manifest.eos_token_ids, settings.queue_limit, self._prefixes
+        )
+        self._thread = Thread(target=self._run, name="engine")
+        self._running = Event()
+        if settings.mlock:
+            lock_memory()
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+        self._running.wait()
+
+    def _run(self) -> None:
+        if self._plan.mode == "pinned":
+            pin_this_thread(self._plan.cores[0])
+        self._running.set()
+        self._scheduler.run()
+
+    def submit(self, sequence: Sequence) -> None:
+        """Queue a request, from any thread; its ``emit`` is called until it ends in Completion or Failure.
+
+        Raises:
+            RequestError: the queue is full (busy), or the engine stops (unavailable).
+        """
+        self._scheduler.submit(sequence)
+
+    def release(self, sequence: Sequence, history: Turns[Turn]) -> None:
+        """Bring the turns that a request ``awaits_history`` for: from now on it may begin."""
+        self._scheduler.release(sequence, history)
+
+    def cancel(self, sequence: Sequence, error: RequestError | None = None) -> None:
+        """End a request within one step, as cancelled or in ``error``; without effect once it is over."""
+        self._scheduler.cancel(sequence, error)
+
+    def progress(self, sequence: Sequence) -> tuple[int, float | None]:
+        """Tokens computed so far, and the time.monotonic() instant of the reply's first; for any thread."""
+        if sequence.status in (RequestStatus.PREFILL, RequestStatus.DECODE):
+            return self._cache.length(sequence.slot) - sequence.cached_tokens, sequence.first_token
+        return 0, sequence.first_token
+
+    @property
+    def steps(self) -> int | None:
+        """Step counter for the watchdog: None when idle, constant when the engine has died."""
+        return self._scheduler.steps if self._thread.is_alive() else 0
+
+    @property
+    def pinning(self) -> Pinning:
+        """The cores that the engine's threads run on; from ``start`` to ``stop``."""
+        engine = self._thread.native_id
+        assert engine
+        return effective_pinning(self._plan, {engine, *self._workers})
+
+    @property
+    def inference_cores(self) -> tuple[int, ...]:
+        """Logical CPUs that the engine's threads are planned for."""
+        return self._plan.cores
+
+    @property
+    def kv_bytes(self) -> int:
+        """Size of the KV pool."""
+        return self._cache.bytes
+
+    @property
+    def prefix_cache_bytes(self) -> int:
+        """Memory of the prefix cache."""
+        return self._prefixes.bytes if self._prefixes else 0
+
+    def stop(self) -> None:
+        """Finish the replies in progress within ``engine.grace_s``; the rest ends with ``unavailable``."""
+        self._scheduler.stop(self._grace_s)
+        self._thread.join()
+        self._huge_pages.stop()
+
+
+def _verified_decoder(
+    bundle: Bundle, cache: KVCache, plan: PinningPlan, huge_pages: HugePages
+) -> tuple[Decoder, frozenset[int]]:
+    """Load the decoder while another core compares the weights, which are most of the bundle.
+
+    Returns also the threads that ONNX Runtime has started for it.
+
+    Raises:
+        BundleError: the weights are not those of the manifest, or ONNX Runtime refuses the graph.
+    """
+    with ThreadPoolExecutor(1, "checksum") as pool:
+        verified = pool.submit(verify_files, bundle, bundle.manifest.sha256.keys() & {MODEL_DATA})
+        others = thread_ids()
+        try:
+            with huge_pages:
+                decoder = load_decoder(bundle, cache, plan)
+        finally:
+            verified.result()  # where it fails too, it says better why
+        return decoder, thread_ids() - others - {thread.native_id for thread in enumerate_threads()}
+
+
+def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> PrefixCache | None:
+    """Make the prefix cache that is configured; the concat format keeps its own past and has none."""
+    if settings.prefix_cache_mb == 0 or bundle.manifest.graph_format == "concat":
+        return None
+    budget, kv = settings.prefix_cache_mb * 10**6, bundle.manifest.kv
+    store = None
+    if settings.prefix_store:
+        shape = (2 * kv.layers, kv.kv_heads, kv.head_dim)
+        store = PrefixStore(settings.prefix_store, bundle.hash, shape, budget)
+    return PrefixCache(cache, budget, store)
+
+
+def effective_pinning(plan: PinningPlan, threads: Iterable[int], root: Path = Path("/")) -> Pinning:
+    """The plan of the engine's ``threads`` and where they may run; a thread that has ended is left out."""
+    allowed = allowed_cpus(threads, root)
+    as_planned = sorted(allowed) == [(core,) for core in plan.cores]
+    return Pinning(
+        requested=plan.requested,
+        effective=format_cpu_list(cpu for cpus in allowed for cpu in cpus),
+        mode="none" if plan.mode == "none" else "pinned" if as_planned else "denied",
+    )

@@ -1,0 +1,88 @@
+"""Runs fused graphs: past and present are one memory, nothing is copied a step."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from edge_llm.bundle import Bundle
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.onnx.session import open_session
+from edge_llm.host.cpu import PinningPlan
+
+
+class FusedDecoder:
+    """A ``Decoder`` over the graph that ``convert`` writes; the KV pool is bound in place."""
+
+    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> None:
+        """See ``load_decoder``."""
+        self.cache = cache
+        self._session = open_session(bundle, threads)
+        self._vocab_size = bundle.manifest.vocab_size
+        self._total = np.zeros((), dtype=np.int32)
+        self._steps: dict[range, _Pass] = {}
+
+    def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+        """See ``Decoder.forward``.
+
+        The graph takes neighbouring rows of the pool. A slot between two that are fed is fed a token, too: it
+        is written past that slot's end, where the next of its own tokens overwrites it.
+        """
+        rows = range(slots[0], slots[-1] + 1)
+        if len(rows) != len(slots):
+            spread = np.zeros((len(rows), ids.shape[1]), dtype=np.int64)
+            chosen = [slot - rows.start for slot in slots]
+            spread[chosen] = ids
+            result: NDArray[np.float32] = self._run(rows, spread, logits)[chosen]
+        else:
+            result = self._run(rows, ids, logits)
+        for slot in slots:
+            self.cache.advance(slot, ids.shape[1])
+        return result
+
+    def _run(self, rows: range, ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+        """One pass over neighbouring rows; their lengths stay."""
+        count = ids.shape[1]
+        if count == logits == 1:
+            # A decode step: everything is bound once, and only written to after that.
+            step = self._steps.get(rows)
+            if step is None:
+                step = self._steps[rows] = self._bind(rows, ids.copy(), 1)
+            step.ids[...] = ids
+        else:
+            step = self._bind(rows, ids, logits)
+        for row, slot in enumerate(rows):
+            step.seqlens[row] = self.cache.length(slot) + count - 1
+        self._total[()] = step.seqlens.max() + 1
+        self._session.run_with_iobinding(step.binding)
+        return step.logits
+
+    def _bind(self, rows: range, ids: NDArray[np.int64], logits: int) -> "_Pass":
+        """Bind every input and output to memory of ours."""
+        count = ids.shape[1]
+        step = _Pass(self._session.io_binding(), ids, logits, self._vocab_size)
+        step.bind_input("input_ids", ids)
+        step.bind_input("seqlens_k", step.seqlens)
+        step.bind_input("total_sequence_length", self._total)
+        step.bind_input("logits_positions", np.arange(count - logits, count))
+        step.binding.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(step.logits))
+        for index, array in enumerate(self.cache.arrays):
+            layer, part = index // 2, ("key", "value")[index % 2]
+            row = ort.OrtValue.ortvalue_from_numpy(array[rows.start : rows.stop])
+            step.binding.bind_ortvalue_input(f"past.{layer}.{part}", row)
+            step.binding.bind_ortvalue_output(f"present.{layer}.{part}", row)
+        return step
+
+
+class _Pass:
+    """A binding and the arrays that stand behind it."""
+
+    def __init__(self, binding: ort.IOBinding, ids: NDArray[np.int64], logits: int, vocab_size: int) -> None:
+        self.binding = binding
+        self.ids = ids
+        self.seqlens = np.zeros(ids.shape[0], dtype=np.int32)
+        self.logits = np.empty((ids.shape[0], logits, vocab_size), dtype=np.float32)
+
+    def bind_input(self, name: str, array: NDArray[np.generic]) -> None:
+        self.binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))

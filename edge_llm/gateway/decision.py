@@ -1,0 +1,189 @@
+"""Decides what is done with a message, as data: ignore, cancel, refuse, repeat, replay, look up or admit.
+
+Touches no broker, no file and no model; ``Gateway`` carries the decision out.
+"""
+
+from dataclasses import dataclass, replace
+from time import monotonic, time
+
+from edge_llm.config import MqttSettings
+from edge_llm.contract.requests import (
+    Inbound,
+    Request,
+    SessionCommand,
+    digest,
+    parse,
+    parse_cancel,
+    parse_request_id,
+)
+from edge_llm.contract.topics import Topics
+from edge_llm.errors import RequestError
+from edge_llm.gateway.in_flight import InFlight
+from edge_llm.gateway.rate_limit import RateLimiter
+from edge_llm.gateway.reply import Asked, Reply
+from edge_llm.gateway.reply_to import ReplyTo
+from edge_llm.gateway.request_log import RequestLog, RequestRecord
+from edge_llm.gateway.routes import RoutedTopic, Routes
+from edge_llm.mqtt.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Answer nothing: the message was retained, is on no topic of this node, or cancels without an id."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a client's request, or all of them."""
+
+    client: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with an error."""
+
+    asked: Asked
+    error: RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Say again how far the reply to this very request is."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Answer with the terminal frame that the request had before."""
+
+    asked: Asked
+    terminal: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Answer a session command, which is answered anew each time that it comes."""
+
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Have the request answered, unless it has not begun by ``expires_at`` (time.monotonic)."""
+
+    asked: Asked
+    record: RequestRecord
+    expires_at: float
+
+
+Decision = Ignore | Cancel | Refuse | Repeat | Replay | LookUp | Admit
+
+
+class Admission:
+    """The rules by which requests come in: parsing, dedupe, age, rates, and a client's share of the queue."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        topics: Topics,
+        routes: Routes,
+        request_log: RequestLog,
+        in_flight: InFlight,
+        capacity: int,
+    ) -> None:
+        """Admit at most half of ``capacity`` requests of one client at a time."""
+        self._settings = settings
+        self._topics = topics
+        self._routes = routes
+        self._request_log = request_log
+        self._in_flight = in_flight
+        self._limiter = RateLimiter(settings.requests_per_minute)
+        self._client_limit = max(1, capacity // 2)
+
+    def decide(self, message: Message, backlog_s: float = 0.0) -> Decision:
+        """Decide on one message; only the rate limiter changes by it.
+
+        ``backlog_s`` is the time for which the broker may have kept a message that does not say its age.
+        """
+        routed = self._routes.find(message.topic)
+        found = ("request", routed.route.client) if routed else self._topics.parse(message.topic)
+        if message.retained or found is None:
+            return Ignore("retained" if message.retained else "unknown topic")
+        kind, client = found
+        if kind == "cancel":
+            return _decide_cancel(client, message)
+        asked = self._read(kind, client, message, routed)
+        if isinstance(asked, Refuse):
+            return asked
+        if isinstance(asked.request, SessionCommand):
+            return LookUp(asked)
+        return self._decide_request(asked, backlog_s)
+
+    def _read(self, kind: str, client: str, message: Message, routed: RoutedTopic | None) -> Asked | Refuse:
+        """Parse a request, and add what its route says."""
+        limit, reply_to = self._settings.request_bytes, None
+        try:
+            reply_to = ReplyTo.of(message, routed, self._settings.response_topics)
+            request: Inbound = parse(kind, message.payload, limit)
+            if routed and isinstance(request, Request):
+                request = routed.complete(request)
+        except RequestError as error:
+            nameless = Request(id=parse_request_id(message.payload, limit), text="")
+            return Refuse(Asked(kind, client, nameless, message, reply_to), error)
+        return Asked(kind, client, request, message, reply_to)
+
+    def _decide_request(self, asked: Asked, backlog_s: float) -> Decision:
+        """Tell a new request from one that comes again."""
+        request, message, client = asked.request, asked.message, asked.client
+        body = digest(asked.kind, request)
+        if message.duplicate and "id" not in request.model_fields_set:
+            before = self._request_log.find_again(client, body, message.packet_id)
+            if before:
+                request = request.model_copy(update={"id": before.id})
+                asked = replace(asked, request=request)
+        record = self._request_log.find(client, request.id)
+        if record and record.digest != body:
+            return Refuse(asked, RequestError("id_conflict", "another request of yours has this id"))
+        reply = self._in_flight.find(client, request.id)
+        if reply:
+            return Repeat(reply)
+        if record and record.terminal:
+            return Replay(asked, record.terminal)
+        # Without an expiry nobody knows when it was published: it is as old as it can be.
+        age_s = backlog_s if message.expiry_s is None else 0.0
+        record = record or RequestRecord(request.id, body, message.packet_id, time() - age_s)
+        try:
+            return Admit(asked, record, monotonic() + self._admitted_for_s(asked, record))
+        except RequestError as error:
+            return Refuse(asked, error)
+
+    def _admitted_for_s(self, asked: Asked, record: RequestRecord) -> float:
+        """Seconds within which a request has to begin.
+
+        Raises:
+            RequestError: it came too late, or there is too much of this client.
+        """
+        message = asked.message
+        ttl_s = getattr(asked.request, "ttl_s", None) or self._settings.ttl_s
+        left_s: float = min(ttl_s - (time() - record.arrived), message.expiry_s or ttl_s)
+        if left_s <= 0:
+            raise RequestError("expired", "the request is older than its ttl_s: it was not begun")
+        if not message.duplicate:  # a message that the broker repeats was counted when it came first
+            self._limiter.take(asked.client)
+            held = self._in_flight.admitted(asked.client)
+            if held >= self._client_limit:
+                text = f"{held} requests of yours are here already"
+                raise RequestError("busy", text, retry_after_ms=2000)
+        return left_s
+
+
+def _decide_cancel(client: str, message: Message) -> Decision:
+    try:
+        return Cancel(client, parse_cancel(message.payload))
+    except RequestError as error:
+        return Ignore(error.code)

@@ -1,0 +1,79 @@
+"""A model, a tokenizer and a log of events that take microseconds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llm.bundle import KvGeometry
+from edge_llm.contract.turns import GeneratedTurn, Turn
+from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.types import Completion, Event, Failure
+
+VOCAB = 128
+END = 0
+"""The token that ends a reply."""
+
+
+class FakeDecoder:
+    """Holds the ids that each slot was fed, and says each next token by ``choose``; records every pass."""
+
+    def __init__(self, slots: int = 1, capacity: int = 4096) -> None:
+        self.cache = KVCache(KvGeometry(layers=1, kv_heads=1, head_dim=1), slots, capacity)
+        self.fed: dict[int, list[int]] = {slot: [] for slot in range(slots)}
+        self.passes: list[tuple[tuple[int, ...], int]] = []
+        self.on_pass: Callable[[], None] = lambda: None
+        self.choose: Callable[[list[int]], int] = lambda _ids: 1
+
+    def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+        self.on_pass()
+        self.passes.append((tuple(slots), ids.shape[1]))
+        result = np.zeros((len(slots), logits, VOCAB), dtype=np.float32)
+        for row, slot in enumerate(slots):
+            held = self.fed[slot][: self.cache.length(slot)] + ids[row].tolist()
+            self.fed[slot] = held
+            self.cache.advance(slot, ids.shape[1])
+            for position in range(logits):
+                end = len(held) - logits + position + 1
+                result[row, position, self.choose(held[:end])] = 1
+        return result
+
+
+class FakeTokenizer:
+    """A token a character, and one for the opening of each turn."""
+
+    def encode_chat(self, turns: Sequence[Turn], *, open_reply: bool = True) -> list[int]:
+        ids: list[int] = []
+        for turn in turns:
+            own = turn.token_ids if isinstance(turn, GeneratedTurn) else tuple(map(ord, turn.content))
+            ids += [2, *own]
+        return [*ids, 3] if open_reply else ids
+
+    def detokenizer(self) -> "FakeDetokenizer":
+        return FakeDetokenizer()
+
+
+class FakeDetokenizer:
+    def push(self, token_id: int) -> str:
+        return chr(token_id)
+
+    def finish(self) -> str:
+        return ""
+
+
+@dataclass
+class Events:
+    """Takes the events of one request."""
+
+    seen: list[Event] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.seen.append(event)
+
+    @property
+    def end(self) -> Completion | Failure | None:
+        """The one that ends it; fails where there are two."""
+        ends = [event for event in self.seen if isinstance(event, Completion | Failure)]
+        assert len(ends) <= 1
+        return ends[0] if ends else None
