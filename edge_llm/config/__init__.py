@@ -1,0 +1,37 @@
+"""The configuration: environment over YAML over the defaults in `sections`.
+
+``EDGE_LLM_MQTT__HOST=broker`` is ``mqtt: {host: broker}`` in YAML. Unknown keys are refused.
+"""
+
+from edge_llm.config.load import DEFAULT_PATH, load_settings
+from edge_llm.config.sections import (
+    ENV_PREFIX,
+    ID_PATTERN,
+    PLACEHOLDER,
+    EngineSettings,
+    HomeAssistantSettings,
+    Identifier,
+    MqttSettings,
+    RouteSettings,
+    SamplingSettings,
+    SessionsSettings,
+    Settings,
+    TelemetrySettings,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "ENV_PREFIX",
+    "ID_PATTERN",
+    "PLACEHOLDER",
+    "EngineSettings",
+    "HomeAssistantSettings",
+    "Identifier",
+    "MqttSettings",
+    "RouteSettings",
+    "SamplingSettings",
+    "SessionsSettings",
+    "Settings",
+    "TelemetrySettings",
+    "load_settings",
+]
