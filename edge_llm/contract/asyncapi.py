@@ -35,7 +35,7 @@ class Channel:
 
     @property
     def row(self) -> str:
-        """Its row in the README's table."""
+        """Its row in the table of docs/mqtt.md."""
         topic = self.address.format(node="N", client="C", pool="P")
         way = "to the node" if self.action == "receive" else "from the node"
         return f"| `{topic}` | {way}{', retained' * self.retain} | {self.summary} |"
@@ -116,7 +116,7 @@ _PARAMETERS = {
 
 
 def table() -> str:
-    """The README's table of topics."""
+    """The table of topics in docs/mqtt.md."""
     return "\n".join(["| topic | direction | payload |", "|---|---|---|", *(each.row for each in CHANNELS)])
 
 
