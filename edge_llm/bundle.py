@@ -37,7 +37,7 @@ class KvGeometry(BaseModel):
 
 
 class Calibration(BaseModel):
-    """How the 4-bit matrices were chosen: by ``method``, from so many ``tokens`` of a ``text``.
+    """The calibration of the 4-bit matrices: by ``method``, on ``tokens`` tokens of a ``text``.
 
     ``self``: what the model said itself, sampled with ``seed``.
     """
@@ -51,7 +51,7 @@ class Calibration(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a bundle is, where it came from, and the SHA-256 of each of its files."""
+    """Description of a bundle: its model, its origin, and the SHA-256 of each of its files."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

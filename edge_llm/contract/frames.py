@@ -10,7 +10,7 @@ from edge_llm.errors import Code
 
 
 class Payload(BaseModel):
-    """What a node publishes."""
+    """A payload that a node publishes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,7 +45,7 @@ State = Literal["queued", "prefill", "decode"]
 
 
 class Status(Frame):
-    """How far the request is; ``position`` is the number of requests before it."""
+    """Progress of the request; ``position`` is the number of requests before it."""
 
     type: Literal["status"] = "status"
     state: State

@@ -23,7 +23,7 @@ from edge_llm.errors import RequestError
 
 VERSION = 1
 MAX_CUSTOM_DEPTH = 16
-"""How deep ``custom``, the one field of free form, may be nested."""
+"""Maximum depth of nesting in ``custom``, the one field of free form."""
 _MAX_CANCEL_BYTES = 1024
 EVERYTHING = "*"
 """As the id of a cancel: all of this client's requests."""
@@ -50,7 +50,7 @@ class _In(BaseModel):
 
 
 class Request(_In):
-    """What to answer and how; either ``text`` or ``messages``."""
+    """A request for one reply; either ``text`` or ``messages``."""
 
     v: int = VERSION
     id: Identifier = Field(default_factory=lambda: uuid4().hex)
@@ -67,7 +67,7 @@ class Request(_In):
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
     timeout_s: float | None = Field(None, gt=0, le=3600)
     ttl_s: float | None = Field(None, gt=0, le=86400)
-    """Seconds from its arrival at the node after which the request must not begin any more."""
+    """Seconds from its arrival at the node after which the request is no longer begun."""
     custom: Custom = None
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class Request(_In):
 
 
 class Prefill(_In):
-    """What later requests will begin with, word for word: their system prompt, or their first messages."""
+    """The beginning of later requests, word for word: their system prompt, or their first messages."""
 
     v: int = VERSION
     id: Identifier = Field(default_factory=lambda: uuid4().hex)
@@ -114,7 +114,7 @@ class SessionCommand(_In):
 
     @property
     def id(self) -> str:
-        """What the answer is known by."""
+        """The transaction, as the id of the answer."""
         return self.transaction
 
     @model_validator(mode="after")
@@ -125,7 +125,7 @@ class SessionCommand(_In):
 
 
 class Cancel(_In):
-    """What to end: a request's id, or EVERYTHING of this client's."""
+    """The id of a request to end, or EVERYTHING of this client's."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=False, coerce_numbers_to_str=True)
 
@@ -141,7 +141,7 @@ _PLAIN_FIELDS: dict[str, tuple[type[Inbound], str]] = {
 
 
 def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
-    """What came on a topic of ``kind``, from JSON (an object) or from plain UTF-8 text.
+    """Read a payload of a topic of ``kind``, from JSON (an object) or from plain UTF-8 text.
 
     Plain text is a request's prompt, a prefill's system prompt, or a session's ``list``.
 

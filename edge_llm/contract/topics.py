@@ -8,7 +8,7 @@ from edge_llm.config import ID_PATTERN
 
 _CLIENT = re.compile(ID_PATTERN)
 ONLINE, OFFLINE = b"online", b"offline"
-"""What stands on ``state``."""
+"""Payloads of ``state``."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,6 @@ class Topics:
 
     @cached_property
     def _kinds(self) -> dict[str, str]:
-        """What stands before the client in each inbound topic, and its kind."""
+        """Kind of each inbound topic, by the levels before the client."""
         kinds = {each.removesuffix("/+"): each.split("/")[-2] for each in self.inbound}
         return kinds | ({self.pool_request("+").removesuffix("/+"): "request"} if self.pool else {})

@@ -18,7 +18,7 @@ from edge_llm.errors import Code, RequestError
 
 
 class RequestStatus(Enum):
-    """Where a request stands; it only moves forward."""
+    """Stages of a request; it only moves forward."""
 
     WAITING = auto()
     PREFILL = auto()
@@ -48,7 +48,7 @@ class StopFilter:
         return text[: len(text) - held], False
 
     def finish(self) -> str:
-        """What was held back and turned out to be text."""
+        """Return what was held back: it turned out to be text."""
         held, self._held = self._held, ""
         return held
 

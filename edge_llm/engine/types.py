@@ -10,7 +10,7 @@ from edge_llm.errors import Code
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How a token is chosen: temperature 0 is greedy, ``top_k`` 0 and ``top_p`` 1 switch those off."""
+    """Parameters of the sampler: temperature 0 is greedy, ``top_k`` 0 and ``top_p`` 1 switch those off."""
 
     temperature: float
     top_k: int

@@ -28,11 +28,11 @@ log = EventLog(__name__)
 _PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _MAX_BACKOFF_S = 30
 _CONNACK_S = 3.0
-"""A broker that is silent for so long does not understand version 5."""
+"""Seconds of silence after which a broker is taken not to understand version 5."""
 _SESSION_EXPIRY_S = 86400
-"""How long the broker keeps requests for a node that is away."""
+"""Seconds for which the broker keeps requests for a node that is away."""
 _MAX_PACKET_BYTES = 2**21
-"""What is larger does not even come: the largest request that can be allowed, and room for its properties."""
+"""Maximum size of a packet from the broker: the largest request that can be allowed, with its properties."""
 _NOBODY = ReasonCode(PacketTypes.PUBACK, "No matching subscribers")
 _CONGESTED = 16
 """Publishes that the broker has not acknowledged; fewer than paho keeps in flight."""
@@ -97,7 +97,7 @@ class Connection:
 
     @property
     def congested(self) -> bool:
-        """Whether more waits for the broker's acknowledgement than a healthy one leaves waiting."""
+        """Whether the broker acknowledges more slowly than a healthy one."""
         return len(self._outbox) >= _CONGESTED
 
     @property

@@ -97,7 +97,7 @@ class Responder:
         self._stats = stats
         self._answers: dict[Reply, _Answer] = {}
         self._queues: defaultdict[tuple[str, str], list[_Answer]] = defaultdict(list)
-        """Of each session the requests that are not over, oldest first; the publisher thread's own."""
+        """Requests in progress of each session, oldest first; the publisher thread's own."""
 
     def submit(self, reply: Reply) -> None:
         """Give a request to the engine; what belongs to a session waits there for its history."""

@@ -145,7 +145,7 @@ def _read(tensor: Any, permuted_heads: int | None) -> NDArray[np.float32]:
 
 
 def _tokenizer(meta: Mapping[str, Any], origin: str) -> Tokenizer:
-    model, flavour = meta["tokenizer.ggml.model"], meta.get("tokenizer.ggml.pre", "default")
+    model, pre_tokenizer = meta["tokenizer.ggml.model"], meta.get("tokenizer.ggml.pre", "default")
     byte_level = pre_tokenizers.ByteLevel
     whole = byte_level(add_prefix_space=False, use_regex=False)
     recipes: dict[str, list[Any]] = {
@@ -154,17 +154,17 @@ def _tokenizer(meta: Mapping[str, Any], origin: str) -> Tokenizer:
         "llama-bpe": [pre_tokenizers.Split(Regex(_WORDS % "{1,3}"), "isolated"), whole],
         "gpt-2": [byte_level(add_prefix_space=False)],
     }
-    if model != "gpt2" or flavour not in recipes:
+    if model != "gpt2" or pre_tokenizer not in recipes:
         raise SourceError(
-            f"{origin}: tokenizer {model}/{flavour} is not known here; use the safetensors model"
+            f"{origin}: tokenizer {model}/{pre_tokenizer} is not known here; use the safetensors model"
         )
     tokens = meta["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in meta["tokenizer.ggml.merges"]]
     vocab = {token: index for index, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab, merges, ignore_merges=flavour == "llama-bpe"))
-    if flavour == "qwen2":
+    tokenizer = Tokenizer(models.BPE(vocab, merges, ignore_merges=pre_tokenizer == "llama-bpe"))
+    if pre_tokenizer == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(recipes[flavour])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(recipes[pre_tokenizer])
     tokenizer.decoder = decoders.ByteLevel()
     kinds = meta["tokenizer.ggml.token_type"]
     tokenizer.add_special_tokens(_added(tokens, kinds, TokenType.CONTROL, special=True))
