@@ -28,7 +28,7 @@ class Drafter:
         self._skipped = 0
 
     def draft(self, ids: Sequence[int]) -> list[int]:
-        """Copy what followed the last NGRAM tokens of ``ids`` where they stood before, if that is worth a try."""
+        """Copy what followed the last NGRAM tokens of ``ids`` where they stood before, if worth a try."""
         for end in range(max(self._seen, NGRAM), len(ids)):
             self._positions[tuple(ids[end - NGRAM : end])] = end
         self._seen = len(ids)
