@@ -105,7 +105,7 @@ class Service:
             lambda: self._gateway.rejected_total,
             (telemetry, self._metrics) if self._metrics else (telemetry,),
         )
-        self._supervision = systemd.Supervision(lambda: self._engine.steps, self._status)
+        self._supervision = systemd.Supervision(lambda: self._engine.steps, self.status)
 
     def _subscriptions(self, routes: Routes) -> dict[str, Subscription]:
         """Every filter that the node subscribes to, with the part that takes what comes."""
@@ -159,7 +159,8 @@ class Service:
         self._connection.publish(self._topics.state, ONLINE, retain=True)
         self._home_assistant.announce(self._connection)
 
-    def _status(self) -> str:
+    def status(self) -> str:
+        """Say in words what the node does now, for people."""
         broker = f"{self._settings.mqtt.host}:{self._settings.mqtt.port}"
         if self._connection.ready:
             return f"serving {self._bundle.manifest.name} through {broker}"
