@@ -28,6 +28,22 @@ python_command() {
   done
 }
 
+# broker: a mosquitto, which Debian puts where users do not look.
+broker() {
+  PATH=$PATH:/usr/sbin
+  command -v mosquitto >/dev/null || apt_install mosquitto
+}
+
+# node_red: Node-RED 4 from npm, beside the demo model.
+node_red() {
+  local directory=${XDG_CACHE_HOME:-$HOME/.cache}/edge_llm/node-red-4
+  command -v npm >/dev/null || apt_install nodejs npm
+  node -e 'process.exit(process.versions.node.split(".")[0] < 18 ? 1 : 0)' || die "Node-RED 4 needs Node.js 18 or newer"
+  [[ ! -x $directory/node_modules/.bin/node-red ]] || return 0
+  say "installing Node-RED 4 into $directory …"
+  npm install --silent --no-audit --no-fund --prefix "$directory" node-red@4 >&2
+}
+
 # torch: for the exporter's tests. By itself and first, so that whichever build pip is set up for is kept.
 install_torch() {
   .venv/bin/python -c 'import torch' 2>/dev/null && return
@@ -44,7 +60,7 @@ venv() {
     [[ -n $python ]] || die "Python 3.11 or newer is needed"
     "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
     [[ -x .venv/bin/pip ]] || { rm -rf .venv; "$python" -m venv .venv; }
-    [[ $extra != dev ]] || install_torch
+    [[ $extra != dev-all ]] || install_torch
     say "installing edge-llm[$extra] into .venv …"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]" >&2
     touch "$stamp"

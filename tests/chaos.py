@@ -1,6 +1,6 @@
 """Kills, restarts and cuts everything while clients ask, and counts what became of each request.
 
-A program of its own (`scripts/chaos`); `tests/integration/test_chaos.py` runs a short version.
+A program of its own (`scripts/chaos`); `tests/long/test_chaos.py` runs a short version.
 """
 
 import argparse
@@ -30,7 +30,8 @@ from paho.mqtt.properties import Properties
 from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.cli.bundles import cached_bundle
 from edge_llm.demo import broker_command, free_port
-from tests.conftest import TOPICS, Service
+from tests.common import TOPICS
+from tests.processes import Service
 
 PERSISTENT = "\npersistence true\npersistence_location {directory}/\nautosave_interval 1\n"
 
@@ -183,11 +184,11 @@ def run(
             proxy.port,
             bundle,
             directory / "service.log",
-            EDGE_LLM_SESSIONS__FILE=str(directory / "state.db"),
-            EDGE_LLM_MQTT__REQUESTS_PER_MINUTE="600",
+            sessions__file=directory / "state.db",
+            mqtt__requests_per_minute=600,
         )
         stack.callback(service.stop, signal.SIGKILL)
-        service.wait_connected()
+        service.wait_for("mqtt.connected")
         askers = [Asker(f"c{n}", broker.port, "5" if n % 2 else "3.1.1") for n in range(clients)]
         plain = Asker("plain", broker.port, "3.1.1")
         late = Asker("late", broker.port, "3.1.1")

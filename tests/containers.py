@@ -13,7 +13,7 @@ import pytest
 from testcontainers.core.container import DockerContainer
 
 from edge_llm.demo import free_port
-from tests.conftest import answers, eventually
+from tests.common import answers, eventually
 
 IMAGE = "eclipse-mosquitto:2"
 _MOSQUITTO = "listener 1883\nallow_anonymous true\npersistence true\npersistence_location /mosquitto/data/\n"

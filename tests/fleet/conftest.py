@@ -33,16 +33,14 @@ def lock(wheelhouse: Path) -> None:
     (wheelhouse / "requirements.txt").write_text("".join(lines))
 
 
-def another(wheelhouse: Path, directory: Path, file: str, old: str, new: str) -> Path:
-    """A wheelhouse with the same wheels, but for one place in ours."""
+def another(wheelhouse: Path, directory: Path, file: str, addition: str) -> Path:
+    """A wheelhouse with the same wheels, but for what is added to the end of one file of ours."""
     shutil.copytree(wheelhouse, directory, copy_function=lambda source, to: Path(to).hardlink_to(source))
     (ours,) = directory.glob("edge_llm-*.whl")
     with zipfile.ZipFile(ours) as wheel:
         files = {name: wheel.read(name) for name in wheel.namelist()}
     ours.unlink()
-    text = files[file].decode()
-    assert old in text
-    files[file] = text.replace(old, new, 1).encode()
+    files[file] += addition.encode()
     with zipfile.ZipFile(ours, "w") as wheel:
         for name, content in files.items():
             # pip does not hold files against RECORD, which is of no concern here.

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import eventually
+from tests.common import eventually
 
 IMAGE = "edge_llm-fleet-host"
 BROKER, NODES = "broker", ("node-a", "node-b", "node-c")

@@ -17,7 +17,7 @@ import pytest
 from edge_llm.bundle import Bundle
 from edge_llm.client import Client
 from edge_llm.errors import RequestError
-from tests.conftest import eventually
+from tests.common import eventually
 from tests.fleet.conftest import Fleet, another
 from tests.fleet.hosts import NODES
 
@@ -27,8 +27,16 @@ EVERY_FILE = (
     " -not -path '/var/lib/systemd/*' -not -path '/var/tmp/*' -not -path '/var/cache/*'"
     " -printf '%p %y %s %m %l\\n' | sort"
 )
-_DONE = "reply.done(\n                    text="
-WRONG = ("edge_llm/backend.py", f"{_DONE}text", f"{_DONE}'Forty-two.'")
+GOOD = ("edge_llm/__init__.py", "# another release\n")
+BETTER = ("edge_llm/__init__.py", "# and another\n")
+WRONG = (
+    "edge_llm/contract/frames.py",
+    (
+        "_encode = Done.encode\n"
+        "Done.encode = lambda self: _encode(self.model_copy(update={'text': 'Forty-two.'}))\n"
+    ),
+)
+CRASHING = ("edge_llm/__init__.py", "import sys\n'serve' not in sys.argv or sys.exit(1)\n")
 
 
 def test_check_mode_writes_nothing_to_a_virgin_host(fleet: Fleet) -> None:
@@ -142,9 +150,7 @@ class Asker(threading.Thread):
 
 def test_an_upgrade_loses_no_request(fleet: Fleet, wheelhouse: Path) -> None:
     before = {name: host.release() for name, host in fleet.nodes.items()}
-    good = another(
-        wheelhouse, fleet.work / "good", "edge_llm/cli.py", '"""The command line', '"""The  command line'
-    )
+    good = another(wheelhouse, fleet.work / "good", *GOOD)
     with Asker(fleet) as asker:
         played = fleet.controller.play("upgrade", "-e", f"node_wheelhouse={good}")
     assert set(played.count("failed").values()) == {0}
@@ -175,8 +181,7 @@ def test_a_release_that_answers_wrong_is_rolled_back_and_the_others_stay(
 
 def test_a_release_that_crashes_is_rolled_back(fleet: Fleet, wheelhouse: Path) -> None:
     before = fleet.nodes["node-a"].release()
-    at = ("edge_llm/service.py", "    share_heap()", "    raise SystemExit(1)")
-    crashing = another(wheelhouse, fleet.work / "crashing", *at)
+    crashing = another(wheelhouse, fleet.work / "crashing", *CRASHING)
     fleet.controller.play("upgrade", "-e", f"node_wheelhouse={crashing}", "--limit", "node-a", code=2)
     assert fleet.nodes["node-a"].release() == before
     assert "Tokyo" in fleet.ask("node-a")
@@ -185,9 +190,7 @@ def test_a_release_that_crashes_is_rolled_back(fleet: Fleet, wheelhouse: Path) -
 def test_a_play_that_was_killed_is_made_good_by_the_next(fleet: Fleet, wheelhouse: Path) -> None:
     """Killed when the first node has switched, and its service has not been started anew yet."""
     node = fleet.nodes["node-a"]
-    good = another(
-        wheelhouse, fleet.work / "next", "edge_llm/cli.py", '"""The command line', '"""The   command line'
-    )
+    good = another(wheelhouse, fleet.work / "next", *BETTER)
     before = node.release()
     running = fleet.controller.begin("upgrade", "-e", f"node_wheelhouse={good}")
     eventually(lambda: node.release() != before, 240)

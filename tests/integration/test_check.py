@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 
 from edge_llm.bundle import Bundle
-from edge_llm.convert.prepare import Quantization
-from tests.conftest import Broker
+from tests.processes import Broker, clean_environment
+
+ELSEWHERE = f"{os.uname().nodename}.invalid"
+"""Any name that is not one of loopback."""
 
 
 def check(config: Path, code: int, *flags: str) -> dict[tuple[str, str], str]:
     """The findings of `check --json`, by level and part."""
     command = [sys.executable, "-m", "edge_llm.cli", "check", "--json", "--config", str(config), *flags]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_LLM_")}
-    done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=60, check=False)
+    environment = clean_environment()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["ok"] is (code == 0)
@@ -27,12 +29,10 @@ def check(config: Path, code: int, *flags: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.fixture
-def write(
-    tmp_path: Path, broker: Broker, bundle: Callable[[Quantization], Bundle]
-) -> Callable[[str, str], Path]:
+def write(tmp_path: Path, broker: Broker, int8: Bundle) -> Callable[[str, str], Path]:
     def write(mqtt: str, engine: str = "") -> Path:
         path = tmp_path / "edge_llm.yaml"
-        engine = engine or f"{{bundle: {bundle('int8').path}}}"
+        engine = engine or f"{{bundle: {int8.path}}}"
         path.write_text(f"mqtt: {{{mqtt or f'host: 127.0.0.1, port: {broker.port}'}}}\nengine: {engine}\n")
         path.chmod(0o644)
         return path
@@ -50,8 +50,7 @@ def test_all_is_well(write: Callable[..., Path]) -> None:
 def test_strangers_plain_text_and_open_secrets_are_warned_of(
     write: Callable[..., Path], broker: Broker, tmp_path: Path
 ) -> None:
-    local = os.uname().nodename  # any name that is not one of loopback
-    found = check(write(f"host: {local}.invalid, port: {broker.port}"), 1)
+    found = check(write(f"host: {ELSEWHERE}, port: {broker.port}"), 0, "--no-broker")
     assert {part for level, part in found if level == "warning"} == {"encryption", "identity"}
     (tmp_path / "secret").write_text("hunter2")
     (tmp_path / "secret").chmod(0o644)
@@ -63,6 +62,15 @@ def test_strangers_plain_text_and_open_secrets_are_warned_of(
     assert "edge_llm.yaml" in found["warning", "secrets"]
 
 
+@pytest.mark.long
+def test_strangers_and_plain_text_are_warned_of_where_the_broker_cannot_be_found_too(
+    write: Callable[..., Path],
+) -> None:
+    found = check(write(f"host: {ELSEWHERE}"), 1)
+    assert {part for level, part in found if level == "warning"} == {"encryption", "identity"}
+
+
+@pytest.mark.long
 def test_what_fails_is_named(write: Callable[..., Path]) -> None:
     found = check(write("host: 127.0.0.1, port: 1", "{bundle: /nowhere, inference_cores: '500'}"), 1)
     assert {part for level, part in found if level == "failed"} == {"bundle", "broker", "cores"}

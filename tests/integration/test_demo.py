@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -77,5 +76,4 @@ def test_ctrl_c_leaves_no_process_behind(home: dict[str, str], broker: str) -> N
     demo.send_signal(signal.SIGINT)
     assert demo.wait(20) == 130
     demo.stdout.close()
-    time.sleep(0.2)
-    assert [child for child in family if child.is_running()] == []
+    assert psutil.wait_procs(family, timeout=0.2)[1] == []

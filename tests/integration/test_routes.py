@@ -1,13 +1,13 @@
 """A hub's own topics: mapped to requests, answered where the route says."""
 
 import json
-from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
-from edge_llm.bundle import Bundle
-from edge_llm.convert.prepare import Quantization
-from tests.conftest import Broker, Hub, Service, eventually
+from tests.common import eventually
+from tests.conversation import Hub
+from tests.processes import Nodes, Service
 
 ROUTES = [
     {
@@ -21,22 +21,9 @@ ROUTES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def service(
-    broker: Broker, bundle: Callable[[Quantization], Bundle], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    log = tmp_path_factory.mktemp("service") / "log"
-    service = Service(broker.port, bundle("int8"), log, EDGE_LLM_ROUTES=json.dumps(ROUTES))
-    service.wait_connected()
-    yield service
-    assert service.stop() == 0
-
-
-@pytest.fixture
-def hub(broker: Broker, service: Service) -> Iterator[Hub]:
-    hub = Hub(broker.port, "home/#")
-    yield hub
-    hub.close()
+@pytest.fixture(scope="module", autouse=True)
+def service(module_node: Nodes) -> Service:
+    return module_node(routes=json.dumps(ROUTES))
 
 
 def test_words_are_answered_with_words(hub: Hub) -> None:
@@ -51,7 +38,7 @@ def test_a_route_brings_its_system_prompt_session_and_limits(hub: Hub) -> None:
     sizes = []
     for number, room in enumerate(["bath", "bath", "attic"]):
         hub.publish(f"home/{room}/ask", json.dumps({"text": "Say hello.", "id": f"n{number}"}))
-        eventually(lambda room=room: hub.on(f"home/{room}/answer"))  # type: ignore[misc]  # bound
+        eventually(partial(hub.on, f"home/{room}/answer"))
         hub.messages.clear()
         hub.publish("home/x/json", json.dumps({"text": "Say hello.", "id": f"j{number}", "session": room}))
         done = json.loads(eventually(lambda: hub.on("home/json"))[0])

@@ -2,12 +2,12 @@
 
 import json
 import re
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext, create_default_context
+from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
@@ -15,8 +15,9 @@ import trustme
 
 from edge_llm.bundle import Bundle
 from edge_llm.client import Client, MqttSettings, RequestError
-from edge_llm.convert.prepare import Quantization
-from tests.conftest import NODE, TOPICS, Broker, Hub, Service, eventually
+from tests.common import NODE, TOPICS, eventually
+from tests.conversation import LONG, Conversation, Hub
+from tests.processes import Broker, Nodes, Service
 
 CONFIG = Path(__file__).parents[2] / "config/mosquitto"
 USERS = {
@@ -26,6 +27,11 @@ USERS = {
     "bath-pc": "of another node",
     "homeassistant": "its secret",
 }
+
+
+def settled(user: str) -> str:
+    """A topic that this user may write to and read."""
+    return f"edge_llm/{user}/settled"
 
 
 @dataclass
@@ -55,7 +61,7 @@ class SecureBroker:
             client.tls_set_context(self.context())
             client.username_pw_set(user, USERS[user])
 
-        return Hub(self.port, *topics, prepare=prepare)
+        return Hub(self.port, *topics, settled(user), prepare=prepare)
 
     def context(self) -> SSLContext:
         return create_default_context(cafile=str(self.directory / "ca.pem"))
@@ -88,26 +94,26 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
 
 @pytest.fixture(scope="module")
 def service(
-    broker: SecureBroker, bundle: Callable[[Quantization], Bundle], tmp_path_factory: pytest.TempPathFactory
+    broker: SecureBroker, int8: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     work = tmp_path_factory.mktemp("service")
     (work / "password").write_text(USERS[NODE] + "\n")
     (work / "password").chmod(0o600)
-    service = Service(
-        broker.port,
-        bundle("int8"),
-        work / "log",
-        EDGE_LLM_MQTT__HOST="localhost",
-        EDGE_LLM_MQTT__TLS="true",
-        EDGE_LLM_MQTT__CA_FILE=str(broker.directory / "ca.pem"),
-        EDGE_LLM_MQTT__USERNAME=NODE,
-        EDGE_LLM_MQTT__PASSWORD_FILE=str(work / "password"),
-        EDGE_LLM_MQTT__POOL="house",
-        EDGE_LLM_HOMEASSISTANT__ENABLED="true",
-    )
-    service.wait_connected()
-    yield service
-    service.stop(signal.SIGKILL)
+    settings: dict[str, Any] = {
+        "mqtt__host": "localhost",
+        "mqtt__tls": True,
+        "mqtt__ca_file": broker.directory / "ca.pem",
+        "mqtt__username": NODE,
+        "mqtt__password_file": work / "password",
+        "mqtt__pool": "house",
+        "homeassistant__enabled": True,
+    }
+    with Nodes(broker, int8, work) as node:
+        service = node(wait=False, **settings)
+        watcher = broker.hub("hub", TOPICS.state)
+        eventually(lambda: watcher.on(TOPICS.state) == [b"online"])
+        watcher.close()
+        yield service
 
 
 def test_a_user_is_answered_over_tls(broker: SecureBroker, service: Service) -> None:
@@ -144,16 +150,17 @@ def test_a_user_cannot_ask_or_listen_or_cancel_as_another(broker: SecureBroker, 
     """The broker drops what the ACL forbids; what a guest hears of it is nothing."""
     guest = broker.hub("guest", TOPICS.stream("hub"), TOPICS.reply("hub"), TOPICS.request("+"), "edge_llm/#")
     hub = broker.hub("hub", TOPICS.stream("hub"), TOPICS.reply("hub"))
-    long = {"id": "mine", "text": "What is the capital of Italy?", "max_tokens": 100}
-    hub.publish(TOPICS.request("hub"), json.dumps(long))
+    mine = Conversation(hub, "hub")
+    mine.send(**LONG | {"max_tokens": 100}, id="mine")
     guest.publish(TOPICS.cancel("hub"), "*")
     guest.publish(TOPICS.request("hub"), json.dumps({"id": "forged", "text": "Hi"}))
     guest.publish(TOPICS.state, "offline", retain=True)
-    done = json.loads(eventually(lambda: hub.on(TOPICS.reply("hub")))[0])
+    done = mine.ended()[-1]
     assert (done["id"], done["finish_reason"]) == ("mine", "length")
-    assert not [payload for payload in hub.on(TOPICS.stream("hub")) if b"forged" in payload]
+    guest.settle(settled("guest"))
+    assert {frame["id"] for frame in mine.frames()} == {"mine"}
     heard = {topic for topic, _ in guest.messages}
-    assert heard <= {TOPICS.state, TOPICS.info, TOPICS.telemetry}
+    assert heard <= {TOPICS.state, TOPICS.info, TOPICS.telemetry, settled("guest")}
     assert guest.on(TOPICS.state) == [b"online"]
     guest.close()
     hub.close()
@@ -163,10 +170,12 @@ def test_one_node_cannot_read_or_speak_for_another(broker: SecureBroker, service
     other = broker.hub("bath-pc", TOPICS.request("+"), "edge_llm/pool/+/request/+", TOPICS.stream("hub"))
     hub = broker.hub("hub", TOPICS.stream("hub"), TOPICS.reply("hub"))
     other.publish(TOPICS.reply("hub"), json.dumps({"v": 1, "type": "done", "text": "forged"}))
-    hub.publish(TOPICS.request("hub"), json.dumps({"id": "q1", "text": "Hi", "max_tokens": 4}))
-    replies = eventually(lambda: hub.on(TOPICS.reply("hub")))
-    assert [json.loads(payload)["id"] for payload in replies] == ["q1"], hub.messages
-    assert other.messages == []
+    other.settle(settled("bath-pc"))
+    mine = Conversation(hub, "hub")
+    mine.ask(id="q1", text="Hi", max_tokens=4)
+    assert [reply["id"] for reply in mine.replies()] == ["q1"], hub.messages
+    other.settle(settled("bath-pc"))
+    assert {its_topic for its_topic, _ in other.messages} == {settled("bath-pc")}
     other.close()
     hub.close()
 
@@ -183,7 +192,8 @@ def test_home_assistant_finds_a_node_that_no_other_user_can_forge(
         other = broker.hub(name, topic)
         other.publish(topic, "", retain=True)
         other.publish("homeassistant/status", "online")
-        assert other.messages == []
+        other.settle(settled(name))
+        assert {its_topic for its_topic, _ in other.messages} == {settled(name)}
         other.close()
     found.publish(ask, '{"text": "Hi", "max_tokens": 4}')
     eventually(lambda: found.on(TOPICS.reply("homeassistant")))

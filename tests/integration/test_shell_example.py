@@ -2,26 +2,19 @@
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from edge_llm.bundle import Bundle
-from edge_llm.convert.prepare import Quantization
-from tests.conftest import NODE, Broker, Service
+from tests.common import NODE
+from tests.processes import Broker, Nodes, Service
 
 ASK = Path(__file__).parents[2] / "config/shell/ask"
 
 
 @pytest.fixture(scope="module")
-def service(
-    broker: Broker, bundle: Callable[[Quantization], Bundle], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    service = Service(broker.port, bundle("int8"), tmp_path_factory.mktemp("service") / "log")
-    service.wait_connected()
-    yield service
-    service.stop(signal.SIGKILL)
+def service(module_node: Nodes) -> Service:
+    return module_node()
 
 
 def ask(broker: Broker, prompt: str, *options: str) -> subprocess.Popen[str]:
@@ -51,3 +44,4 @@ def test_a_node_that_is_away_is_said_to_be(broker: Broker, service: Service) -> 
     asking = ask(broker, "Hi")
     assert asking.communicate(timeout=60) == ("", f"{NODE} is offline\n")
     assert asking.returncode == 1
+    service.restart()

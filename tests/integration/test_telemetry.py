@@ -1,7 +1,6 @@
 """Telemetry and energy of the real service on the real model, over a real broker."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -12,43 +11,26 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from edge_llm.bundle import Bundle
 from edge_llm.config import MqttSettings
-from edge_llm.convert.prepare import Quantization
 from edge_llm.demo import free_port
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import Subscription
-from tests.conftest import TOPICS, Broker, Hub, Service, eventually
+from tests.common import TOPICS, eventually
+from tests.conversation import Conversation, Hub
+from tests.processes import Broker, Nodes, Service
 
 PLUG = "tele/plug/SENSOR"
-Bundles = Callable[[Quantization], Bundle]
 
 
 @pytest.fixture
-def hub(broker: Broker) -> Iterator[Hub]:
-    eventually(lambda: listens(broker.port))
-    hub = Hub(broker.port, "edge_llm/#")
-    yield hub
-    hub.close()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture
-def start(broker: Broker, bundle: Bundles, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def start(node: Nodes) -> Iterator[Callable[..., Service]]:
+    """Starts a node with settings of its section `telemetry`."""
     started: list[Service] = []
 
-    def start(**environment: str) -> Service:
-        settings = {f"EDGE_LLM_TELEMETRY__{name}": value for name, value in environment.items()}
-        service = Service(
-            broker.port, bundle("int8"), tmp_path / "log", EDGE_LLM_ENGINE__QUEUE_LIMIT="40", **settings
-        )
-        started.append(service)
-        service.wait_connected()
-        return service
+    def start(**settings: Any) -> Service:
+        settings = {f"telemetry__{name}": value for name, value in settings.items()}
+        started.append(node(engine__queue_limit=40, **settings))
+        return started[-1]
 
     yield start
     for service in started:
@@ -69,26 +51,15 @@ def telemetry(hub: Hub, *, where: Callable[[dict[str, Any]], Any] = lambda _each
     return result
 
 
-def ask(hub: Hub, client: str, request_id: str, tokens: int) -> None:
-    fields = {"id": request_id, "text": f"Tell me tale {request_id}.", "max_tokens": tokens}
-    hub.publish(TOPICS.request(client), json.dumps(fields))
-
-
-def done(hub: Hub, *clients: str, count: int) -> list[dict[str, Any]]:
-    """The terminal frames of these clients once there are ``count``."""
-
-    def whole() -> list[bytes] | None:
-        replies = [reply for client in clients for reply in hub.on(TOPICS.reply(client))]
-        return replies if len(replies) >= count else None
-
-    return [json.loads(payload) for payload in eventually(whole, 120)]
+def ask(conversation: Conversation, request_id: str, tokens: int) -> None:
+    conversation.send(id=request_id, text=f"Tell me tale {request_id}.", max_tokens=tokens)
 
 
 def test_without_a_sensor_power_is_unavailable_with_its_reason(
     hub: Hub, start: Callable[..., Service]
 ) -> None:
     """This machine is virtual: no figure is made up, in telemetry and in done; the rest is there."""
-    start(PERIOD_S="1")
+    start(period_s=1)
     first = telemetry(hub)
     assert first["power"] | {"reason": ""} == {
         "package_watts": None,
@@ -103,10 +74,11 @@ def test_without_a_sensor_power_is_unavailable_with_its_reason(
     }
     assert "RAPL" in first["power"]["reason"]
     assert "telemetry.meter_topic" in first["power"]["reason"]
-    ask(hub, "panel", "one", 20)
-    frame = done(hub, "panel", count=1)[0]
+    panel = Conversation(hub, "panel")
+    ask(panel, "one", 20)
+    frame = panel.answered(1)[0]
     assert frame["energy"] == {"quality": "unavailable", "shared": False}
-    hub.publish(TOPICS.request("panel"), "")
+    panel.say("")
     after = telemetry(hub, where=lambda each: each["llm"]["completion_tokens_total"])
     llm = after["llm"]
     assert (llm["requests_total"], llm["rejected_total"], llm["errors_total"]) == (1, 1, 0)
@@ -166,20 +138,23 @@ def test_the_joules_of_replies_add_up_to_the_meters(
     hub: Hub, plug: Plug, start: Callable[..., Service]
 ) -> None:
     """Ten replies one after the other, then ten at once; the meter is measured, and nothing is lost."""
-    start(PERIOD_S="1", METER_TOPIC=PLUG, METER_PATH="ENERGY.Power")
+    start(period_s=1, meter_topic=PLUG, meter_path="ENERGY.Power")
     before = telemetry(hub, where=lambda each: each["power"]["package_watts"])
     assert (before["power"]["source"], before["power"]["quality"]) == ("meter", "measured")
+    one, many = Conversation(hub, "one"), [Conversation(hub, f"many{number}") for number in range(2)]
     expected = 0.0
     for number in range(10):
-        ask(hub, "one", f"a{number}", 40)
-        frame, end = done(hub, "one", count=number + 1)[-1], time.monotonic()
+        ask(one, f"a{number}", 40)
+        frame, end = one.answered(number + 1)[-1], time.monotonic()
         expected += plug.joules(end - frame["timing_ms"]["total"] / 1000, end)  # not what is between two
     begin = time.monotonic()
     for number in range(10):
-        ask(hub, f"many{number % 2}", f"b{number}", 40)
-    done(hub, "many0", "many1", count=10)
+        ask(many[number % 2], f"b{number}", 40)
+    for conversation in many:
+        conversation.answered(5)
     expected += plug.joules(begin, time.monotonic())
-    frames = done(hub, "one", "many0", "many1", count=20)
+    frames = [frame for conversation in (one, *many) for frame in conversation.replies()]
+    assert len(frames) == 20
     energy = [frame["energy"] for frame in frames]
     assert {each["quality"] for each in energy} == {"measured"}
     assert sum(each["joules"] for each in energy) == pytest.approx(expected, rel=0.05)
@@ -199,9 +174,10 @@ def test_the_joules_of_replies_add_up_to_the_meters(
 
 def test_metrics_are_openmetrics_on_loopback(hub: Hub, plug: Plug, start: Callable[..., Service]) -> None:
     port = free_port()
-    start(PERIOD_S="1", METER_TOPIC=PLUG, METER_PATH="ENERGY.Power", METRICS_PORT=str(port))
-    ask(hub, "panel", "one", 20)
-    frame = done(hub, "panel", count=1)[0]
+    start(period_s=1, meter_topic=PLUG, meter_path="ENERGY.Power", metrics_port=port)
+    panel = Conversation(hub, "panel")
+    ask(panel, "one", 20)
+    frame = panel.answered(1)[0]
     telemetry(hub, where=lambda each: each["llm"]["completion_tokens_total"])
     telemetry(hub)
     server = HTTPConnection("127.0.0.1", port)
@@ -255,8 +231,7 @@ def test_what_goes_at_qos_0_is_not_waited_for(tmp_path: Path) -> None:
         broker.kill()
 
 
-def test_a_port_that_is_taken_is_named(broker: Broker, bundle: Bundles, tmp_path: Path) -> None:
-    port = str(broker.port)
-    service = Service(broker.port, bundle("int8"), tmp_path / "log", EDGE_LLM_TELEMETRY__METRICS_PORT=port)
-    assert service.process.wait(20) == 78
-    assert f"telemetry.metrics_port {port}: Address already in use" in service.log_text()
+def test_a_port_that_is_taken_is_named(broker: Broker, node: Nodes) -> None:
+    service = node(wait=False, telemetry__metrics_port=broker.port)
+    assert service.wait_ended() == 78
+    assert f"telemetry.metrics_port {broker.port}: Address already in use" in service.log_text()

@@ -12,7 +12,9 @@ from edge_llm.contract.topics import ONLINE
 from edge_llm.convert.prepare import Quantization
 from edge_llm.demo import free_port
 from edge_llm.node.service import Service
-from tests.conftest import Broker, Hub, eventually
+from tests.common import eventually
+from tests.conversation import Hub
+from tests.processes import Broker
 
 OURS = {"engine", "publisher", "mqtt", "telemetry", "watchdog", "metrics", "homeassistant"}
 

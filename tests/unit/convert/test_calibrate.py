@@ -223,6 +223,7 @@ def test_a_context_too_short_for_the_openers_is_told(
     assert "give --calibrate a file" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_calibration_halves_the_distance_of_the_demo_model(
     bundle: GetBundle, demo_source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

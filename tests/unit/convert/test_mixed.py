@@ -36,6 +36,7 @@ def test_a_target_out_of_reach_is_refused() -> None:
         _best(list(SAVED), SAVED, COSTS, 100, Target(bytes=29))
 
 
+@pytest.mark.long
 def test_a_mixed_bundle_meets_its_target_and_says_what_it_chose(demo_source: Source, tmp_path: Path) -> None:
     """By default at most three quarters of int8's bytes a token; the source is read once."""
     prepare_bundle(demo_source, tmp_path / "mixed", "mixed", Progress(quiet=True))

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from edge_llm.bundle import Bundle
-from edge_llm.convert.prepare import Quantization
 from edge_llm.demo import free_port
-from tests.conftest import NODE, TOPICS, Hub, eventually
+from tests.common import NODE, TOPICS, eventually
+from tests.conversation import Hub
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "config/docker/compose.yaml"
@@ -103,14 +103,12 @@ def test_without_a_model_it_says_what_to_do(image: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_bundle_may_be_mounted(image: str, bundle: Callable[[Quantization], Bundle]) -> None:
-    assert "checksums fit" in run(
-        "docker", "run", "--rm", *CONFINED, *mounted(bundle("int8")), image, "verify"
-    )
+def test_a_bundle_may_be_mounted(image: str, int8: Bundle) -> None:
+    assert "checksums fit" in run("docker", "run", "--rm", *CONFINED, *mounted(int8), image, "verify")
 
 
-def test_it_can_be_stopped_while_it_loads(image: str, bundle: Callable[[Quantization], Bundle]) -> None:
-    container = run("docker", "run", "--detach", *CONFINED, *mounted(bundle("int8")), image).strip()
+def test_it_can_be_stopped_while_it_loads(image: str, int8: Bundle) -> None:
+    container = run("docker", "run", "--detach", *CONFINED, *mounted(int8), image).strip()
     try:
         run("docker", "stop", container)
         assert run("docker", "inspect", "--format", "{{.State.ExitCode}}", container).strip() != KILLED

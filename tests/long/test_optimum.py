@@ -29,7 +29,7 @@ from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Completion, Event, GenerationRequest, SamplingParams
 from tests import tiny
-from tests.conftest import eventually
+from tests.common import eventually
 
 PROMPT = [1, *range(40, 69)]
 NEW_TOKENS = range(100, 116)
