@@ -110,7 +110,7 @@ def fleet(demo_bundle: Bundle, wheelhouse: Path, tmp_path_factory: pytest.TempPa
             "bundle_path": str(demo_bundle.path),
             "bundle_part_mb": 32,
             "node_wheelhouse": str(wheelhouse),
-            "node_gate_hold_s": 3,
+            "node_gate_hold_s": 1,
             "node_config": {
                 "mqtt": {"host": "broker", "port": 8883},
                 "engine": {"context_tokens": 1024},

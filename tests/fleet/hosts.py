@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.common import eventually
 
+FAKES = Path(__file__).parent / "fakes"
 IMAGE = "edge_llm-fleet-host"
 BROKER, NODES = "broker", ("node-a", "node-b", "node-c")
 # What systemd needs of a container.
@@ -24,12 +25,15 @@ _CONFIG = """\
 [defaults]
 home = {directory}/ansible
 collections_path = {directory}/collections
+connection_plugins = {fakes}/connection
 host_key_checking = false
 nocolor = true
 retry_files_enabled = true
 retry_files_save_path = {directory}
 [connection]
 pipelining = true
+[ssh_connection]
+ssh_args = -o ControlMaster=auto -o ControlPersist=60s
 [galaxy]
 server_list =
 """
@@ -105,7 +109,7 @@ class Controller:
         self.state = directory / "state"
         self.inventory = directory / "hosts.json"
         self.inventory.write_text(json.dumps(inventory, indent=1))
-        (directory / "ansible.cfg").write_text(_CONFIG.format(directory=directory))
+        (directory / "ansible.cfg").write_text(_CONFIG.format(directory=directory, fakes=FAKES))
         self.environment = os.environ | {"ANSIBLE_CONFIG": str(directory / "ansible.cfg")}
         built = directory / "built"
         self._galaxy("build", str(collection), "--output-path", str(built))

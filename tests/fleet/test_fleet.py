@@ -21,6 +21,10 @@ from tests.common import eventually
 from tests.fleet.conftest import Fleet, another
 from tests.fleet.hosts import NODES
 
+ONE_NODE = ("--limit", "node-c,broker")
+TUNED = ("-e", "tuning_governor=performance")
+IN_TWO = ("-e", '{"fleet_batches": [1, "100%"]}')
+"""One node first, then the others: as by default, but with three nodes."""
 ALL_AT_ONCE = ("-e", "fleet_batches=100%")
 EVERY_FILE = (
     "find /etc /opt /root /srv /usr /var -xdev -not -path '/root/.ansible*' -not -path '/var/log/*'"
@@ -68,8 +72,8 @@ def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
 
 def test_the_service_is_confined_and_pins_all_the_same(fleet: Fleet) -> None:
     node = fleet.nodes["node-b"]
-    report = node.run("systemd-analyze security edge_llm.node.service --no-pager")
-    exposure = re.search(r"Overall exposure level for edge_llm.node.service: (\S+)", report)
+    report = node.run("systemd-analyze security edge_llm.service --no-pager")
+    exposure = re.search(r"Overall exposure level for edge_llm.service: (\S+)", report)
     assert exposure
     print(f"--- exposure {exposure[1]}")
     assert float(exposure[1]) <= 2.0
@@ -101,7 +105,7 @@ def test_nobody_asks_or_listens_as_another(fleet: Fleet) -> None:
 def test_no_secret_is_told(fleet: Fleet) -> None:
     users = [*NODES, "hub", "guest"]
     (fleet.controller.state / "passwords/node-c").unlink()  # so that there is something to write
-    output = fleet.controller.play("site", "-vvv", "--diff", *ALL_AT_ONCE).output
+    output = fleet.controller.play("site", "-vvv", "--diff", *ONE_NODE, *TUNED).output
     secrets = [fleet.controller.password(user) for user in users]
     assert not [secret for secret in secrets if secret in output]
     assert "Tokyo" in fleet.ask("node-c")
@@ -152,7 +156,7 @@ def test_an_upgrade_loses_no_request(fleet: Fleet, wheelhouse: Path) -> None:
     before = {name: host.release() for name, host in fleet.nodes.items()}
     good = another(wheelhouse, fleet.work / "good", *GOOD)
     with Asker(fleet) as asker:
-        played = fleet.controller.play("upgrade", "-e", f"node_wheelhouse={good}")
+        played = fleet.controller.play("upgrade", "-e", f"node_wheelhouse={good}", *IN_TWO)
     assert set(played.count("failed").values()) == {0}
     print(f"--- {len(asker.answers)} requests answered during the upgrade, {len(asker.failures)} not")
     assert asker.failures == []
@@ -197,7 +201,7 @@ def test_a_play_that_was_killed_is_made_good_by_the_next(fleet: Fleet, wheelhous
     running.send_signal(signal.SIGKILL)
     running.communicate()
     node.run("pkill -f '[A]nsiballZ' || true")  # not this command itself
-    fleet.controller.play("upgrade", "-e", f"node_wheelhouse={good}")
+    fleet.controller.play("upgrade", "-e", f"node_wheelhouse={good}", *IN_TWO)
     for name in NODES:
         assert "Tokyo" in fleet.ask(name)
     fleet.controller.play("verify")
@@ -258,11 +262,10 @@ def test_a_corrupted_bundle_is_refused_and_the_service_stays_up(fleet: Fleet, de
 
 
 def test_tuning_is_undone(fleet: Fleet) -> None:
+    """The governor was set when one node was played again."""
     node = fleet.nodes["node-c"]
     rule = "/etc/udev/rules.d/60-edge_llm-rapl.rules"
     assert "energy_uj" in node.run(f"cat {rule}")
-    on = ("--limit", "node-c,broker", "-e", "tuning_governor=performance")
-    fleet.controller.play("site", *on)
     assert "scaling_governor - - - - performance" in node.run("cat /etc/tmpfiles.d/edge_llm-frequency.conf")
-    fleet.controller.play("site", "--limit", "node-c,broker", "-e", '{"tuning_rapl": false}')
+    fleet.controller.play("site", *ONE_NODE, "-e", '{"tuning_rapl": false}')
     assert node.run(f"ls {rule} /etc/tmpfiles.d/edge_llm-frequency.conf 2>/dev/null || true") == ""

@@ -13,16 +13,15 @@ import pytest
 
 from edge_llm.bundle import sha256_of
 from tests.fleet.conftest import COLLECTION
-from tests.fleet.hosts import Controller
+from tests.fleet.hosts import FAKES, Controller
 
-FAKES = Path(__file__).parent / "fakes"
 NAMES = [f"node-{number:03}" for number in range(1, 101)]
 BROKEN = "node-007"
 
 
 def restarted(log: Path) -> list[str]:
     """The nodes whose service was started anew, in order."""
-    return re.findall(r"^(\S+) restart edge_llm.node.service$", log.read_text(), re.MULTILINE)
+    return re.findall(r"^(\S+) restart edge_llm.service$", log.read_text(), re.MULTILINE)
 
 
 def bundle(directory: Path) -> Path:
@@ -50,7 +49,6 @@ def controller(tmp_path: Path) -> Controller:
         "FLEET_DUMB": str(tmp_path / "dumb"),
     }
     variables = {
-        "ansible_connection": "local",
         "ansible_become": False,
         "ansible_python_interpreter": "/usr/bin/python3",
         "fleet_root": f"{tmp_path}/hosts/{{{{ inventory_hostname }}}}",
@@ -68,8 +66,8 @@ def controller(tmp_path: Path) -> Controller:
         (tmp_path / "hosts" / name / "etc/mosquitto/certs").mkdir(parents=True)
         (tmp_path / "hosts" / name / "opt/edge_llm/bundles").mkdir(parents=True)
     groups: dict[str, object] = {
-        "broker": {"hosts": {"broker": {}}},
-        "nodes": {"hosts": {name: {} for name in NAMES}},
+        "broker": {"hosts": {"broker": {"ansible_connection": "local"}}},
+        "nodes": {"hosts": {name: {"ansible_connection": "forked"} for name in NAMES}},
     }
     return Controller(tmp_path, {"all": {"vars": variables, "children": groups}}, COLLECTION)
 
