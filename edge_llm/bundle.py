@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from edge_llm.config.sampling import MinP, RepetitionPenalty, Temperature, TopK, TopP
 from edge_llm.errors import BundleError
 
 FORMAT_VERSION: Literal[1] = 1
@@ -50,6 +51,18 @@ class Calibration(BaseModel):
     tokens: int
 
 
+class Sampling(BaseModel):
+    """The sampling that a model's makers recommend; None where they say nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    min_p: MinP | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+
+
 class Manifest(BaseModel):
     """Description of a bundle: its model, its origin, and the SHA-256 of each of its files."""
 
@@ -65,6 +78,8 @@ class Manifest(BaseModel):
     bits: dict[str, int] = {}
     """Bits a weight of each group of matrices: ``embedding``, ``qkv``, ``gate`` and so on."""
     calibration: Calibration | None = None
+    sampling: Sampling | None = None
+    """Defaults of requests, below those of the configuration; None in bundles made before."""
     graph_format: Literal["fused", "concat"] = Field(
         validation_alias=AliasChoices("graph_format", "flavour")  # the name in bundles made before
     )

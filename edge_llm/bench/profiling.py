@@ -1,7 +1,7 @@
 """Measures the cost of a decode step outside ONNX Runtime, by timers around the product's calls."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -70,8 +70,8 @@ def _timed() -> Iterator[_Calls]:
     """Record start and end of every call of interest while the block runs."""
     calls: _Calls = defaultdict(list)
 
-    def sampler(params: SamplingParams) -> Sampler:
-        return _timer(make_sampler(params), calls["sampler"])
+    def sampler(params: SamplingParams, prompt: Sequence[int]) -> Sampler:
+        return _timer(make_sampler(params, prompt), calls["sampler"])
 
     with ExitStack() as stack:
         for name in _SESSION:

@@ -136,7 +136,7 @@ def _ask(client: Client, tokens: int) -> tuple[int, float]:
     The time runs from the request to the terminal frame, less the node's own TTFT: decoding and MQTT remain.
     """
     started = monotonic()
-    for frame in client.stream(text=PROMPT, max_tokens=tokens, temperature=0):
+    for frame in client.stream(text=PROMPT, max_tokens=tokens, temperature=0, repetition_penalty=1):
         if isinstance(frame, Done) and frame.usage.completion_tokens > 1:
             steps, seconds = frame.usage.completion_tokens - 1, monotonic() - started
             return steps + 1, steps / (seconds - frame.timing_ms.ttft / 1000)

@@ -4,6 +4,7 @@
 """
 
 from edge_llm.config.load import DEFAULT_PATH, load_settings
+from edge_llm.config.sampling import SamplingSettings
 from edge_llm.config.sections import (
     ENV_PREFIX,
     ID_PATTERN,
@@ -13,7 +14,6 @@ from edge_llm.config.sections import (
     Identifier,
     MqttSettings,
     RouteSettings,
-    SamplingSettings,
     SessionsSettings,
     Settings,
     TelemetrySettings,

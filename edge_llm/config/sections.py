@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from edge_llm.config.sampling import SamplingSettings
 from edge_llm.errors import ConfigError
 
 ENV_PREFIX = "EDGE_LLM_"
@@ -136,20 +137,6 @@ class EngineSettings(_Section):
         16, ge=1, description="maximum number of waiting requests; one more is refused as busy"
     )
     grace_s: float = Field(8.0, ge=0, description="seconds that SIGTERM leaves to replies in progress")
-
-
-class SamplingSettings(_Section):
-    """Defaults for requests that do not set these themselves."""
-
-    max_tokens: int = Field(256, ge=1, description="maximum length of a reply in tokens")
-    temperature: float = Field(
-        0.0, ge=0, le=5, description="randomness of the reply; 0 is greedy: always the likeliest token"
-    )
-    top_p: float = Field(
-        1.0, gt=0, le=1, description="sample among the likeliest tokens with this total probability"
-    )
-    top_k: int = Field(0, ge=0, description="sample among this many likeliest tokens; 0 means all")
-    timeout_s: float = Field(120.0, gt=0, description="maximum seconds from arrival to the end of the reply")
 
 
 class SessionsSettings(_Section):

@@ -71,6 +71,8 @@ class Usage(Payload):
     """Speculation: tokens guessed, and how many of them were right."""
     dropped_messages: int = 0
     """Turns of the session that the context did not hold."""
+    loop_tokens: int = 0
+    """Tokens at the end of a reply of ``length`` that are the same few ones again and again; 0: no loop."""
 
 
 class TimingMs(Payload):

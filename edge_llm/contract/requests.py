@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from edge_llm.config import Identifier
+from edge_llm.config.sampling import MinP, Penalty, RepetitionPenalty, Temperature, TopK, TopP
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import RequestError
 
@@ -25,6 +26,8 @@ VERSION = 1
 MAX_CUSTOM_DEPTH = 16
 """Maximum depth of nesting in ``custom``, the one field of free form."""
 _MAX_CANCEL_BYTES = 1024
+_ADDED_FIELDS = frozenset({"min_p", "repetition_penalty", "frequency_penalty", "presence_penalty"})
+"""Fields that came later: a request without them has the digest that an older node wrote into its log."""
 EVERYTHING = "*"
 """As the id of a cancel: all of this client's requests."""
 
@@ -60,9 +63,13 @@ class Request(_In):
     system: str | None = None
     stream: bool = True
     max_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=5)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0)
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    min_p: MinP | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
     timeout_s: float | None = Field(None, gt=0, le=3600)
@@ -170,7 +177,8 @@ def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
 
 def digest(kind: str, request: Inbound) -> bytes:
     """SHA-256 of what is asked, without the id: two requests with one id must agree in it."""
-    asked = request.model_dump_json(exclude={"id"})
+    unset = {name for name in _ADDED_FIELDS if getattr(request, name, None) is None}
+    asked = request.model_dump_json(exclude={"id"} | unset)
     return hashlib.sha256(f"{kind} {asked}".encode()).digest()
 
 

@@ -71,6 +71,7 @@ def prepare_optimum_bundle(
                 eos_token_ids=chat.eos_token_ids,
                 bos_token=chat.bos_token,
                 eos_token=chat.eos_token,
+                sampling=chat.sampling,
                 kv=kv,
                 sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir())},
             )

@@ -170,10 +170,11 @@ def write_bundle(
         eos_token_ids=source.eos_token_ids,
         bos_token=source.bos_token,
         eos_token=source.eos_token,
+        sampling=source.sampling,
         kv=KvGeometry(layers=a.layers, kv_heads=a.kv_heads, head_dim=a.head_dim),
         sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir()) if file.is_file()},
     )
-    unset = set() if calibration else {"calibration"}
+    unset = {name for name in ("calibration", "sampling") if getattr(manifest, name) is None}
     raw = manifest.model_dump_json(indent=2, exclude=unset) + "\n"
     (directory / MANIFEST).write_text(raw, encoding="utf-8")
     return Bundle(directory, manifest, hash="")

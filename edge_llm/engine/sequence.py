@@ -11,10 +11,16 @@ from edge_llm.contract.frames import FinishReason, TimingMs, Usage
 from edge_llm.contract.turns import Turn
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.prompt import Prompt
-from edge_llm.engine.sampler import make_sampler
+from edge_llm.engine.sampler import Sampler, make_sampler
 from edge_llm.engine.tokenizer import Detokenizer
 from edge_llm.engine.types import Completion, Emit, Failure, GenerationRequest, Started, TokenEvent
 from edge_llm.errors import Code, RequestError
+
+LOOP_TOKENS = 1024
+"""A reply whose last tokens, this number of them, are a loop is ended, as ``length``."""
+_SHORTEST_LOOP, _LOOP_REPEATS = 64, 4
+_LOOK_EVERY = 64
+"""Tokens between two looks for a loop: each takes a fraction of a millisecond."""
 
 
 class RequestStatus(Enum):
@@ -58,6 +64,26 @@ def _overlap(text: str, stop: str) -> int:
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
+def loop_length(ids: Turns[int]) -> int:
+    """Length of the loop at the end of ``ids``: the same tokens four times or more, 64 at least; or 0.
+
+    The longest suffix whose smallest period is a quarter of it or less, by the prefix function of the
+    reversed ids (Knuth, Morris and Pratt 1977).
+    """
+    reverse = ids[::-1]
+    borders = [0] * len(reverse)
+    border = found = 0
+    for at in range(1, len(reverse)):
+        while border and reverse[at] != reverse[border]:
+            border = borders[border - 1]
+        border += reverse[at] == reverse[border]
+        borders[at] = border
+        length = at + 1
+        if _LOOP_REPEATS * (length - border) <= length:
+            found = length
+    return found if found >= _SHORTEST_LOOP else 0
+
+
 class Sequence:
     """One request and its reply. The engine thread's own, once submitted, but for what ``Scheduler`` guards.
 
@@ -81,7 +107,7 @@ class Sequence:
         self._slot: int | None = None
         self._limit = 0
         self._dropped_messages = 0
-        self._sample = make_sampler(request.sampling)
+        self._sample: Sampler | None = None
         self._detokenizer: Detokenizer | None = None
         self._stop = StopFilter(request.stop)
         self._stopped = False
@@ -104,6 +130,7 @@ class Sequence:
         self._dropped_messages = prompt.dropped_messages
         self._limit = min(self.request.max_tokens, capacity - len(prompt.ids))
         self._detokenizer = detokenizer
+        self._sample = make_sampler(self.request.sampling, prompt.ids)
         self._admitted = monotonic()
         self.emit(Started(self.prompt_tokens))
 
@@ -115,6 +142,7 @@ class Sequence:
     def choose(self, logits: NDArray[np.float32], eos: frozenset[int]) -> FinishReason | None:
         """Sample a token from ``[vocab]`` logits, emit its text, and say why the reply is over, if it is."""
         assert self._detokenizer
+        assert self._sample
         self.status = RequestStatus.DECODE
         token = self._sample(logits)
         if self.first_token is None:
@@ -125,7 +153,13 @@ class Sequence:
         self._say(self._detokenizer.push(token))
         if self._stopped:
             return "stop"
-        return "length" if self.completion_tokens >= self._limit else None
+        return "length" if self.completion_tokens >= self._limit or self._loops() else None
+
+    def _loops(self) -> bool:
+        """Whether the reply has gone round in circles for LOOP_TOKENS; looked at now and then."""
+        if self.completion_tokens < LOOP_TOKENS or self.completion_tokens % _LOOK_EVERY:
+            return False
+        return not self.request.ignore_eos and loop_length(self.ids[-LOOP_TOKENS:]) == LOOP_TOKENS
 
     def room(self) -> int:
         """Tokens that the reply may still have."""
@@ -137,8 +171,10 @@ class Sequence:
         if self._detokenizer and not self._stopped:
             self._say(self._detokenizer.finish())
             self._give(self._stop.finish())
-        reply = None if self._stopped else tuple(self.ids[self.prompt_tokens :])
-        self.emit(Completion("".join(self._text), reason, self._usage(), self._timing_ms(), reply))
+        ids = tuple(self.ids[self.prompt_tokens :])
+        usage = self._usage(loop_length(ids[-LOOP_TOKENS - _LOOK_EVERY :]) if reason == "length" else 0)
+        reply = None if self._stopped else ids
+        self.emit(Completion("".join(self._text), reason, usage, self._timing_ms(), reply))
 
     def fail(self, code: Code, message: str) -> None:
         """Emit a failure with what was said so far."""
@@ -154,7 +190,7 @@ class Sequence:
             self._text.append(text)
             self.emit(TokenEvent(text))
 
-    def _usage(self) -> Usage:
+    def _usage(self, loop_tokens: int) -> Usage:
         return Usage(
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.cached_tokens,
@@ -162,6 +198,7 @@ class Sequence:
             draft_tokens=self.drafter.drafted if self.drafter else 0,
             accepted_tokens=self.drafter.accepted if self.drafter else 0,
             dropped_messages=self._dropped_messages,
+            loop_tokens=loop_tokens,
         )
 
     def _timing_ms(self) -> TimingMs:

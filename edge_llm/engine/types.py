@@ -10,12 +10,19 @@ from edge_llm.errors import Code
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """Parameters of the sampler: temperature 0 is greedy, ``top_k`` 0 and ``top_p`` 1 switch those off."""
+    """Parameters of the sampler: temperature 0 is greedy, ``top_k`` 0 and ``top_p`` 1 switch those off.
+
+    The defaults of the others switch them off.
+    """
 
     temperature: float
     top_k: int
     top_p: float
     seed: int | None
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
 
 
 GREEDY = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
@@ -44,7 +51,7 @@ class GenerationRequest:
     prefill_only: bool = False
     """Compute the turns into the prefix cache, pinned, and end without a reply."""
     ignore_eos: bool = False
-    """Generate ``max_tokens`` tokens whatever they are: for measurements."""
+    """Generate ``max_tokens`` tokens whatever they are, loops too: for measurements."""
 
 
 @dataclass(frozen=True, slots=True)

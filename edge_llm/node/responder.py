@@ -4,6 +4,7 @@ from collections import defaultdict
 from time import monotonic
 from typing import TypeVar, assert_never
 
+from edge_llm.bundle import Sampling
 from edge_llm.config import SamplingSettings
 from edge_llm.contract.frames import Done, Sessions, Terminal
 from edge_llm.contract.requests import Request, SessionCommand
@@ -11,6 +12,7 @@ from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.engine.engine import Engine
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.types import (
+    GREEDY,
     Completion,
     Event,
     Failure,
@@ -88,11 +90,16 @@ class Responder:
         defaults: SamplingSettings,
         sessions: SessionStore,
         stats: ReplyStats,
+        recommended: Sampling | None = None,
     ) -> None:
-        """Fill in ``defaults`` where a request does not say; ``model`` is named in every reply."""
+        """Fill in ``defaults``, then ``recommended``, where a request does not say.
+
+        ``model`` is named in every reply.
+        """
         self._engine = engine
         self._model = model
         self._defaults = defaults
+        self._recommended = recommended or Sampling()
         self._sessions = sessions
         self._stats = stats
         self._answers: dict[Reply, _Answer] = {}
@@ -122,18 +129,38 @@ class Responder:
         return GenerationRequest(
             turns=request.conversation(),
             max_tokens=_either(request.max_tokens, defaults.max_tokens),
-            sampling=SamplingParams(
-                temperature=_either(request.temperature, defaults.temperature),
-                top_k=_either(request.top_k, defaults.top_k),
-                top_p=_either(request.top_p, defaults.top_p),
-                seed=request.seed,
-            ),
+            sampling=self._sampling(request),
             stop=request.stop,
             deadline=monotonic() + _either(request.timeout_s, defaults.timeout_s),
             expires_at=reply.expires_at,
             owner=reply.asked.client,
             redelivered=reply.asked.message.duplicate,
             awaits_history=request.session is not None,
+        )
+
+    def _sampling(self, request: Request) -> SamplingParams:
+        """What the request says, else the configuration, else the bundle, else greedy."""
+        settings, model, last = self._defaults, self._recommended, GREEDY
+        return SamplingParams(
+            temperature=_either(
+                request.temperature, settings.temperature, model.temperature, last.temperature
+            ),
+            top_k=_either(request.top_k, settings.top_k, model.top_k, last.top_k),
+            top_p=_either(request.top_p, settings.top_p, model.top_p, last.top_p),
+            seed=request.seed,
+            min_p=_either(request.min_p, settings.min_p, model.min_p, last.min_p),
+            repetition_penalty=_either(
+                request.repetition_penalty,
+                settings.repetition_penalty,
+                model.repetition_penalty,
+                last.repetition_penalty,
+            ),
+            frequency_penalty=_either(
+                request.frequency_penalty, settings.frequency_penalty, last.frequency_penalty
+            ),
+            presence_penalty=_either(
+                request.presence_penalty, settings.presence_penalty, last.presence_penalty
+            ),
         )
 
     def cancel(self, reply: Reply) -> None:
@@ -219,5 +246,6 @@ def _generated(completion: Completion) -> Turn:
 Value = TypeVar("Value")
 
 
-def _either(asked: Value | None, default: Value) -> Value:
-    return default if asked is None else asked
+def _either(*values: Value | None) -> Value:
+    """The first that is there; the last one always is."""
+    return next(value for value in values if value is not None)

@@ -78,7 +78,10 @@ class Service:
         self._metrics = open_metrics(settings.telemetry, bundle.manifest.name)
         self._engine = Engine(bundle, settings.engine)
         stats = ReplyStats(EnergyMeter(self._power))
-        responder = Responder(self._engine, bundle.manifest.name, settings.sampling, self._sessions, stats)
+        manifest = bundle.manifest
+        responder = Responder(
+            self._engine, manifest.name, settings.sampling, self._sessions, stats, manifest.sampling
+        )
         in_flight, routes = InFlight(), Routes(settings.routes)
         admission = Admission(mqtt, topics, routes, self._request_log, in_flight, capacity)
         self._gateway = Gateway(topics.node, admission, in_flight, self._request_log, responder)

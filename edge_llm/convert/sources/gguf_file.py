@@ -11,7 +11,8 @@ from gguf.quants import dequantize
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from edge_llm.convert.sources.source import Architecture, Source
+from edge_llm.bundle import Sampling
+from edge_llm.convert.sources.source import Architecture, Source, recommended_sampling
 from edge_llm.errors import SourceError
 
 FAMILIES = ("llama", "qwen2", "qwen3")
@@ -41,6 +42,13 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
     r"\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_SAMPLING = {
+    "temperature": "general.sampling.temp",
+    "top_p": "general.sampling.top_p",
+    "top_k": "general.sampling.top_k",
+    "min_p": "general.sampling.min_p",
+    "repetition_penalty": "general.sampling.penalty_repeat",
+}
 # Tokens that end a turn under any name that metadata may leave out (llama.cpp treats them alike).
 _END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>")
 
@@ -82,6 +90,7 @@ def open_gguf(path: Path, *, origin: str) -> Source:
             eos_token_ids=_eos_token_ids(meta),
             bos_token=_token(meta, "bos", tokens),
             eos_token=_token(meta, "eos", tokens),
+            sampling=_sampling(meta),
         )
     except KeyError as error:
         raise SourceError(
@@ -184,6 +193,10 @@ def _eos_token_ids(meta: Mapping[str, Any]) -> tuple[int, ...]:
         if kinds[index] == TokenType.CONTROL and token in _END_OF_TURN:
             ids.add(index)
     return tuple(sorted(ids - {None}))
+
+
+def _sampling(meta: Mapping[str, Any]) -> Sampling | None:
+    return recommended_sampling({name: meta.get(key) for name, key in _SAMPLING.items()})
 
 
 def _token(meta: Mapping[str, Any], role: str, tokens: list[str]) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from edge_llm.bundle import Sampling
+from edge_llm.convert.sources.source import recommended_sampling
 from edge_llm.errors import SourceError
 
 CONFIG = "config.json"
@@ -37,6 +39,7 @@ class ChatFiles:
     eos_token_ids: tuple[int, ...]
     bos_token: str | None
     eos_token: str | None
+    sampling: Sampling | None
 
 
 def read_chat_files(path: Path, origin: str) -> ChatFiles:
@@ -61,6 +64,7 @@ def read_chat_files(path: Path, origin: str) -> ChatFiles:
             eos_token_ids=_eos_token_ids([config, generation], tokenizer, eos_token, origin),
             bos_token=_token(settings, "bos"),
             eos_token=eos_token,
+            sampling=_sampling(generation),
         )
     except MALFORMED as error:
         raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error
@@ -115,6 +119,16 @@ def _eos_token_ids(
     if not ids:
         raise SourceError(f"{origin} names no eos_token_id: its replies would never end")
     return tuple(sorted(ids))
+
+
+def _sampling(generation: Mapping[str, Any]) -> Sampling | None:
+    """Read what generation_config.json recommends; with ``do_sample: false`` that is the penalty alone."""
+    found = dict(generation)
+    if generation.get("do_sample") is False:
+        found = {"repetition_penalty": generation.get("repetition_penalty")}
+    elif generation.get("do_sample") and generation.get("temperature") is None:
+        found["temperature"] = 1.0  # transformers' default
+    return recommended_sampling(found)
 
 
 def _token(settings: Mapping[str, Any], role: str) -> str | None:

@@ -79,6 +79,7 @@ def open_directory(path: Path, *, origin: str, revision: str | None = None) -> S
             eos_token_ids=chat.eos_token_ids,
             bos_token=chat.bos_token,
             eos_token=chat.eos_token,
+            sampling=chat.sampling,
         )
     except MALFORMED as error:
         raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error

@@ -5,11 +5,15 @@ gives them, in its layout ``[out_features, in_features]``, and are read one at a
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from edge_llm.bundle import Sampling
 from edge_llm.errors import SourceError
 
 
@@ -33,6 +37,15 @@ class Architecture:
     qk_norm: bool = False
 
 
+def recommended_sampling(values: Mapping[str, Any]) -> Sampling | None:
+    """What ``values`` recommend, without those that are of no use; None where they say nothing."""
+    found: dict[str, Any] = {}
+    for name in Sampling.model_fields:
+        with suppress(ValidationError):
+            found |= Sampling.model_validate({name: values.get(name)}).model_dump(exclude_none=True)
+    return Sampling(**found) if found else None
+
+
 @dataclass(frozen=True)
 class Source:
     """A readable model: ``tensors`` maps a weight's name to a function that reads it as float32."""
@@ -48,6 +61,7 @@ class Source:
     eos_token_ids: tuple[int, ...]
     bos_token: str | None
     eos_token: str | None
+    sampling: Sampling | None = None
 
     def tensor(self, name: str, *shape: int) -> NDArray[np.float32]:
         """Read one weight, C-contiguous float32 of exactly that ``shape``.

@@ -25,6 +25,7 @@ class FakeDecoder:
         self.passes: list[tuple[tuple[int, ...], int]] = []
         self.on_pass: Callable[[], None] = lambda: None
         self.choose: Callable[[list[int]], int] = lambda _ids: 1
+        self.scores: Callable[[list[int]], NDArray[np.float32]] = self._one_choice
 
     def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
         self.on_pass()
@@ -36,8 +37,13 @@ class FakeDecoder:
             self.cache.advance(slot, ids.shape[1])
             for position in range(logits):
                 end = len(held) - logits + position + 1
-                result[row, position, self.choose(held[:end])] = 1
+                result[row, position] = self.scores(held[:end])
         return result
+
+    def _one_choice(self, ids: list[int]) -> NDArray[np.float32]:
+        scores = np.zeros(VOCAB, dtype=np.float32)
+        scores[self.choose(ids)] = 1
+        return scores
 
 
 class FakeTokenizer:
@@ -77,3 +83,9 @@ class Events:
         ends = [event for event in self.seen if isinstance(event, Completion | Failure)]
         assert len(ends) <= 1
         return ends[0] if ends else None
+
+    @property
+    def completion(self) -> Completion:
+        """The completion that ends it; fails where there is none."""
+        assert isinstance(self.end, Completion), self.end
+        return self.end

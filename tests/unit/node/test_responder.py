@@ -5,13 +5,22 @@ from typing import Any, cast
 
 import pytest
 
+from edge_llm.bundle import Sampling
 from edge_llm.config import SamplingSettings, SessionsSettings
 from edge_llm.contract.frames import Done, Error, Sessions, Status, TimingMs, Usage
 from edge_llm.contract.requests import Request, SessionCommand, parse
 from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.engine.engine import Engine
 from edge_llm.engine.sequence import Sequence
-from edge_llm.engine.types import Completion, Failure, Queued, Started, TokenEvent
+from edge_llm.engine.types import (
+    GREEDY,
+    Completion,
+    Failure,
+    Queued,
+    SamplingParams,
+    Started,
+    TokenEvent,
+)
 from edge_llm.errors import RequestError
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
@@ -51,12 +60,18 @@ class FakeEngine:
 class Node:
     """A responder and what stands around it."""
 
-    def __init__(self, sessions: SessionsSettings | None = None) -> None:
+    def __init__(
+        self,
+        sessions: SessionsSettings | None = None,
+        sampling: SamplingSettings | None = None,
+        recommended: Sampling | None = None,
+    ) -> None:
         self.engine = FakeEngine()
         self.sessions = SessionStore(sessions or SessionsSettings())
         self.stats = ReplyStats(EnergyMeter(Unavailable("a test has none")))
         engine = cast(Engine, self.engine)
-        self.responder = Responder(engine, "tiny", SamplingSettings(max_tokens=9), self.sessions, self.stats)
+        defaults = sampling or SamplingSettings(max_tokens=9)
+        self.responder = Responder(engine, "tiny", defaults, self.sessions, self.stats, recommended)
         self.in_flight = InFlight()
 
     def submit(self, kind: str, body: bytes, client: str = "c") -> Reply:
@@ -239,3 +254,36 @@ def test_a_request_that_is_made_again_does_not_find_itself_in_its_session(tmp_pa
     again = Node(settings)
     again.responder.prepare(again.submit("request", body))
     assert again.engine.histories[again.engine.sequences[0]] == ()
+
+
+QWEN = Sampling(temperature=0.7, top_p=0.8, top_k=20, repetition_penalty=1.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "recommended", "asked", "expected"),
+    [
+        ({}, None, "", GREEDY),
+        ({}, QWEN, "", SamplingParams(0.7, 20, 0.8, None, 0, 1.1)),
+        ({}, QWEN, ', "temperature": 0', SamplingParams(0, 20, 0.8, None, 0, 1.1)),
+        ({"temperature": 0}, QWEN, "", SamplingParams(0, 20, 0.8, None, 0, 1.1)),
+        (
+            {"temperature": 0, "min_p": 0.1},
+            QWEN,
+            ', "temperature": 1',
+            SamplingParams(1, 20, 0.8, None, 0.1, 1.1),
+        ),
+        ({"repetition_penalty": 1.2, "top_k": 0}, QWEN, "", SamplingParams(0.7, 0, 0.8, None, 0, 1.2)),
+        (
+            {"presence_penalty": 1},
+            None,
+            ', "min_p": 0.2, "repetition_penalty": 1.3, "frequency_penalty": -1, "presence_penalty": 0',
+            SamplingParams(0, 0, 1, None, 0.2, 1.3, -1, 0),
+        ),
+    ],
+)
+def test_sampling_is_the_requests_then_the_configurations_then_the_models(
+    settings: dict[str, Any], recommended: Sampling | None, asked: str, expected: SamplingParams
+) -> None:
+    node = Node(sampling=SamplingSettings(**settings), recommended=recommended)
+    node.submit("request", f'{{"text": "hi"{asked}}}'.encode())
+    assert node.engine.sequences[0].request.sampling == expected
