@@ -26,6 +26,8 @@ class ChatTokenizer:
         Raises:
             BundleError: one of them cannot be parsed.
         """
+        self.vocab_size = bundle.manifest.vocab_size
+        """Number of ids that the model knows, from 0; the tokenizer itself may know fewer."""
         tokenizer_path = bundle.path / TOKENIZER
         try:
             self._tokenizer: Tokenizer = Tokenizer.from_file(str(tokenizer_path))

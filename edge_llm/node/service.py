@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from types import FrameType
 
 from edge_llm import __version__
-from edge_llm.bundle import read_manifest
+from edge_llm.bundle import TOKENIZER, read_manifest
 from edge_llm.config import Settings
 from edge_llm.contract.node import Info, Limits
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
@@ -71,10 +71,10 @@ class Service:
         mqtt = settings.mqtt
         self._topics = topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
         capacity = settings.engine.slots + settings.engine.queue_limit
-        self._sessions = SessionStore(settings.sessions)
         self._request_log = RequestLog(settings.sessions.file)
         self._power = choose_source(settings.telemetry)
         self._bundle = bundle = read_manifest(settings.engine.bundle)
+        self._sessions = SessionStore(settings.sessions, bundle.manifest.sha256.get(TOKENIZER, bundle.hash))
         self._metrics = open_metrics(settings.telemetry, bundle.manifest.name)
         self._engine = Engine(bundle, settings.engine)
         stats = ReplyStats(EnergyMeter(self._power))

@@ -6,7 +6,7 @@ Knows nothing of MQTT or of models. In the service the publisher's thread calls 
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from time import time
 
@@ -21,9 +21,11 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL,
     role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL, request TEXT NOT NULL,
-    PRIMARY KEY (client, session, number)
+    tokenizer TEXT, PRIMARY KEY (client, session, number)
 ) WITHOUT ROWID;
 """
+_ADD_TOKENIZER = "ALTER TABLE message ADD COLUMN tokenizer TEXT"
+"""For files of nodes that kept token ids without saying whose: those are not used, the text is."""
 _LATEST = "SELECT client, session, max(time) AS latest FROM message GROUP BY client, session"
 
 
@@ -33,13 +35,17 @@ class SessionStore:
     All but ``append`` raise EdgeLlmError where the database fails.
     """
 
-    def __init__(self, settings: SessionsSettings) -> None:
+    def __init__(self, settings: SessionsSettings, tokenizer: str = "") -> None:
         """Open or create the database.
+
+        Token ids are kept as those of ``tokenizer``, its SHA-256. Where a turn has another one's, or ids of
+        nobody knows whom, only its text is read.
 
         Raises:
             ConfigError: the file cannot be opened.
         """
         self._settings = settings
+        self._tokenizer = tokenizer
         self._lock = Lock()
         path = settings.file
         try:
@@ -47,6 +53,9 @@ class SessionStore:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
             self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+            columns = self._db.execute("PRAGMA table_info(message)").fetchall()
+            if "tokenizer" not in {name for _, name, *_ in columns}:
+                self._db.execute(_ADD_TOKENIZER)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"sessions.file {path}: {error}") from error
 
@@ -58,9 +67,9 @@ class SessionStore:
         since = time() - self._settings.max_age_s
         with self._opened() as db:
             rows = db.execute(
-                "SELECT role, content, token_ids, time FROM message"
+                "SELECT role, content, CASE tokenizer WHEN ? THEN token_ids END, time FROM message"
                 " WHERE client = ? AND session = ? AND request != ? ORDER BY number",
-                (client, session, request),
+                (self._tokenizer, client, session, request),
             ).fetchall()
         if not rows or rows[-1][3] < since:
             return ()
@@ -94,9 +103,11 @@ class SessionStore:
             "SELECT coalesce(max(number), 0) FROM message WHERE client = ? AND session = ?", (client, session)
         ).fetchone()
         db.executemany(
-            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message"
+            " (client, session, number, role, content, token_ids, time, request, tokenizer)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (client, session, number + n, turn.role, turn.content, _ids(turn), time(), request)
+                (client, session, number + n, *_content(turn), time(), request, self._tokenizer)
                 for n, turn in enumerate(messages, start=1)
             ],
         )
@@ -142,11 +153,12 @@ class SessionStore:
             self._db.close()
 
 
-def _ids(turn: Turn) -> str | None:
-    return json.dumps(turn.token_ids) if isinstance(turn, GeneratedTurn) else None
+def _content(turn: Turn) -> tuple[str, str, str | None]:
+    return turn.role, turn.content, json.dumps(turn.token_ids) if isinstance(turn, GeneratedTurn) else None
 
 
 def _turn(role: Role, content: str, ids: str | None) -> Turn:
-    if ids is None:
-        return Turn(role=role, content=content)
-    return GeneratedTurn(role=role, content=content, token_ids=tuple(json.loads(ids)))
+    with suppress(ValueError, TypeError):  # what a damaged file has in place of ids
+        if ids is not None:
+            return GeneratedTurn(role=role, content=content, token_ids=tuple(json.loads(ids)))
+    return Turn(role=role, content=content)

@@ -49,6 +49,8 @@ class FakeDecoder:
 class FakeTokenizer:
     """A token a character, and one for the opening of each turn."""
 
+    vocab_size = VOCAB
+
     def encode_chat(self, turns: Sequence[Turn], *, open_reply: bool = True) -> list[int]:
         ids: list[int] = []
         for turn in turns:

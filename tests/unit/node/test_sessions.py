@@ -1,5 +1,7 @@
 """Sessions outlive the process and stay within their bounds."""
 
+import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,46 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
     with pytest.raises(ConfigError, match=r"sessions\.file .*plain/x"):
         SessionStore(SessionsSettings(file=tmp_path / "plain" / "x"))
+
+
+def test_token_ids_are_those_of_the_tokenizer_that_made_them(tmp_path: Path) -> None:
+    """After a change of bundle the text is encoded anew; back at the first one its ids count again."""
+    settings = SessionsSettings(file=tmp_path / "s.db")
+    SessionStore(settings, "sha-a").append("panel", "s", "r1", *TURNS)
+    other = SessionStore(settings, "sha-b")
+    text_only = tuple(Turn(role=turn.role, content=turn.content) for turn in TURNS)
+    assert other.load("panel", "s") == text_only
+    other.append("panel", "s", "r2", *TURNS)
+    assert other.load("panel", "s") == (*text_only, *TURNS)
+    assert SessionStore(settings, "sha-a").load("panel", "s") == (*TURNS, *text_only)
+
+
+def test_a_file_from_before_tokenizers_were_named_is_read_by_its_text(tmp_path: Path) -> None:
+    settings = SessionsSettings(file=tmp_path / "s.db")
+    with sqlite3.connect(tmp_path / "s.db") as db:
+        db.execute(
+            "CREATE TABLE message (client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL,"
+            " role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL,"
+            " request TEXT NOT NULL, PRIMARY KEY (client, session, number)) WITHOUT ROWID"
+        )
+        row = ("panel", "s", 1, "assistant", "Ja, ☀.", "[5, 7]", time.time(), "r1")
+        db.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.close()
+    for _ in range(2):  # also once the column is there
+        store = SessionStore(settings, "sha-a")
+        assert store.load("panel", "s")[0] == Turn(role="assistant", content="Ja, ☀.")
+        store.close()
+    store = SessionStore(settings, "sha-a")
+    store.append("panel", "s", "r2", *TURNS)
+    assert store.load("panel", "s")[1:] == TURNS
+
+
+@pytest.mark.parametrize("damaged", ["[5, 7", "7", '["x"]', "{}", "[1.5]", "null"])
+def test_ids_that_cannot_be_read_are_left_to_the_text(tmp_path: Path, damaged: str) -> None:
+    store = SessionStore(SessionsSettings(file=tmp_path / "s.db"), "sha-a")
+    store.append("panel", "s", "r1", *TURNS)
+    with sqlite3.connect(tmp_path / "s.db") as db:
+        db.execute("UPDATE message SET token_ids = ? WHERE role = 'assistant'", (damaged,))
+    db.close()
+    assert store.load("panel", "s")[1].content == TURNS[1].content
+    assert getattr(store.load("panel", "s")[1], "token_ids", ()) == ()
