@@ -1,6 +1,7 @@
 """Builds the prompt of a request: what of its conversation fits the context beside a reply."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_llm.contract.turns import GeneratedTurn, Turn
@@ -22,24 +23,43 @@ def build_prompt(
 ) -> Prompt:
     """Encode the request's turns behind ``history``; of that the oldest go where ``capacity`` is too small.
 
+    They go in a block: what is left has half of the room. So the turns after this one begin with the same
+    tokens, which the prefix cache knows, until the room is used up again.
+
     Raises:
         RequestError: the request alone does not fit (context_overflow), the chat template refuses it
             (bad_request), or the tokenizer does not belong to the model (internal).
     """
     system = [turn for turn in request.turns[:1] if turn.role == "system"]
     new = request.turns[len(system) :]
-    kept = [_encodable(turn, tokenizer.vocab_size) for turn in history]
+    known = [_encodable(turn, tokenizer.vocab_size) for turn in history]
+
+    def encode(start: int) -> list[int]:
+        turns = [*system, *known[start:], *new]
+        return tokenizer.encode_chat(turns, open_reply=not request.prefill_only)
+
     room = capacity - min(request.max_tokens, capacity // 4)
-    while True:
-        ids = tokenizer.encode_chat([*system, *kept, *new], open_reply=not request.prefill_only)
-        if len(ids) < (room if kept else capacity):
-            _check_vocabulary(ids, tokenizer.vocab_size)
-            return Prompt(ids, len(history) - len(kept))
-        if not kept:
-            text = f"the prompt has {len(ids)} tokens, the context holds {capacity}"
-            raise RequestError("context_overflow", text)
-        # A question goes with its answer.
-        del kept[: 2 if len(kept) > 1 and kept[1].role == "assistant" else 1]
+    dropped, ids = 0, encode(0)
+    if known and len(ids) >= room:
+        dropped = _choose_cut(known, room, lambda start: len(encode(start)))
+        ids = encode(dropped)
+    if len(ids) >= capacity:
+        text = f"the prompt has {len(ids)} tokens, the context holds {capacity}"
+        raise RequestError("context_overflow", text)
+    _check_vocabulary(ids, tokenizer.vocab_size)
+    return Prompt(ids, dropped)
+
+
+def _choose_cut(history: Sequence[Turn], room: int, length: Callable[[int], int]) -> int:
+    """Number of turns to drop; ``length(n)`` gives the tokens of the prompt without the first ``n``."""
+    starts = [n for n, turn in enumerate(history) if n == 0 or turn.role != "assistant"]
+    alone = length(len(history))
+    half = alone + (room - alone) // 2
+    cut = bisect_left(starts, True, key=lambda start: length(start) <= half)  # noqa: FBT003 - the value sought
+    if cut < len(starts):
+        return starts[cut]
+    # Not even the last exchange fits into half of the room: better that alone than no memory at all.
+    return starts[-1] if length(starts[-1]) < room else len(history)
 
 
 def _encodable(turn: Turn, vocab_size: int) -> Turn:

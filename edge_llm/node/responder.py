@@ -41,6 +41,8 @@ class _Answer:
         self.sequence = Sequence(request, self._emit)
         self.meter = ReplyEnergyMeter(lambda: engine.progress(self.sequence))
         self.completion: Completion | None = None
+        self.dropped_before = 0
+        """Turns of the session that earlier prompts have dropped; known when the sequence is released."""
         self.reply = reply
         self._stats = stats
         self._model = model
@@ -67,13 +69,14 @@ class _Answer:
     def _complete(self, completion: Completion) -> None:
         self.completion = completion
         self.meter.close(final_progress(completion.usage, completion.timing_ms))
+        dropped = self.dropped_before + completion.usage.dropped_messages
         self.reply.end(
             Done(
                 **self.reply.header(),
                 text=completion.text,
                 finish_reason=completion.finish_reason,
                 model=self._model,
-                usage=completion.usage,
+                usage=completion.usage.model_copy(update={"dropped_messages": dropped}),
                 timing_ms=completion.timing_ms,
                 tokens_per_second=completion.tokens_per_second,
             )
@@ -186,11 +189,13 @@ class Responder:
         """Bring a request the turns of its session, without its own, if it is made again."""
         asked = answer.reply.asked
         try:
-            history = self._sessions.load(asked.client, asked.request.session or "", asked.request.id)
+            session = asked.request.session or ""
+            history = self._sessions.history(asked.client, session, asked.request.id)
         except EdgeLlmError as error:
             self._engine.cancel(answer.sequence, RequestError("internal", str(error)))
         else:
-            self._engine.release(answer.sequence, history)
+            answer.dropped_before = history.dropped
+            self._engine.release(answer.sequence, history.turns)
 
     def complete(self, reply: Reply, terminal: Terminal) -> Terminal:
         """Add the reply to its session, release the next request of that, and add the energy to the frame."""
@@ -213,7 +218,8 @@ class Responder:
         if completion and completion.text:
             turns = [turn for turn in request.conversation() if turn.role != "system"]
             turns.append(_generated(completion))
-            self._sessions.append(asked.client, request.session, request.id, *turns)
+            dropped = completion.usage.dropped_messages
+            self._sessions.append(asked.client, request.session, request.id, *turns, dropped=dropped)
         queue = self._queues[asked.client, request.session]
         was_first = bool(queue) and queue[0] is answer
         if answer in queue:

@@ -5,8 +5,9 @@ Knows nothing of MQTT or of models. In the service the publisher's thread calls 
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Lock
 from time import time
 
@@ -23,10 +24,22 @@ CREATE TABLE IF NOT EXISTS message (
     role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL, request TEXT NOT NULL,
     tokenizer TEXT, PRIMARY KEY (client, session, number)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cut (
+    client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL, dropped INTEGER NOT NULL,
+    PRIMARY KEY (client, session)
+) WITHOUT ROWID;
 """
 _ADD_TOKENIZER = "ALTER TABLE message ADD COLUMN tokenizer TEXT"
 """For files of nodes that kept token ids without saying whose: those are not used, the text is."""
 _LATEST = "SELECT client, session, max(time) AS latest FROM message GROUP BY client, session"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The turns that a session's next prompt may hold, and the number of older ones that it does not."""
+
+    turns: tuple[Turn, ...]
+    dropped: int
 
 
 class SessionStore:
@@ -64,28 +77,51 @@ class SessionStore:
 
         A node that is killed between a reply and its delivery makes the reply again, from the same history.
         """
-        since = time() - self._settings.max_age_s
         with self._opened() as db:
-            rows = db.execute(
-                "SELECT role, content, CASE tokenizer WHEN ? THEN token_ids END, time FROM message"
-                " WHERE client = ? AND session = ? AND request != ? ORDER BY number",
-                (self._tokenizer, client, session, request),
-            ).fetchall()
-        if not rows or rows[-1][3] < since:
-            return ()
-        return tuple(_turn(role, content, ids) for role, content, ids, _ in rows)
+            if self._is_old(db, client, session):
+                return ()
+            return self._read(db, client, session, request, after=0)
 
-    def append(self, client: str, session: str, request: str, *messages: Turn) -> None:
+    def history(self, client: str, session: str, request: str) -> History:
+        """Read what ``load`` does, without the turns that an earlier prompt no longer held."""
+        with self._opened() as db:
+            if self._is_old(db, client, session):
+                return History((), 0)
+            number, dropped = _cut(db, client, session)
+            return History(self._read(db, client, session, request, after=number), dropped)
+
+    def _read(
+        self, db: sqlite3.Connection, client: str, session: str, request: str, after: int
+    ) -> tuple[Turn, ...]:
+        rows = db.execute(
+            "SELECT role, content, CASE tokenizer WHEN ? THEN token_ids END FROM message"
+            " WHERE client = ? AND session = ? AND number > ? AND request != ? ORDER BY number",
+            (self._tokenizer, client, session, after, request),
+        )
+        return tuple(_turn(role, content, ids) for role, content, ids in rows)
+
+    def _is_old(self, db: sqlite3.Connection, client: str, session: str) -> bool:
+        latest = db.execute(
+            "SELECT time FROM message WHERE client = ? AND session = ? ORDER BY number DESC LIMIT 1",
+            (client, session),
+        ).fetchone()
+        return latest is not None and latest[0] < time() - self._settings.max_age_s
+
+    def append(self, client: str, session: str, request: str, *messages: Turn, dropped: int = 0) -> None:
         """Add the turns of ``request``, in place of those that it has already; never raises.
 
-        Sessions over the bounds go, the longest unused first.
+        ``dropped`` turns of its ``history``, the oldest, are in no later one: the next prompts begin as this
+        one. Sessions over the bounds go, the longest unused first.
         """
         try:
             with self._opened() as db:
+                if self._is_old(db, client, session):
+                    _forget(db, [(client, session)])
                 db.execute(
                     "DELETE FROM message WHERE client = ? AND session = ? AND request = ?",
                     (client, session, request),
                 )
+                _move_cut(db, client, session, dropped)
                 self._insert(db, client, session, request, messages)
                 self._trim(db)
         except EdgeLlmError as error:  # the reply is made; that it is forgotten must not undo it
@@ -118,12 +154,12 @@ class SessionStore:
         gone = [
             row[:2] for n, row in enumerate(latest) if n >= self._settings.max_sessions or row[2] < too_old
         ]
-        db.executemany("DELETE FROM message WHERE client = ? AND session = ?", gone)
+        _forget(db, gone)
 
     def delete(self, client: str, session: str) -> None:
         """Forget a session; without effect where it is unknown."""
         with self._opened() as db:
-            db.execute("DELETE FROM message WHERE client = ? AND session = ?", (client, session))
+            _forget(db, [(client, session)])
 
     def list(self, client: str) -> tuple[str, ...]:
         """List the client's sessions by id, the latest used first."""
@@ -151,6 +187,31 @@ class SessionStore:
         """Close the database."""
         with self._lock:
             self._db.close()
+
+
+def _cut(db: sqlite3.Connection, client: str, session: str) -> tuple[int, int]:
+    """Number of the last turn that prompts no longer hold, and how many these are."""
+    row: tuple[int, int] | None = db.execute(
+        "SELECT number, dropped FROM cut WHERE client = ? AND session = ?", (client, session)
+    ).fetchone()
+    return row or (0, 0)
+
+
+def _move_cut(db: sqlite3.Connection, client: str, session: str, dropped: int) -> None:
+    """Leave the next ``dropped`` turns out of prompts."""
+    number, before = _cut(db, client, session)
+    rows = db.execute(
+        "SELECT number FROM message WHERE client = ? AND session = ? AND number > ? ORDER BY number LIMIT ?",
+        (client, session, number, dropped),
+    ).fetchall()
+    if rows:
+        row = (client, session, rows[-1][0], before + len(rows))
+        db.execute("INSERT OR REPLACE INTO cut VALUES (?, ?, ?, ?)", row)
+
+
+def _forget(db: sqlite3.Connection, sessions: Sequence[tuple[str, str]]) -> None:
+    for table in ("message", "cut"):
+        db.executemany(f"DELETE FROM {table} WHERE client = ? AND session = ?", sessions)  # noqa: S608 - ours
 
 
 def _content(turn: Turn) -> tuple[str, str, str | None]:

@@ -17,7 +17,10 @@ END = 0
 
 
 class FakeDecoder:
-    """Holds the ids that each slot was fed, and says each next token by ``choose``; records every pass."""
+    """Holds the ids that each slot was fed, and says each next token by ``choose``; records every pass.
+
+    ``scores`` may be set in place of ``choose``. What a prefix cache loads is not among the ids.
+    """
 
     def __init__(self, slots: int = 1, capacity: int = 4096) -> None:
         self.cache = KVCache(KvGeometry(layers=1, kv_heads=1, head_dim=1), slots, capacity)
@@ -55,7 +58,7 @@ class FakeTokenizer:
         ids: list[int] = []
         for turn in turns:
             own = turn.token_ids if isinstance(turn, GeneratedTurn) else tuple(map(ord, turn.content))
-            ids += [2, *own]
+            ids += [3 if turn.role == "assistant" else 2, *own]
         return [*ids, 3] if open_reply else ids
 
     def detokenizer(self) -> "FakeDetokenizer":

@@ -10,7 +10,7 @@ from edge_llm.config import SessionsSettings
 from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.errors import ConfigError, EdgeLlmError
 from edge_llm.node import sessions as module
-from edge_llm.node.sessions import SessionStore
+from edge_llm.node.sessions import History, SessionStore
 
 TURNS = (
     Turn(role="user", content="Is it warm?"),
@@ -112,3 +112,45 @@ def test_ids_that_cannot_be_read_are_left_to_the_text(tmp_path: Path, damaged: s
     db.close()
     assert store.load("panel", "s")[1].content == TURNS[1].content
     assert getattr(store.load("panel", "s")[1], "token_ids", ()) == ()
+
+
+def test_dropped_turns_stay_out_of_prompts_and_are_counted(tmp_path: Path) -> None:
+    settings = SessionsSettings(file=tmp_path / "s.db")
+    store = SessionStore(settings)
+    for number in range(3):
+        store.append("panel", "s", f"r{number}", *TURNS)
+    store.append("panel", "s", "r3", *TURNS, dropped=2)
+    store.append("panel", "s", "r4", *TURNS, dropped=3)
+    store.append("panel", "t", "r0", *TURNS)
+    again = SessionStore(settings)  # also over a restart
+    history = again.history("panel", "s", "r5")
+    assert (len(history.turns), history.dropped) == (5, 5)
+    assert len(again.load("panel", "s")) == 10  # who asks for the conversation gets all of it
+    assert again.history("panel", "t", "r5") == History(TURNS, 0)
+    again.delete("panel", "s")
+    again.append("panel", "s", "r6", *TURNS)
+    assert again.history("panel", "s", "r7") == History(TURNS, 0)
+
+
+def test_a_request_that_is_answered_again_drops_its_turns_once() -> None:
+    store = SessionStore(SessionsSettings())
+    store.append("panel", "s", "r1", *TURNS)
+    for _ in range(2):
+        dropped = len(store.history("panel", "s", "r2").turns)  # nothing is left to drop the second time
+        store.append("panel", "s", "r2", *TURNS, dropped=dropped)
+        assert store.history("panel", "s", "r2") == History((), 2)
+    assert store.history("panel", "s", "r3") == History(TURNS, 2)
+
+
+def test_a_session_that_is_too_old_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its old turns do not come back behind the first new one."""
+    now = 0.0
+    monkeypatch.setattr(module, "time", lambda: now)
+    store = SessionStore(SessionsSettings(max_age_s=100))
+    store.append("panel", "s", "r1", *TURNS)
+    store.append("panel", "s", "r2", *TURNS, dropped=2)
+    now = 150.0
+    assert store.history("panel", "s", "r3") == History((), 0)
+    store.append("panel", "s", "r3", *TURNS)
+    assert store.load("panel", "s") == TURNS
+    assert store.history("panel", "s", "r4") == History(TURNS, 0)
