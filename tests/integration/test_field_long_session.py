@@ -20,7 +20,7 @@ from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.telemetry.energy import EnergyMeter
 from edge_llm.telemetry.reply_stats import ReplyStats
-from tests.conftest import eventually
+from tests.common import eventually
 
 TURNS = 40
 

@@ -12,8 +12,10 @@ from edge_llm.bundle import MANIFEST, Bundle, Sampling, open_bundle
 from edge_llm.convert.prepare import Quantization
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.types import GREEDY
-from tests.conftest import TOPICS, Broker, Hub, Service, eventually
+from tests.common import TOPICS, eventually
+from tests.conversation import Hub
 from tests.integration.test_engine import Conversation, request
+from tests.processes import Broker, Service
 
 LOOPS = "What is the capital of Italy?"
 """The demo model's greedy reply is a loop of six tokens from the second token on."""
@@ -70,7 +72,7 @@ def test_a_bundle_recommends_and_the_request_has_the_last_word(
     (path / MANIFEST).write_text(recommending.model_dump_json())
     service = Service(broker.port, open_bundle(path), tmp_path / "log")
     hub = Hub(broker.port, TOPICS.reply("panel"))
-    service.wait_connected()
+    service.wait_serving()
 
     def text(number: int, **fields: Any) -> str:
         payload = {"id": f"q{number}", "text": LOOPS, "max_tokens": 40, "stream": False, **fields}
