@@ -86,6 +86,10 @@ class Manifest(BaseModel):
     context_tokens: int
     vocab_size: int
     eos_token_ids: tuple[int, ...]
+    eos_sources: dict[str, tuple[str, ...]] = {}
+    """Where each end token was found: ``{"<|im_end|>": ("tokenizer_config", "template")}``."""
+    special_tokens: dict[str, str | tuple[str, ...]] | None = None
+    """Names that the chat template is given, such as ``bos_token``; None in bundles made before."""
     bos_token: str | None
     eos_token: str | None
     kv: KvGeometry

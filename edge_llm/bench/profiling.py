@@ -16,7 +16,7 @@ from edge_llm.bench.prompts import Prompts
 from edge_llm.engine.onnx.concat import ConcatDecoder
 from edge_llm.engine.onnx.fused import FusedDecoder
 from edge_llm.engine.sampler import Sampler, make_sampler
-from edge_llm.engine.tokenizer import Detokenizer
+from edge_llm.engine.text.detokenizer import Detokenizer
 from edge_llm.engine.types import SamplingParams
 
 PROMPT_TOKENS = 64

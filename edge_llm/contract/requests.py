@@ -72,6 +72,8 @@ class Request(_In):
     presence_penalty: Penalty | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
+    enable_thinking: bool = False
+    """Let a model think aloud first that is able to; its thoughts are not part of the reply."""
     timeout_s: float | None = Field(None, gt=0, le=3600)
     ttl_s: float | None = Field(None, gt=0, le=86400)
     """Seconds from its arrival at the node after which the request is no longer begun."""

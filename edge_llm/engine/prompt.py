@@ -36,7 +36,9 @@ def build_prompt(
 
     def encode(start: int) -> list[int]:
         turns = [*system, *known[start:], *new]
-        return tokenizer.encode_chat(turns, open_reply=not request.prefill_only)
+        return tokenizer.encode_chat(
+            turns, open_reply=not request.prefill_only, thinking=request.enable_thinking
+        )
 
     room = capacity - min(request.max_tokens, capacity // 4)
     dropped, ids = 0, encode(0)

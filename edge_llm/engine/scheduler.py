@@ -1,7 +1,9 @@
 """The engine's loop: admit, prefill a chunk, decode, emit, retire. Owns the decoder and its slots."""
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from collections.abc import Sequence as Turns
+from contextlib import contextmanager
 from threading import Condition
 from time import monotonic
 
@@ -32,6 +34,7 @@ adds up in another order for one token than for several, and int8 activations ma
 cached prompt would not always get the tokens that it gets cold."""
 
 _STOPPING: tuple[Code, str] = "unavailable", "the node is stopping"
+_BROKEN: tuple[Code, str] = "internal", "the engine failed on this request; see the node's log"
 
 
 class Scheduler:
@@ -120,7 +123,7 @@ class Scheduler:
             self._prefill()
             self._decode()
         for sequence in (*self._active, *self._waiting):
-            sequence.fail(*_STOPPING)
+            self._fail(sequence, *_STOPPING)
 
     def _ready(self) -> bool:
         """Whether there is something to do; a request that awaits its history is nothing to do yet."""
@@ -154,21 +157,25 @@ class Scheduler:
     def _admit(self) -> None:
         """Move waiting requests into free slots, oldest first, with what is known of their prompts."""
         while (sequence := self._next_waiting()) and (slot := self._cache.acquire()) is not None:
-            request = sequence.request
-            try:
-                prompt = build_prompt(request, sequence.history or (), self._tokenizer, self._cache.capacity)
-            except RequestError as error:
-                self._cache.release(slot)
-                self._fail(sequence, error.code, str(error))
-                continue
-            with self._changed:
-                self._waiting.remove(sequence)
-                self._active.append(sequence)
-            sequence.start(slot, prompt, self._tokenizer.detokenizer(), self._cache.capacity)
-            if self._prefixes is not None:
-                sequence.cached_tokens = self._prefixes.load(slot, sequence.ids[:-_LAST_FED])
-            if request.sampling.temperature == 0:
-                sequence.drafter = Drafter(self._acceptance)
+            with self._failing_alone(sequence):
+                self._begin(sequence, slot)
+
+    def _begin(self, sequence: Sequence, slot: int) -> None:
+        request, capacity = sequence.request, self._cache.capacity
+        try:
+            prompt = build_prompt(request, sequence.history or (), self._tokenizer, capacity)
+        except Exception:
+            self._cache.release(slot)
+            raise
+        with self._changed:
+            self._waiting.remove(sequence)
+            self._active.append(sequence)
+        thoughts = self._tokenizer.thought_filter(thinking=request.enable_thinking)
+        sequence.start(slot, prompt, self._tokenizer.detokenizer(), capacity, thoughts)
+        if self._prefixes is not None:
+            sequence.cached_tokens = self._prefixes.load(slot, sequence.ids[:-_LAST_FED])
+        if request.sampling.temperature == 0:
+            sequence.drafter = Drafter(self._acceptance)
 
     def _next_waiting(self) -> Sequence | None:
         """The oldest request of those owners who are served least now."""
@@ -206,22 +213,26 @@ class Scheduler:
         self._feed(decoding, [[s.ids[-1], *draft] for s in decoding], 1 + len(draft))
 
     def _feed(self, sequences: list[Sequence], tokens: list[list[int]], logits: int) -> None:
-        """One forward pass; then each sequence chooses, and those that are over retire."""
+        """One forward pass; then each sequence chooses, and those that are over retire.
+
+        A pass that fails ends all that were in it; what fails after that ends the one that it happens to.
+        """
         try:
             slots = [sequence.slot for sequence in sequences]
             results = self._decoder.forward(slots, np.array(tokens, dtype=np.int64), logits)
-            reasons = [
-                self._choose(sequence, rows, its_tokens)
-                for sequence, rows, its_tokens in zip(sequences, results, tokens, strict=True)
-            ]
         except Exception:  # whatever requests do to the engine, the next ones are served
             log.exception("engine.step_failed")
             for sequence in sequences:
-                self._fail(sequence, "internal", "the engine failed on this request; see the node's log")
+                self._fail(sequence, *_BROKEN)
             return
-        for sequence, reason in zip(sequences, reasons, strict=True):
-            if reason:
-                self._retire(sequence, reason)
+        over: list[tuple[Sequence, FinishReason]] = []
+        for sequence, rows, its_tokens in zip(sequences, results, tokens, strict=True):
+            with self._failing_alone(sequence):
+                reason = self._choose(sequence, rows, its_tokens)
+                if reason:
+                    over.append((sequence, reason))
+        for sequence, reason in over:
+            self._retire(sequence, reason)
 
     def _choose(self, sequence: Sequence, logits: NDArray[np.float32], fed: list[int]) -> FinishReason | None:
         """Choose a token from each row of logits, for as long as the drafted ones were right."""
@@ -243,17 +254,38 @@ class Scheduler:
     def _retire(self, sequence: Sequence, reason: FinishReason) -> None:
         """End a reply well; what was computed for it is remembered."""
         active = sequence.status is not RequestStatus.WAITING
-        sequence.complete(reason)
-        if self._prefixes is not None and active:
+        with self._failing_alone(sequence):
+            sequence.complete(reason)
+            if self._prefixes is not None and active:
+                self._keep_prefix(self._prefixes, sequence, reason)
+            self._remove(sequence)
+
+    def _keep_prefix(self, prefixes: PrefixCache, sequence: Sequence, reason: FinishReason) -> None:
+        try:
             length = min(self._cache.length(sequence.slot), len(sequence.ids))
             pinned = sequence.request.prefill_only and reason == "stop"
-            self._prefixes.store(sequence.slot, sequence.ids[:length], pinned=pinned)
-        self._remove(sequence)
+            prefixes.store(sequence.slot, sequence.ids[:length], pinned=pinned)
+        except Exception:  # the reply is complete
+            log.exception("engine.prefix_not_kept")
+
+    @contextmanager
+    def _failing_alone(self, sequence: Sequence) -> Iterator[None]:
+        """End this request in what is raised for it, and go on; what nobody expected goes to the log."""
+        try:
+            yield
+        except RequestError as error:
+            self._fail(sequence, error.code, str(error))
+        except Exception:
+            log.exception("engine.sequence_failed")
+            self._fail(sequence, *_BROKEN)
 
     def _fail(self, sequence: Sequence, code: Code, message: str) -> None:
         """End a request in an error."""
         self._remove(sequence)
-        sequence.fail(code, message)
+        try:
+            sequence.fail(code, message)
+        except Exception:
+            log.exception("engine.failure_not_told")
 
     def _remove(self, sequence: Sequence) -> None:
         """Take a request out of the queue, or give its slot back."""

@@ -12,7 +12,8 @@ from edge_llm.contract.turns import Turn
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.prompt import Prompt
 from edge_llm.engine.sampler import Sampler, make_sampler
-from edge_llm.engine.tokenizer import Detokenizer
+from edge_llm.engine.text.detokenizer import Detokenizer
+from edge_llm.engine.text.thoughts import ThoughtFilter, overlap
 from edge_llm.engine.types import Completion, Emit, Failure, GenerationRequest, Started, TokenEvent
 from edge_llm.errors import Code, RequestError
 
@@ -49,7 +50,7 @@ class StopFilter:
         if found:
             self._held = ""
             return text[: min(found)], True
-        held = max(_overlap(text, stop) for stop in self._stops)
+        held = max(overlap(text, stop) for stop in self._stops)
         self._held = text[len(text) - held :]
         return text[: len(text) - held], False
 
@@ -57,11 +58,6 @@ class StopFilter:
         """Return what was held back: it turned out to be text."""
         held, self._held = self._held, ""
         return held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of ``text`` that begins ``stop``."""
-    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
 def loop_length(ids: Turns[int]) -> int:
@@ -109,6 +105,7 @@ class Sequence:
         self._dropped_messages = 0
         self._sample: Sampler | None = None
         self._detokenizer: Detokenizer | None = None
+        self._thoughts: ThoughtFilter | None = None
         self._stop = StopFilter(request.stop)
         self._stopped = False
         self._text: list[str] = []
@@ -121,7 +118,14 @@ class Sequence:
         assert self._slot is not None
         return self._slot
 
-    def start(self, slot: int, prompt: Prompt, detokenizer: Detokenizer, capacity: int) -> None:
+    def start(
+        self,
+        slot: int,
+        prompt: Prompt,
+        detokenizer: Detokenizer,
+        capacity: int,
+        thoughts: ThoughtFilter | None = None,
+    ) -> None:
         """Leave the queue: ``prompt`` is to be fed into ``slot``, which holds ``capacity`` tokens."""
         self.status = RequestStatus.PREFILL
         self._slot = slot
@@ -131,6 +135,7 @@ class Sequence:
         self._limit = min(self.request.max_tokens, capacity - len(prompt.ids))
         self._detokenizer = detokenizer
         self._sample = make_sampler(self.request.sampling, prompt.ids)
+        self._thoughts = thoughts
         self._admitted = monotonic()
         self.emit(Started(self.prompt_tokens))
 
@@ -170,11 +175,13 @@ class Sequence:
         self.status = RequestStatus.FINISHED
         if self._detokenizer and not self._stopped:
             self._say(self._detokenizer.finish())
+            if self._thoughts and not self._stopped:
+                self._watch(self._thoughts.finish())
             self._give(self._stop.finish())
         ids = tuple(self.ids[self.prompt_tokens :])
         usage = self._usage(loop_length(ids[-LOOP_TOKENS - _LOOK_EVERY :]) if reason == "length" else 0)
-        reply = None if self._stopped else ids
-        self.emit(Completion("".join(self._text), reason, usage, self._timing_ms(), reply))
+        cut = self._stopped or (self._thoughts is not None and self._thoughts.met)
+        self.emit(Completion("".join(self._text), reason, usage, self._timing_ms(), None if cut else ids))
 
     def fail(self, code: Code, message: str) -> None:
         """Emit a failure with what was said so far."""
@@ -182,6 +189,9 @@ class Sequence:
         self.emit(Failure(code, message, "".join(self._text)))
 
     def _say(self, text: str) -> None:
+        self._watch(self._thoughts.push(text) if self._thoughts else text)
+
+    def _watch(self, text: str) -> None:
         text, self._stopped = self._stop.push(text)
         self._give(text)
 

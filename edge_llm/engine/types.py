@@ -50,6 +50,8 @@ class GenerationRequest:
     """Stays in the queue until ``Engine.release`` brings the turns before these."""
     prefill_only: bool = False
     """Compute the turns into the prefix cache, pinned, and end without a reply."""
+    enable_thinking: bool = False
+    """Let a model think aloud that is able to; its thoughts are left out of the reply."""
     ignore_eos: bool = False
     """Generate ``max_tokens`` tokens whatever they are, loops too: for measurements."""
 
@@ -84,7 +86,7 @@ class Completion:
     usage: Usage
     timing_ms: TimingMs
     token_ids: tuple[int, ...] | None = None
-    """The reply's tokens; None where a stop string cut the text within them."""
+    """The reply's tokens; None where a stop string cut the text, or thoughts were left out of it."""
 
     @property
     def tokens_per_second(self) -> float:

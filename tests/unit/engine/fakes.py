@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge_llm.bundle import KvGeometry
 from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.text.thoughts import ThoughtFilter
 from edge_llm.engine.types import Completion, Event, Failure
 
 VOCAB = 128
@@ -54,7 +55,12 @@ class FakeTokenizer:
 
     vocab_size = VOCAB
 
-    def encode_chat(self, turns: Sequence[Turn], *, open_reply: bool = True) -> list[int]:
+    def __init__(self) -> None:
+        self.thoughts: ThoughtFilter | None = None
+
+    def encode_chat(
+        self, turns: Sequence[Turn], *, open_reply: bool = True, thinking: bool = False
+    ) -> list[int]:
         ids: list[int] = []
         for turn in turns:
             own = turn.token_ids if isinstance(turn, GeneratedTurn) else tuple(map(ord, turn.content))
@@ -63,6 +69,9 @@ class FakeTokenizer:
 
     def detokenizer(self) -> "FakeDetokenizer":
         return FakeDetokenizer()
+
+    def thought_filter(self, *, thinking: bool) -> ThoughtFilter | None:
+        return self.thoughts
 
 
 class FakeDetokenizer:

@@ -1,6 +1,7 @@
 """The scheduler's rules with a fake model: order, shares, limits, ends. The tests take each step by hand."""
 
 import time
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -9,9 +10,11 @@ from edge_llm.contract.turns import Turn
 from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.scheduler import PREFILL_CHUNK, SHARED_PREFILL_CHUNK, Scheduler
 from edge_llm.engine.sequence import RequestStatus, Sequence
+from edge_llm.engine.text.thoughts import ThoughtFilter
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import (
     Completion,
+    Event,
     Failure,
     GenerationRequest,
     Queued,
@@ -32,7 +35,8 @@ class Bench:
     def __init__(self, slots: int = 1, queue_limit: int = 8, *, prefixes: bool = False) -> None:
         self.decoder = FakeDecoder(slots)
         cache = PrefixCache(self.decoder.cache, 10**9) if prefixes else None
-        tokenizer = cast(ChatTokenizer, FakeTokenizer())
+        self.tokenizer = FakeTokenizer()
+        tokenizer = cast(ChatTokenizer, self.tokenizer)
         self.scheduler = Scheduler(self.decoder, tokenizer, (END,), queue_limit, cache)
         self.order: list[str] = []
 
@@ -250,6 +254,96 @@ def test_a_step_that_fails_ends_its_requests_and_the_next_ones_are_served() -> N
     _, good = bench.submit("b")
     bench.finish()
     assert isinstance(good.end, Completion)
+
+
+@pytest.mark.parametrize("where", ["choosing", "detokenizing", "emitting", "finishing", "completing"])
+def test_what_fails_for_one_sequence_is_its_own_failure(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its neighbours in the batch go on, its slot is free again, and it ends once."""
+    bench = Bench(slots=3)
+    broken, events = bench.submit("broken", max_tokens=20)
+    neighbours = [bench.submit(text, max_tokens=20)[1] for text in ("b", "c")]
+    bench.step(8)
+
+    def fail(*_: object) -> None:
+        raise ValueError("a broken part")
+
+    def fail_on(kind: type) -> Callable[[Event], None]:
+        return lambda event: fail() if isinstance(event, kind) else events(event)
+
+    if where == "choosing":
+        monkeypatch.setattr(broken, "_sample", fail)
+    elif where in ("detokenizing", "finishing"):
+        monkeypatch.setattr(broken._detokenizer, "push" if where == "detokenizing" else "finish", fail)
+    else:
+        broken.emit = fail_on(TokenEvent if where == "emitting" else Completion)
+    bench.finish()
+    assert isinstance(events.end, Failure)
+    assert events.end.code == "internal"
+    for other in neighbours:
+        assert isinstance(other.end, Completion)
+        assert other.end.usage.completion_tokens == 20
+    _, after = bench.submit("after")
+    bench.finish()
+    assert isinstance(after.end, Completion)
+
+
+def test_a_receiver_that_takes_nothing_harms_nobody_else() -> None:
+    bench = Bench(slots=2)
+    deaf, _ = bench.submit("deaf", max_tokens=9)
+    _, other = bench.submit("b", max_tokens=9)
+
+    def fail(_event: object) -> None:
+        raise ValueError("a broken receiver")
+
+    deaf.emit = fail
+    bench.finish()
+    assert isinstance(other.end, Completion)
+
+
+def test_a_prompt_that_cannot_be_made_fails_alone_and_its_slot_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever a template or a tokenizer raises: the thread lives on."""
+    bench = Bench()
+
+    def fail(*_: object, **__: object) -> list[int]:
+        raise AttributeError("a broken tokenizer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.tokenizer, "encode_chat", fail)
+        _, broken = bench.submit("a")
+        bench.step()
+    assert isinstance(broken.end, Failure)
+    assert broken.end.code == "internal"
+    _, good = bench.submit("b")
+    bench.finish()
+    assert isinstance(good.end, Completion)
+
+
+def test_a_prefix_that_cannot_be_kept_harms_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(prefixes=True)
+
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(bench.scheduler._prefixes, "store", fail)
+    _, events = bench.submit("a")
+    bench.finish()
+    assert isinstance(events.end, Completion)
+    assert bench.scheduler.steps is None
+
+
+def test_thoughts_are_no_part_of_a_reply_and_their_tokens_are_not_kept() -> None:
+    bench = Bench()
+    bench.tokenizer.thoughts = ThoughtFilter(within=False)
+    said = "<think>ab</think>\n\non"
+    bench.decoder.choose = lambda ids: ord(said[min(len(ids) - 3, len(said) - 1)])
+    _, events = bench.submit("x", max_tokens=len(said))
+    bench.finish()
+    assert isinstance(events.end, Completion)
+    assert (events.end.text, events.end.token_ids) == ("on", None)
+    assert events.end.usage.completion_tokens == len(said)
+    assert [event.text for event in events.seen if isinstance(event, TokenEvent)] == ["o", "n"]
 
 
 def test_a_known_prefix_is_loaded_and_what_was_computed_is_kept_also_when_cancelled() -> None:
