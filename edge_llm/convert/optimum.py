@@ -72,6 +72,8 @@ def prepare_optimum_bundle(
                 bos_token=chat.bos_token,
                 eos_token=chat.eos_token,
                 sampling=chat.sampling,
+                eos_sources=chat.eos_sources,
+                special_tokens=chat.special_tokens,
                 kv=kv,
                 sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir())},
             )

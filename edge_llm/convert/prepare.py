@@ -171,6 +171,8 @@ def write_bundle(
         bos_token=source.bos_token,
         eos_token=source.eos_token,
         sampling=source.sampling,
+        eos_sources=dict(source.eos_sources),
+        special_tokens=None if source.special_tokens is None else dict(source.special_tokens),
         kv=KvGeometry(layers=a.layers, kv_heads=a.kv_heads, head_dim=a.head_dim),
         sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir()) if file.is_file()},
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from edge_llm.bundle import Sampling
+from edge_llm.convert.sources.end_tokens import end_tokens, is_token, named
 from edge_llm.convert.sources.source import Architecture, Source, recommended_sampling
 from edge_llm.errors import SourceError
 
@@ -49,8 +50,11 @@ _SAMPLING = {
     "min_p": "general.sampling.min_p",
     "repetition_penalty": "general.sampling.penalty_repeat",
 }
-# Tokens that end a turn under any name that metadata may leave out (llama.cpp treats them alike).
-_END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>")
+_ENDS = ("eos", "eot", "eom")
+_ROLES = {"bos": "bos", "eos": "eos", "unk": "unknown", "sep": "seperator", "pad": "padding", "mask": "mask"}
+"""Special tokens as chat templates name them, and as GGUF does (its spelling)."""
+_MISSHAPEN = (ArithmeticError, AttributeError, IndexError, TypeError, ValueError)
+"""Errors that metadata of an unexpected type or length raises."""
 
 
 def open_gguf(path: Path, *, origin: str) -> Source:
@@ -69,33 +73,55 @@ def open_gguf(path: Path, *, origin: str) -> Source:
     try:
         reader = GGUFReader(path)
         meta: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
-    except (ValueError, IndexError, KeyError, OverflowError) as error:
+    except (KeyError, *_MISSHAPEN) as error:
         if GGMLQuantizationType.__name__ in str(error):
             raise SourceError(
                 f"{path} is quantized in a way not known here ({error}): use a Q8_0 file"
             ) from error
-        raise SourceError(f"{path} is damaged or truncated ({error}): fetch it again") from error
+        raise SourceError(
+            f"{path} is damaged or truncated, or of another GGUF version ({error}): fetch it again"
+        ) from error
     try:
-        architecture = _architecture(meta, {tensor.name for tensor in reader.tensors}, origin)
-        tokens = meta["tokenizer.ggml.tokens"]
-        return Source(
-            name=meta.get("general.name", path.stem),
-            origin=origin,
-            revision=None,
-            license=meta.get("general.license"),
-            architecture=architecture,
-            tensors=_tensors(reader, architecture),
-            tokenizer_json=_tokenizer(meta, origin).to_str(),
-            chat_template=meta["tokenizer.chat_template"],
-            eos_token_ids=_eos_token_ids(meta),
-            bos_token=_token(meta, "bos", tokens),
-            eos_token=_token(meta, "eos", tokens),
-            sampling=_sampling(meta),
-        )
+        return _source(path, reader, meta, origin)
     except KeyError as error:
         raise SourceError(
             f"{path} lacks the metadata {error}: it is not a chat model this can serve"
         ) from error
+    except _MISSHAPEN as error:
+        raise SourceError(
+            f"{path} has metadata of a form not known here ({error}): convert the model again"
+        ) from error
+
+
+def _source(path: Path, reader: GGUFReader, meta: Mapping[str, Any], origin: str) -> Source:
+    if (parts := meta.get("split.count", 1)) > 1:
+        raise SourceError(
+            f"{path} is one of the {parts} parts of a split model: join them with llama.cpp's"
+            " `llama-gguf-split --merge FIRST_PART WHOLE`, and prepare the whole"
+        )
+    architecture = _architecture(meta, {tensor.name for tensor in reader.tensors}, origin)
+    tokenizer, template = _tokenizer(meta, origin), meta["tokenizer.chat_template"]
+    names = _special_tokens(meta, tokenizer)
+    declared = {"metadata": [meta.get(f"tokenizer.ggml.{role}_token_id") for role in _ENDS]}
+    ends = end_tokens(declared, tokenizer, template, names)
+    if not ends:
+        raise SourceError(f"{path} names no eos_token_id: its replies would never end")
+    license_name = meta.get("general.license")
+    return Source(
+        name=str(meta.get("general.name", path.stem)),
+        origin=origin,
+        revision=None,
+        license=None if license_name is None else str(license_name),
+        architecture=architecture,
+        tensors=_tensors(reader, architecture),
+        tokenizer_json=tokenizer.to_str(),
+        chat_template=template,
+        eos_token_ids=tuple(ends),
+        bos_token=names.get("bos_token"),
+        eos_token=names.get("eos_token"),
+        eos_sources=named(ends, tokenizer),
+        special_tokens=names,
+    )
 
 
 def _architecture(meta: Mapping[str, Any], names: set[str], origin: str) -> Architecture:
@@ -167,18 +193,57 @@ def _tokenizer(meta: Mapping[str, Any], origin: str) -> Tokenizer:
         raise SourceError(
             f"{origin}: tokenizer {model}/{pre_tokenizer} is not known here; use the safetensors model"
         )
-    tokens = meta["tokenizer.ggml.tokens"]
-    merges = [tuple(merge.split(" ")) for merge in meta["tokenizer.ggml.merges"]]
-    vocab = {token: index for index, token in enumerate(tokens)}
+    tokens, kinds = meta["tokenizer.ggml.tokens"], meta["tokenizer.ggml.token_type"]
+    vocab = _vocabulary(tokens, kinds, origin)
+    merges = _merges(meta["tokenizer.ggml.merges"], vocab, origin)
     tokenizer = Tokenizer(models.BPE(vocab, merges, ignore_merges=pre_tokenizer == "llama-bpe"))
     if pre_tokenizer == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(recipes[pre_tokenizer])
     tokenizer.decoder = decoders.ByteLevel()
-    kinds = meta["tokenizer.ggml.token_type"]
     tokenizer.add_special_tokens(_added(tokens, kinds, TokenType.CONTROL, special=True))
     tokenizer.add_tokens(_added(tokens, kinds, TokenType.USER_DEFINED, special=False))
     return tokenizer
+
+
+def _vocabulary(tokens: list[str], kinds: list[int], origin: str) -> dict[str, int]:
+    """Ids by token.
+
+    Raises:
+        SourceError: a token has several ids or none, or not each has its kind.
+    """
+    vocab: dict[str, int] = {}
+    for index, token in enumerate(tokens):
+        first = vocab.setdefault(token, index)
+        if first != index:
+            raise SourceError(
+                f"{origin}: its vocabulary has the token {token!r} twice, as {first} and {index}: it was not"
+                " converted properly; use another file of this model"
+            )
+    if len(kinds) != len(tokens):
+        raise SourceError(
+            f"{origin}: its vocabulary has {len(tokens)} tokens and the kinds of {len(kinds)}: it was not"
+            " converted properly; use another file of this model"
+        )
+    return vocab
+
+
+def _merges(lines: list[str], vocab: Mapping[str, int], origin: str) -> list[tuple[str, str]]:
+    """Pairs of tokens that are joined, in order.
+
+    Raises:
+        SourceError: one is no pair, or it or what it makes is not in the vocabulary.
+    """
+    merges = []
+    for line in lines:
+        left, _, right = line.partition(" ")
+        if not (left in vocab and right in vocab and left + right in vocab):
+            raise SourceError(
+                f"{origin}: its merge {line!r} is not of tokens in its vocabulary: it was not converted"
+                " properly; use another file of this model"
+            )
+        merges.append((left, right))
+    return merges
 
 
 def _added(tokens: list[str], kinds: list[int], kind: int, *, special: bool) -> list[AddedToken]:
@@ -186,19 +251,15 @@ def _added(tokens: list[str], kinds: list[int], kind: int, *, special: bool) -> 
     return [AddedToken(token, special=special, normalized=False) for token in chosen]
 
 
-def _eos_token_ids(meta: Mapping[str, Any]) -> tuple[int, ...]:
-    ids = {meta["tokenizer.ggml.eos_token_id"], meta.get("tokenizer.ggml.eot_token_id")}
-    kinds = meta["tokenizer.ggml.token_type"]
-    for index, token in enumerate(meta["tokenizer.ggml.tokens"]):
-        if kinds[index] == TokenType.CONTROL and token in _END_OF_TURN:
-            ids.add(index)
-    return tuple(sorted(ids - {None}))
-
-
 def _sampling(meta: Mapping[str, Any]) -> Sampling | None:
     return recommended_sampling({name: meta.get(key) for name, key in _SAMPLING.items()})
 
 
-def _token(meta: Mapping[str, Any], role: str, tokens: list[str]) -> str | None:
-    index = meta.get(f"tokenizer.ggml.{role}_token_id")
-    return None if index is None else tokens[index]
+def _special_tokens(meta: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, str]:
+    """Text of each special token that has an id; one outside the vocabulary (2^32-1) stands for none."""
+    ids = {name: meta.get(f"tokenizer.ggml.{role}_token_id") for name, role in _ROLES.items()}
+    return {
+        f"{name}_token": tokenizer.id_to_token(index)
+        for name, index in ids.items()
+        if is_token(index, tokenizer)
+    }

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from edge_llm.bundle import Sampling
 from edge_llm.convert.sources.source import recommended_sampling
+from edge_llm.convert.sources.end_tokens import end_tokens, named
 from edge_llm.errors import SourceError
 
 CONFIG = "config.json"
@@ -21,11 +22,14 @@ GENERATION = "generation_config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TEMPLATE = "chat_template.jinja"
+SPECIAL_TOKENS = "special_tokens_map.json"
 README = "README.md"
-FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, README)
+FILES = (CONFIG, GENERATION, TOKENIZER, TOKENIZER_CONFIG, SPECIAL_TOKENS, TEMPLATE, README)
 
 MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 """The errors that JSON of an unexpected shape raises."""
+_ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+_MORE = "additional_special_tokens"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class ChatFiles:
     bos_token: str | None
     eos_token: str | None
     sampling: Sampling | None
+    eos_sources: dict[str, tuple[str, ...]]
+    special_tokens: dict[str, str | tuple[str, ...]]
 
 
 def read_chat_files(path: Path, origin: str) -> ChatFiles:
@@ -53,18 +59,31 @@ def read_chat_files(path: Path, origin: str) -> ChatFiles:
         raise SourceError(f"{origin} has no {CONFIG}: it is not a model directory of Hugging Face's layout")
     generation = read_json(path / GENERATION, origin) or {}
     settings = read_json(path / TOKENIZER_CONFIG, origin) or {}
+    if "added_tokens_decoder" not in settings:  # older transformers had the names in a file of their own
+        settings = (read_json(path / SPECIAL_TOKENS, origin) or {}) | settings
     tokenizer = _tokenizer(path, origin)
     try:
-        eos_token = _token(settings, "eos")
+        names, template = _special_tokens(settings), _chat_template(path, settings, origin)
+        bos_token, eos_token = _token(settings.get("bos_token")), _token(settings.get("eos_token"))
+        declared = {
+            "config": _ids(config.get("eos_token_id")),
+            "generation_config": _ids(generation.get("eos_token_id")),
+            "tokenizer_config": [tokenizer.token_to_id(eos_token)] if eos_token else [],
+        }
+        ends = end_tokens(declared, tokenizer, template, names)
+        if not ends:
+            raise SourceError(f"{origin} names no eos_token_id: its replies would never end")
         return ChatFiles(
             config=config,
             license=_license(path / README),
             tokenizer_json=tokenizer.to_str(),
-            chat_template=_chat_template(path, settings, origin),
-            eos_token_ids=_eos_token_ids([config, generation], tokenizer, eos_token, origin),
-            bos_token=_token(settings, "bos"),
+            chat_template=template,
+            eos_token_ids=tuple(ends),
+            bos_token=bos_token,
             eos_token=eos_token,
             sampling=_sampling(generation),
+            eos_sources=named(ends, tokenizer),
+            special_tokens=names,
         )
     except MALFORMED as error:
         raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error
@@ -107,18 +126,8 @@ def _chat_template(path: Path, settings: Mapping[str, Any], origin: str) -> str:
     return template
 
 
-def _eos_token_ids(
-    configs: list[dict[str, Any]], tokenizer: Tokenizer, eos_token: str | None, origin: str
-) -> tuple[int, ...]:
-    values = [config.get("eos_token_id") for config in configs]
-    flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
-    ids = {each for each in flat if isinstance(each, int)}
-    fallback = None if eos_token is None else tokenizer.token_to_id(eos_token)
-    if not ids and fallback is not None:
-        ids = {fallback}
-    if not ids:
-        raise SourceError(f"{origin} names no eos_token_id: its replies would never end")
-    return tuple(sorted(ids))
+def _ids(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _sampling(generation: Mapping[str, Any]) -> Sampling | None:
@@ -131,9 +140,23 @@ def _sampling(generation: Mapping[str, Any]) -> Sampling | None:
     return recommended_sampling(found)
 
 
-def _token(settings: Mapping[str, Any], role: str) -> str | None:
-    token = settings.get(f"{role}_token")
-    return token["content"] if isinstance(token, dict) else token
+def _special_tokens(settings: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    """Return the names that transformers gives a chat template: those of the tokens that there are."""
+    roles = [f"{role}_token" for role in _ROLES]
+    named_here = {role: _token(settings.get(role)) for role in roles}
+    extra = settings.get("extra_special_tokens")
+    if isinstance(extra, dict):
+        named_here |= {name: _token(token) for name, token in extra.items()}
+    tokens: dict[str, str | tuple[str, ...]] = {name: token for name, token in named_here.items() if token}
+    if more := tuple(filter(None, map(_token, settings.get(_MORE) or ()))):
+        tokens[_MORE] = more
+    return tokens
+
+
+def _token(value: Any) -> str | None:
+    """Text of a token, which is written as such or as an object."""
+    token: str | None = value["content"] if isinstance(value, dict) else value
+    return token
 
 
 def _license(readme: Path) -> str | None:

@@ -80,6 +80,8 @@ def open_directory(path: Path, *, origin: str, revision: str | None = None) -> S
             bos_token=chat.bos_token,
             eos_token=chat.eos_token,
             sampling=chat.sampling,
+            eos_sources=chat.eos_sources,
+            special_tokens=chat.special_tokens,
         )
     except MALFORMED as error:
         raise SourceError(f"{origin}: its JSON files are malformed ({error!r}): fetch it again") from error

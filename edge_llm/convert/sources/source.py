@@ -6,7 +6,7 @@ gives them, in its layout ``[out_features, in_features]``, and are read one at a
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,10 @@ class Source:
     bos_token: str | None
     eos_token: str | None
     sampling: Sampling | None = None
+    eos_sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where each end token was found, by its text."""
+    special_tokens: Mapping[str, str | tuple[str, ...]] | None = None
+    """Names that the chat template is given; None: ``bos_token`` and ``eos_token`` alone."""
 
     def tensor(self, name: str, *shape: int) -> NDArray[np.float32]:
         """Read one weight, C-contiguous float32 of exactly that ``shape``.

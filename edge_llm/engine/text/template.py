@@ -74,9 +74,10 @@ class ChatTemplate:
         """Return what the template writes after an assistant's turn; empty if it refuses the question."""
         turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
         try:
-            return self.render(turns, open_reply=False).rpartition(_PROBE)[2]
+            _, said, after = self.render(turns, open_reply=False).rpartition(_PROBE)
         except TemplateError:
             return ""
+        return after if said else ""
 
     def _writes_system(self) -> bool:
         turns = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "?"}]

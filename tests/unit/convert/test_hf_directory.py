@@ -11,14 +11,18 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from edge_llm.bundle import open_bundle
 from edge_llm.cli.main import main
+from edge_llm.contract.turns import Turn
 from edge_llm.convert.prepare import Quantization, prepare_bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.sources.open_source import open_source
 from edge_llm.convert.sources.source import Source
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx.fused import FusedDecoder
+from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import SourceError
+from tests.small_tokenizers import byte_level
 from tests.tiny_model import TEMPLATE, VOCAB, tokenizer, write_json, write_model
 
 
@@ -116,6 +120,13 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 
 
+def without_ends(model: Path) -> None:
+    """Nothing says what ends a reply, and -1 and 2^32-1 are no tokens."""
+    edit(model / "config.json", eos_token_id=[-1, 2**32 - 1, 99999])
+    edit(model / "tokenizer_config.json", chat_template="{{ messages[0].content }}")
+    byte_level("<|start|>", "<|stop|>").save(str(model / "tokenizer.json"))
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -124,7 +135,7 @@ def truncate(path: Path) -> None:
         (lambda m: (m / "config.json").write_text("[]"), "holds no JSON object"),
         (lambda m: edit(m / "config.json", hidden_size="wide"), "hidden_size"),
         (lambda m: edit(m / "config.json", layer_types=3), "malformed"),
-        (lambda m: edit(m / "config.json", eos_token_id=None), "names no eos_token_id"),
+        (without_ends, "names no eos_token_id"),
         (lambda m: truncate(m / "model.safetensors"), "damaged or truncated"),
         (lambda m: (m / "model.safetensors").write_bytes(b"GGUF"), "damaged or truncated"),
         (lambda m: (m / "model.safetensors").rename(m / "pytorch_model.bin"), "never loaded"),
@@ -179,6 +190,51 @@ def test_names_template_and_ends_come_from_the_files_beside_the_weights(tmp_path
     edit(model / "config.json", eos_token_id=None)
     source = opened(model)
     assert (source.chat_template, source.license, source.eos_token_ids) == ("from the file", None, (1,))
+
+
+def test_the_end_of_a_fine_tune_is_found_wherever_it_is_named(tmp_path: Path) -> None:
+    """config.json has the base model's end, tokenizer_config.json and the template have its own."""
+    model = write_model(tmp_path / "m", eos_token_id=3)
+    byte_level("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|pad|>").save(str(model / "tokenizer.json"))
+    turns = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>\n{% endfor %}"
+    edit(model / "tokenizer_config.json", eos_token="<|im_end|>", chat_template=turns)  # noqa: S106
+    write_json(model / "generation_config.json", {"eos_token_id": [3, 2**32 - 1]})
+    source = opened(model)
+    assert source.eos_token_ids == (1, 2, 3)
+    bundle = prepare_bundle(source, tmp_path / "bundle", "int8", Progress(quiet=True))
+    assert open_bundle(bundle.path).manifest.eos_sources == {
+        "<|im_end|>": ("tokenizer_config", "vocabulary", "template"),
+        "<|eot_id|>": ("vocabulary",),
+        "<|pad|>": ("config", "generation_config"),
+    }
+
+
+def test_a_beginning_is_no_end_for_its_name_alone(tmp_path: Path) -> None:
+    """Of GPT-2's kind: <|endoftext|> begins texts, and ends them only if a file says so."""
+    model = write_model(tmp_path / "m", eos_token_id=1)
+    byte_level("<|endoftext|>", "<|stop|>").save(str(model / "tokenizer.json"))
+    settings = {"bos_token": "<|endoftext|>", "eos_token": None, "chat_template": "{{ bos_token }}"}
+    edit(model / "tokenizer_config.json", **settings)
+    assert opened(model).eos_token_ids == (1,)
+
+
+def test_every_special_tokens_name_reaches_the_template(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "m")
+    template = (
+        "{{ pad_token ~ unk_token ~ image_token ~ additional_special_tokens[1] }}{{ messages[0].content }}"
+    )
+    edit(
+        model / "tokenizer_config.json",
+        pad_token={"content": "P"},
+        chat_template=template,
+        additional_special_tokens=["x", {"content": "y"}],
+        extra_special_tokens={"image_token": "I"},
+    )
+    write_json(model / "special_tokens_map.json", {"unk_token": "U", "pad_token": "older"})
+    bundle = prepare_bundle(opened(model), tmp_path / "bundle", "int8", Progress(quiet=True))
+    tokenizer = ChatTokenizer(open_bundle(bundle.path))
+    ids = tokenizer.encode_chat([Turn(role="user", content="!")])
+    assert tokenizer._tokenizer.decode(ids) == "PUIy!"
 
 
 def test_a_tokenizer_that_was_saved_with_truncation_does_not_cut_prompts(tmp_path: Path) -> None:
