@@ -4,6 +4,7 @@ The one file that both sides read: ``prepare`` writes bundles, the service opens
 executes anything that a bundle contains.
 """
 
+import ctypes
 import hashlib
 import os
 import shutil
@@ -25,6 +26,7 @@ MODEL = "model.onnx"
 MODEL_DATA = "model.onnx.data"
 TOKENIZER = "tokenizer.json"
 CHAT_TEMPLATE = "chat_template.jinja"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 class KvGeometry(BaseModel):
@@ -188,19 +190,35 @@ def new_bundle(path: Path) -> Iterator[Path]:
     try:
         partial.chmod(0o755)
         yield partial
-        for file in partial.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
+        for file in (*partial.iterdir(), partial):
+            _write_through(file)
         _replace(partial, path)
+        _write_through(path.parent)
     except OSError as error:
         raise BundleError(f"cannot write the bundle {path}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _write_through(path: Path) -> None:
+    """Wait until a file, or the names in a directory, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _replace(new: Path, path: Path) -> None:
+    """Give ``new`` the name ``path``; what had it goes.
+
+    Both change places in one step where the file system can: whenever the power fails, one of them is there.
+    """
     old = new.with_name(new.name + ".old")
     if path.exists():
+        if _exchange(new, path):
+            _remove(new)
+            return
         path.rename(old)
     try:
         new.rename(path)
@@ -208,4 +226,17 @@ def _replace(new: Path, path: Path) -> None:
         if old.exists():
             old.rename(path)
         raise
+    _remove(old)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names (renameat2(2)); False where that cannot be done."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = os.fsencode(one), os.fsencode(other)
+    return rename is not None and rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0
+
+
+def _remove(old: Path) -> None:
+    if old.is_symlink():
+        old.unlink()
     shutil.rmtree(old, ignore_errors=True)

@@ -48,6 +48,8 @@ def make_bundle(
 ) -> tuple[Bundle, dict[str, Any]]:
     """Prepare a bundle with progress on standard error; returns it and, if ``quality``, that of a sample.
 
+    An older bundle stays in its place until the new one was tried and measured.
+
     ``calibrate`` is a file of text or chats, "" for text that the model writes, None for plain rounding.
     """
     with extra():
@@ -61,10 +63,13 @@ def make_bundle(
     with Progress() as progress:
         source = open_source(spec, cache_directory())
         target = Target(target_bytes, target_kl)
-        bundle = prepare_bundle(source, out, quantization, progress, target, pieces)
-        if not quality:
-            return bundle, {}
-        return bundle, verify.verify_against_source(bundle, source, progress, verify.SAMPLE_EVERY)
+        measured: dict[str, Any] = {}
+
+        def measure(bundle: Bundle) -> None:
+            if quality:
+                measured.update(verify.verify_against_source(bundle, source, progress, verify.SAMPLE_EVERY))
+
+        return prepare_bundle(source, out, quantization, progress, target, pieces, measure), measured
 
 
 @contextmanager

@@ -131,7 +131,7 @@ _COMMANDS = (
         "verify",
         verify.run,
         "check a bundle's files and its quality",
-        f"Check all checksums; with --against also KL divergence, top-1 and perplexity. {bundles.SOURCES}",
+        f"Check all checksums and try the bundle; with --against also KL divergence, top-1 and perplexity. {bundles.SOURCES}",
         verify.add_options,
         as_json=True,
     ),

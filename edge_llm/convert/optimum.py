@@ -23,11 +23,11 @@ from edge_llm.bundle import (
     Bundle,
     KvGeometry,
     Manifest,
-    new_bundle,
-    open_bundle,
+    read_manifest,
     sha256_of,
 )
 from edge_llm.convert.sources.hf_chat_files import read_chat_files
+from edge_llm.convert.trial import tried_bundle
 from edge_llm.errors import SourceError
 
 _TASK = "text-generation"
@@ -39,13 +39,13 @@ _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 def prepare_optimum_bundle(
     model_dir: Path, out: Path, quantization: str, revision: str | None = None
 ) -> Bundle:
-    """Export ``model_dir`` into a bundle at ``out``; an older bundle there stays until the new one is whole.
+    """Export ``model_dir`` into a bundle at ``out``; an older bundle there stays until the new one was tried.
 
     Takes about 11 bytes of memory a parameter for fp32, 17 for int8.
 
     Raises:
         SourceError: the extra is missing, or the model cannot be exported.
-        BundleError: ``out`` cannot be written.
+        BundleError: what was made cannot serve, or ``out`` cannot be written.
     """
     if quantization not in ("int8", "fp32"):
         raise SourceError(f"Optimum exports int8 or fp32, not {quantization}: choose another --quant")
@@ -53,7 +53,7 @@ def prepare_optimum_bundle(
     chat = read_chat_files(model_dir, name)
     with _quiet():
         _check_exportable(model_dir, chat.config)
-        with new_bundle(out) as directory:
+        with tried_bundle(out) as directory:
             _export(model_dir, directory, int8=quantization == "int8")
             (directory / TOKENIZER).write_text(chat.tokenizer_json, encoding="utf-8")
             (directory / CHAT_TEMPLATE).write_text(chat.chat_template, encoding="utf-8")
@@ -78,7 +78,7 @@ def prepare_optimum_bundle(
                 sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir())},
             )
             (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return open_bundle(out)
+    return read_manifest(out)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Makes a bundle from a model source: the function behind ``edge-llm prepare``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
@@ -13,8 +13,7 @@ from edge_llm.bundle import (
     Calibration,
     KvGeometry,
     Manifest,
-    new_bundle,
-    open_bundle,
+    read_manifest,
     sha256_of,
 )
 from edge_llm.convert import quality
@@ -26,6 +25,7 @@ from edge_llm.convert.mixed import NO_TARGET, Roundings, Target, choose_bits, gr
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quantize import BLOCK, Bits, QuantizedMatrix, quantize
 from edge_llm.convert.sources.source import Source
+from edge_llm.convert.trial import tried_bundle
 from edge_llm.convert.writer import GraphWriter
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
@@ -49,17 +49,19 @@ def prepare_bundle(
     progress: Progress,
     target: Target = NO_TARGET,
     calibrate: Sequence[Piece] | None = None,
+    measure: Callable[[Bundle], None] = lambda _bundle: None,
 ) -> Bundle:
-    """Quantize ``source`` into a bundle at ``out``; an older bundle there stays until the new one is whole.
+    """Quantize ``source`` into a bundle at ``out``; an older bundle there stays until the new one was tried.
 
     ``target`` is for ``mixed``. ``calibrate`` is the text to choose 4-bit weights by: if it is empty, the
-    model writes the text; None means plain rounding.
+    model writes the text; None means plain rounding. ``measure`` is given the new bundle before that takes
+    the older one's place.
 
     Raises:
         SourceError: the source is incomplete or damaged, the target is out of reach, or the text is unfit.
-        BundleError: ``out`` cannot be written.
+        BundleError: what was made cannot serve, or ``out`` cannot be written.
     """
-    with new_bundle(out) as directory, TemporaryDirectory(dir=directory) as scratch:
+    with tried_bundle(out, measure) as directory, TemporaryDirectory(dir=directory) as scratch:
         layout: dict[str, Any] = _INT4
         if quantization == "mixed":
             quantizer, layout = _mixed(source, directory, target, progress)
@@ -75,7 +77,7 @@ def prepare_bundle(
             progress = Progress(quiet=True)  # the calibration has a bar of its own
         write_bundle(source, directory, quantization, quantizer, progress, record)
     remove_checkpoints(out)
-    return open_bundle(out)
+    return read_manifest(out)
 
 
 def uniform(bits: Bits) -> Quantizer:

@@ -9,18 +9,24 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from edge_llm.bundle import open_bundle
-from edge_llm.config import DEFAULT_PATH, MqttSettings, Settings, load_settings
+from edge_llm.bundle import Bundle, open_bundle
+from edge_llm.config import DEFAULT_PATH, EngineSettings, MqttSettings, Settings, load_settings
 from edge_llm.contract.topics import Topics
+from edge_llm.convert.trial import try_bundle
 from edge_llm.errors import BundleError, ConfigError
 from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import status_topics
 from edge_llm.host.cpu import plan_pinning
+from edge_llm.host.memory import read_memory
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import Subscription
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _BROKER_S = 8.0
+_TRIAL_MEMORY = 1.5
+"""Memory that a trial takes at most, in sizes of the bundle: the weights, packed, while the file is read."""
+_TRIAL_MEMORY_MB = 150
+"""And beside that, for tokenizer and work space."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +64,44 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_engine(settings: Settings) -> Iterator[Finding]:
     engine = settings.engine
-    try:
-        bundle = open_bundle(engine.bundle)
-    except BundleError as error:
-        yield Finding("failed", "bundle", str(error))
-    else:
-        manifest = bundle.manifest
-        if engine.context_tokens > manifest.context_tokens:
-            text = f"engine.context_tokens: {manifest.name} has {manifest.context_tokens}"
-            yield Finding("failed", "bundle", text)
-        yield Finding("ok", "bundle", f"{manifest.name}, {manifest.quantization}, every checksum fits")
+    yield from _check_bundle(engine)
     try:
         plan = plan_pinning(engine.inference_cores)
     except ConfigError as error:
         yield Finding("failed", "cores", str(error))
     else:
         yield Finding("ok", "cores", f"{', '.join(map(str, plan.cores))} ({plan.mode})")
+
+
+def _check_bundle(engine: EngineSettings) -> Iterator[Finding]:
+    """Compare checksums, and try the bundle if there is memory for it beside a running service."""
+    try:
+        bundle = open_bundle(engine.bundle)
+        short = _short_of_memory(bundle)
+        if not short:
+            try_bundle(bundle, threads=1)
+    except BundleError as error:
+        yield Finding("failed", "bundle", str(error))
+        return
+    manifest = bundle.manifest
+    if engine.context_tokens > manifest.context_tokens:
+        text = f"engine.context_tokens: {manifest.name} has {manifest.context_tokens}"
+        yield Finding("failed", "bundle", text)
+    tried = "" if short else ", it answers"
+    yield Finding("ok", "bundle", f"{manifest.name}, {manifest.quantization}, every checksum fits{tried}")
+    if short:
+        yield Finding("warning", "bundle", short)
+
+
+def _short_of_memory(bundle: Bundle) -> str:
+    """Say why the bundle is not tried: a trial must not take the memory of a service that runs."""
+    mb = 10**6
+    size = sum(file.stat().st_size for file in bundle.path.iterdir())
+    needed = int(_TRIAL_MEMORY * size) + _TRIAL_MEMORY_MB * mb
+    available = read_memory().get("available_bytes", needed)
+    if available >= needed:
+        return ""
+    return f"not tried: that takes about {needed // mb} MB of memory, {available // mb} MB are available"
 
 
 def _check_exposure(mqtt: MqttSettings, config: Path | None) -> Iterator[Finding]:

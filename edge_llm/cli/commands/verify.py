@@ -1,4 +1,4 @@
-"""`edge-llm verify`: checks a bundle's files, and measures its quality."""
+"""`edge-llm verify`: checks a bundle's files, tries it, and measures its quality."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from typing import Any
 from edge_llm.bundle import MANIFEST, Bundle, open_bundle
 from edge_llm.cli.bundles import cache_directory, extra, quality_json, quality_table, summary
 from edge_llm.config import load_settings
+from edge_llm.convert.trial import try_bundle
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,14 +22,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check a bundle's files, and its quality if a reference is named."""
+    """Check a bundle's files, try it, and measure its quality if a reference is named."""
     bundle = open_bundle(options.bundle or load_settings(options.config).engine.bundle)
+    try_bundle(bundle)
     measured = _verify_against(bundle, options.against) if options.against else {}
     if options.json:
         print(json.dumps(summary(bundle) | quality_json(measured)))
         return 0
     files = len(bundle.manifest.sha256)
-    print(f"{bundle.path}: {bundle.manifest.name}, {bundle.manifest.quantization}, {files} checksums fit")
+    name, quantization = bundle.manifest.name, bundle.manifest.quantization
+    print(f"{bundle.path}: {name}, {quantization}, {files} checksums fit, it answers")
     if measured:
         print(*quality_table(measured), sep="\n")
     return 0

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -25,7 +27,10 @@ class Checkpoint:
     def text(self) -> list[list[int]]:
         """Return the conversations that have been generated."""
         file = self._path / _TEXT
-        conversations: list[list[int]] = json.loads(file.read_text()) if file.exists() else []
+        try:
+            conversations: list[list[int]] = json.loads(file.read_text())
+        except (OSError, ValueError):  # none yet, or torn by a power cut
+            return []
         return conversations
 
     def keep_text(self, conversations: list[list[int]]) -> None:
@@ -33,12 +38,12 @@ class Checkpoint:
         self._keep(_TEXT, lambda file: file.write_text(json.dumps(conversations)))
 
     def matrix(self, name: str) -> QuantizedMatrix | None:
-        """Return the matrix ``name``, or None if it is not done."""
-        file = self._path / f"{name}.npz"
-        if not file.exists():
+        """Return the matrix ``name``, or None if it is not done, or its file is damaged."""
+        try:
+            with (self._path / f"{name}.npz").open("rb") as file, np.load(file) as parts:
+                return QuantizedMatrix(4, parts["values"], parts["scales"], parts["zero_points"])
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error):
             return None
-        with np.load(file) as parts:
-            return QuantizedMatrix(4, parts["values"], parts["scales"], parts["zero_points"])
 
     def keep_matrix(self, name: str, matrix: QuantizedMatrix) -> None:
         """Keep the 4-bit ``matrix``."""

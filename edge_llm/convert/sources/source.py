@@ -71,7 +71,8 @@ class Source:
         """Read one weight, C-contiguous float32 of exactly that ``shape``.
 
         Raises:
-            SourceError: there is no such weight, it has another shape, or it cannot be read.
+            SourceError: there is no such weight, it has another shape or values that are no numbers, or it
+                cannot be read.
         """
         if name not in self.tensors:
             raise SourceError(
@@ -84,5 +85,11 @@ class Source:
         if value.shape != shape:
             raise SourceError(
                 f"{self.origin}: tensor {name} has shape {value.shape}, the architecture needs {shape}"
+            )
+        # The sum is quick, and tells nearly always; int8 activations would hide what is no number later.
+        if not np.isfinite(value.sum()) and not np.isfinite(value).all():
+            raise SourceError(
+                f"{self.origin}: tensor {name} has values that are no numbers (NaN or infinite): the model's"
+                " training failed, or the file is damaged"
             )
         return np.ascontiguousarray(value, dtype=np.float32)

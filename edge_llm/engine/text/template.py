@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateSyntaxError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.nodes import CallBlock, Node
 from jinja2.parser import Parser
@@ -43,6 +43,8 @@ class ChatTemplate:
         self._names = dict(names)
         try:
             self._template = self._environment.from_string(source)
+        except TemplateSyntaxError as error:
+            raise TemplateError(f"line {error.lineno}: {error.message}") from error
         except RecursionError as error:
             raise TemplateError("it is nested too deep") from error
         self._knows_thoughts = _CLOSE in source

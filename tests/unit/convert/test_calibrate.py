@@ -21,6 +21,7 @@ from edge_llm.convert.graph import INPUTS
 from edge_llm.convert.prepare import Quantization, decoder_for_quality, prepare_bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quality import ALL, compare, conversations, log_probabilities
+from edge_llm.convert.quantize import QuantizedMatrix, quantize
 from edge_llm.convert.sources.open_source import open_source
 from edge_llm.convert.sources.source import Source
 from edge_llm.engine.decoder import load_decoder
@@ -146,6 +147,20 @@ def test_a_checkpoint_of_another_source_is_not_taken(tmp_path: Path) -> None:
     Checkpoint(tmp_path / "out", ("a", 1)).keep_text([[1, 2]])
     assert Checkpoint(tmp_path / "out", ("a", 1)).text() == [[1, 2]]
     assert Checkpoint(tmp_path / "out", ("b", 1)).text() == []
+
+
+def test_a_checkpoint_that_a_power_cut_has_torn_is_made_again(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "out", "key")
+    matrix = quantize(np.ones((32, 32), np.float32), 4)
+    assert isinstance(matrix, QuantizedMatrix)
+    checkpoint.keep_text([[1, 2]])
+    checkpoint.keep_matrix("a", matrix)
+    assert checkpoint.matrix("a") is not None
+    for file in checkpoint._path.iterdir():
+        whole = file.read_bytes()
+        for torn in (whole[: len(whole) // 2], b"", bytes(len(whole))):
+            file.write_bytes(torn)
+            assert not (checkpoint.text() if file.suffix == ".json" else checkpoint.matrix("a"))
 
 
 def test_a_model_writes_the_same_text_again_whoever_it_is_asked_for(tmp_path: Path) -> None:

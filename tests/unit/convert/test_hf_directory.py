@@ -220,9 +220,8 @@ def test_a_beginning_is_no_end_for_its_name_alone(tmp_path: Path) -> None:
 
 def test_every_special_tokens_name_reaches_the_template(tmp_path: Path) -> None:
     model = write_model(tmp_path / "m")
-    template = (
-        "{{ pad_token ~ unk_token ~ image_token ~ additional_special_tokens[1] }}{{ messages[0].content }}"
-    )
+    names = "{{ pad_token ~ unk_token ~ image_token ~ additional_special_tokens[1] }}"
+    template = names + "{% for m in messages %}{{ m.content }}{% endfor %}"
     edit(
         model / "tokenizer_config.json",
         pad_token={"content": "P"},
