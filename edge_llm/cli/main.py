@@ -131,7 +131,8 @@ _COMMANDS = (
         "verify",
         verify.run,
         "check a bundle's files and its quality",
-        f"Check all checksums and try the bundle; with --against also KL divergence, top-1 and perplexity. {bundles.SOURCES}",
+        "Check all checksums and try the bundle; with --against also KL divergence, top-1 and perplexity."
+        f" {bundles.SOURCES}",
         verify.add_options,
         as_json=True,
     ),

@@ -119,6 +119,7 @@ def _source(path: Path, reader: GGUFReader, meta: Mapping[str, Any], origin: str
         eos_token_ids=tuple(ends),
         bos_token=names.get("bos_token"),
         eos_token=names.get("eos_token"),
+        sampling=_sampling(meta),
         eos_sources=named(ends, tokenizer),
         special_tokens=names,
     )

@@ -13,8 +13,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from edge_llm.bundle import Sampling
-from edge_llm.convert.sources.source import recommended_sampling
 from edge_llm.convert.sources.end_tokens import end_tokens, named
+from edge_llm.convert.sources.source import recommended_sampling
 from edge_llm.errors import SourceError
 
 CONFIG = "config.json"
