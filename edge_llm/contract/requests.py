@@ -26,7 +26,9 @@ VERSION = 1
 MAX_CUSTOM_DEPTH = 16
 """Maximum depth of nesting in ``custom``, the one field of free form."""
 _MAX_CANCEL_BYTES = 1024
-_ADDED_FIELDS = frozenset({"min_p", "repetition_penalty", "frequency_penalty", "presence_penalty"})
+_ADDED_FIELDS = frozenset(
+    {"min_p", "repetition_penalty", "frequency_penalty", "presence_penalty", "enable_thinking"}
+)
 """Fields that came later: a request without them has the digest that an older node wrote into its log."""
 EVERYTHING = "*"
 """As the id of a cancel: all of this client's requests."""
@@ -72,7 +74,7 @@ class Request(_In):
     presence_penalty: Penalty | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
-    enable_thinking: bool = False
+    enable_thinking: bool | None = None
     """Let a model think aloud first that is able to; its thoughts are not part of the reply."""
     timeout_s: float | None = Field(None, gt=0, le=3600)
     ttl_s: float | None = Field(None, gt=0, le=86400)

@@ -134,7 +134,7 @@ class Responder:
             max_tokens=_either(request.max_tokens, defaults.max_tokens),
             sampling=self._sampling(request),
             stop=request.stop,
-            enable_thinking=request.enable_thinking,
+            enable_thinking=bool(request.enable_thinking),
             deadline=monotonic() + _either(request.timeout_s, defaults.timeout_s),
             expires_at=reply.expires_at,
             owner=reply.asked.client,
