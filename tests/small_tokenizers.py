@@ -22,15 +22,18 @@ def byte_level(*special: str) -> Tokenizer:
     return tokenizer
 
 
-def byte_fallback(*special: str, spaces: str = "legacy", rstrip: bool = False) -> Tokenizer:
+def byte_fallback(
+    *special: str, spaces: str = "legacy", rstrip: bool = False, letters: bool = True
+) -> Tokenizer:
     """``<unk>``, ``<s>``, ``</s>``, ``special``, 256 bytes and a few pieces.
 
     ``spaces``: ``legacy`` as Llama 2 (each text begins with one), ``first`` as Mistral (the first text does),
     ``none`` as Gemma, which strips none off either. With ``rstrip`` special tokens take the white space after
-    them along, as those of Phi-3.
+    them along, as those of Phi-3. Without ``letters`` nearly everything is bytes.
     """
     tokens = ["<unk>", "<s>", "</s>", *special, *(f"<0x{byte:02X}>" for byte in range(256)), *PIECES]
-    tokens += [chr(letter) for letter in range(33, 127) if chr(letter) not in PIECES]
+    if letters:
+        tokens += [chr(letter) for letter in range(33, 127) if chr(letter) not in PIECES]
     vocab = {token: index for index, token in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocab, MERGES, byte_fallback=True, unk_token="<unk>", fuse_unk=True))  # noqa: S106
     if spaces == "first":
