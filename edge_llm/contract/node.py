@@ -30,6 +30,16 @@ class Pinning(Payload):
     """``denied``: at least one thread is not where the plan wants it; inference goes on all the same."""
 
 
+class State(Payload):
+    """What the node keeps in memory only, because the file or directory that is configured cannot be used."""
+
+    sessions: Literal["memory"] | None = None
+    """Sessions and answered requests."""
+    prefixes: Literal["memory"] | None = None
+    """Prefilled prefixes."""
+    reason: str
+
+
 class Info(Payload):
     """Description of a node, retained on its info topic."""
 
@@ -45,6 +55,8 @@ class Info(Payload):
     bundle_hash: str
     limits: Limits
     pinning: Pinning
+    state: State | None = None
+    """Absent when all is kept that should be."""
 
 
 class Cpu(Payload):

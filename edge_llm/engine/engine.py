@@ -124,6 +124,11 @@ class Engine:
         """Memory of the prefix cache."""
         return self._prefixes.bytes if self._prefixes else 0
 
+    @property
+    def prefix_store_problem(self) -> str | None:
+        """Why prefixes are not kept over a restart, although they should be."""
+        return self._prefixes.store_problem if self._prefixes else None
+
     def stop(self) -> None:
         """Finish the replies in progress within ``engine.grace_s``; the rest ends with ``unavailable``."""
         self._scheduler.stop(self._grace_s)

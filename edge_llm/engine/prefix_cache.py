@@ -45,6 +45,11 @@ class PrefixCache:
         for ids, kv in store.load() if store else ():
             self._insert(ids, partial(_after, kv), pinned=True)
 
+    @property
+    def store_problem(self) -> str | None:
+        """Why prefixes are not kept over a restart, although they should be."""
+        return self._store.problem if self._store else None
+
     def load(self, slot: int, ids: Sequence[int]) -> int:
         """Copy the longest known prefix of ``ids`` into an empty slot; returns its tokens."""
         return self._cache.load(slot, (node.kv[:, :, :count] for node, count in self._walk(ids)))

@@ -1,26 +1,36 @@
 """Pinned prefixes on disk: one file each, mapped into memory at start.
 
 A file holds a line of JSON (what it is, and the SHA-256 of the rest), the token ids (int64) and the keys and
-values (float32), each from a page of its own on. It belongs to one bundle; whatever does not fit is ignored,
-with one log line.
+values (float32), each from a page of its own on. It belongs to one bundle: another one's is left alone, with
+a log line. A damaged one is moved aside.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_llm.event_log import EventLog
+from edge_llm.state.aside import move_aside
+from edge_llm.state.file import find_directory_problem, words_of
 
 log = EventLog(__name__)
+
+Result = TypeVar("Result")
 
 FORMAT_VERSION = 1
 _PAGE = 4096
 _SUFFIX = ".prefix"
+_PARTIAL = ".partial"
+
+
+class _ForeignError(ValueError):
+    """A whole file, of another bundle or version."""
 
 
 class PrefixStore:
@@ -34,6 +44,8 @@ class PrefixStore:
         self._bundle_hash = bundle_hash
         self._shape = shape
         self._budget_bytes = budget_bytes
+        self.problem: str | None = None
+        """Why prefixes are not kept over a restart."""
 
     def save(self, ids: Sequence[int], kv: NDArray[np.float32]) -> None:
         """Write ``ids`` and their ``kv`` ``[2 * layers, kv_heads, len(ids), head_dim]``; never raises."""
@@ -41,7 +53,7 @@ class PrefixStore:
         digest = _digest(tokens, kv)
         header = {"v": FORMAT_VERSION, "bundle": self._bundle_hash, "tokens": len(ids), "sha256": digest}
         path = self._directory / f"{hashlib.sha256(tokens.tobytes()).hexdigest()[:24]}{_SUFFIX}"
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(_PARTIAL)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
@@ -52,25 +64,49 @@ class PrefixStore:
             partial.rename(path)
             self._make_room()
         except OSError as error:
+            _try(partial.unlink)  # it takes space, where there may be none
             log.warning("prefix_store.not_saved", directory=self._directory, reason=error.strerror)
+            self.problem = f"{self._directory}: {words_of(error)}"
+        else:
+            self.problem = None
 
     def load(self) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Every prefix that fits this bundle, its keys and values mapped from the file."""
-        for path in sorted(self._directory.glob(f"*{_SUFFIX}")):
-            try:
-                yield self._read(path)
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("prefix_store.ignored", file=path.name, reason=error)
+        """Every prefix that fits this bundle, its keys and values mapped from the file; never raises."""
+        self.problem = find_directory_problem(self._directory)
+        if self.problem:
+            log.warning("prefix_store.unusable", reason=self.problem)
+        try:
+            paths = sorted(self._directory.iterdir())
+        except OSError:  # it is made by the first ``save``, or the line above says why not
+            return
+        for path in paths:
+            if path.suffix == _PARTIAL:  # of a process that was killed while it wrote
+                _try(path.unlink)
+            elif path.suffix == _SUFFIX and (found := self._find(path)):
+                yield found
+
+    def _find(self, path: Path) -> tuple[list[int], NDArray[np.float32]] | None:
+        """Read one file; None, with a log line, if it is another bundle's, damaged, or cannot be read."""
+        try:
+            return self._read(path)
+        except (_ForeignError, OSError) as error:
+            log.warning("prefix_store.ignored", file=path.name, reason=words_of(error))
+        except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
+            kept = _try(lambda: move_aside(path).name)
+            log.warning("prefix_store.damaged", file=path.name, kept_as=kept, reason=str(error))
+        return None
 
     def _read(self, path: Path) -> tuple[list[int], NDArray[np.float32]]:
         with path.open("rb") as file:
             header = json.loads(file.read(_PAGE))
         if (header["v"], header["bundle"]) != (FORMAT_VERSION, self._bundle_hash):
-            raise ValueError("it belongs to another bundle or version")
+            raise _ForeignError("it belongs to another bundle or version")
         parts, kv_heads, head_dim = self._shape
         tokens = int(header["tokens"])
+        start = _PAGE + _padded(8 * tokens)
+        if tokens < 1 or path.stat().st_size != start + 4 * parts * kv_heads * tokens * head_dim:
+            raise ValueError("its size does not fit")
         ids = np.fromfile(path, np.int64, tokens, offset=_PAGE)
-        start = _PAGE + _padded(ids.nbytes)
         kv: NDArray[np.float32] = np.memmap(path, np.float32, "r", start, (parts, kv_heads, tokens, head_dim))
         if _digest(ids, kv) != header["sha256"]:
             raise ValueError("its checksum does not fit")
@@ -84,6 +120,14 @@ class PrefixStore:
                 return
             excess -= path.stat().st_size
             path.unlink()
+
+
+def _try(act: Callable[[], Result]) -> Result | None:
+    """Do what may fail for want of a file or of leave."""
+    try:
+        return act()
+    except OSError:
+        return None
 
 
 def _padded(size: int) -> int:

@@ -4,7 +4,8 @@ Touches no broker, no file and no model; ``Gateway`` carries the decision out.
 """
 
 from dataclasses import dataclass, replace
-from time import monotonic, time
+from math import inf
+from time import monotonic
 
 from edge_llm.config import MqttSettings
 from edge_llm.contract.requests import (
@@ -108,7 +109,8 @@ class Admission:
     def decide(self, message: Message, backlog_s: float = 0.0) -> Decision:
         """Decide on one message; only the rate limiter changes by it.
 
-        ``backlog_s`` is the time for which the broker may have kept a message that does not say its age.
+        ``backlog_s`` is the time for which the broker may have kept a message that does not say its age;
+        infinite where that cannot be known.
         """
         routed = self._routes.find(message.topic)
         found = ("request", routed.route.client) if routed else self._topics.parse(message.topic)
@@ -156,7 +158,8 @@ class Admission:
             return Replay(asked, record.terminal)
         # Without an expiry nobody knows when it was published: it is as old as it can be.
         age_s = backlog_s if message.expiry_s is None else 0.0
-        record = record or RequestRecord(request.id, body, message.packet_id, time() - age_s)
+        arrived = self._request_log.now() - age_s
+        record = record or RequestRecord(request.id, body, message.packet_id, arrived)
         try:
             return Admit(asked, record, monotonic() + self._admitted_for_s(asked, record))
         except RequestError as error:
@@ -170,7 +173,10 @@ class Admission:
         """
         message = asked.message
         ttl_s = getattr(asked.request, "ttl_s", None) or self._settings.ttl_s
-        left_s: float = min(ttl_s - (time() - record.arrived), message.expiry_s or ttl_s)
+        age_s = self._request_log.age_s(record)
+        if age_s == inf and message.expiry_s is not None:
+            age_s = 0.0  # how long it may still be begun is what the broker says
+        left_s: float = min(ttl_s - age_s, message.expiry_s or ttl_s)
         if left_s <= 0:
             raise RequestError("expired", "the request is older than its ttl_s: it was not begun")
         if not message.duplicate:  # a message that the broker repeats was counted when it came first

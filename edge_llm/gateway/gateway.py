@@ -3,7 +3,6 @@
 Runs on the network thread: it never generates, never blocks, never touches a file.
 """
 
-from time import time
 from typing import assert_never
 from uuid import uuid4
 
@@ -57,8 +56,7 @@ class Gateway:
 
     def on_connected(self, session_present: bool) -> None:  # noqa: FBT001 - what Connection gives
         """Find out how long the broker may have kept what it sends now, without saying since when."""
-        last = self._request_log.last_alive
-        self._backlog_s = time() - last if session_present and last else 0.0
+        self._backlog_s = self._request_log.silence_s() if session_present else 0.0
 
     def on_message(self, message: Message) -> None:
         """Take one message from the broker; the network thread's only work."""

@@ -5,13 +5,14 @@ Knows payloads as bytes only. The network thread looks up in memory; the publish
 
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from math import inf
 from threading import Lock
-from time import time
+from typing import Any
 
-from edge_llm.errors import ConfigError
 from edge_llm.event_log import EventLog
+from edge_llm.state.database import StateDatabase
 
 log = EventLog(__name__)
 
@@ -22,14 +23,14 @@ CREATE TABLE IF NOT EXISTS request (
     client TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, packet_id INTEGER NOT NULL,
     arrived REAL NOT NULL, terminal BLOB, PRIMARY KEY (client, id)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS alive (time REAL NOT NULL);
 """
+_WRITE = "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?, ?)"
 ALIVE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One request: its body's digest, its first arrival (time.time()), its terminal frame if it has one."""
+    """One request: its body's digest, its first arrival (``RequestLog.now``), its terminal frame if any."""
 
     id: str
     digest: bytes
@@ -41,32 +42,44 @@ class RequestRecord:
 class RequestLog:
     """The latest MAX_ENTRIES requests; where the file fails, what is in memory goes on."""
 
-    def __init__(self, file: Path | None) -> None:
-        """Read what an earlier process wrote into ``file``; None keeps everything in memory.
-
-        Raises:
-            ConfigError: the file cannot be opened.
-        """
+    def __init__(self, database: StateDatabase | None = None) -> None:
+        """Read what an earlier process wrote into ``database``; None keeps everything in memory."""
         self._lock = Lock()
         self._entries: OrderedDict[tuple[str, str], RequestRecord] = OrderedDict()
-        self._db: sqlite3.Connection | None = None
-        self._written = 0.0
-        self.last_alive: float | None = None
-        """The time.time() at which the broker was last reached, by this process or an earlier one."""
-        if file is None:
-            return
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(file, check_same_thread=False)
-            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
-            rows = self._db.execute("SELECT * FROM request ORDER BY arrived").fetchall()
-            (self.last_alive,) = self._db.execute("SELECT max(time) FROM alive").fetchone()
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"sessions.file {file}: {error}") from error
-        for client, *fields in rows:
-            self.keep(client, RequestRecord(*fields))
+        self._database = database = database or StateDatabase()
+        self._clock = database.clock
+        self._last_alive = database.last_mark()
+        self._written = -inf
+        database.define(self._create)
+        for client, *fields in database.run(_read_all):
+            if _fits(client, fields):
+                self.keep(client, RequestRecord(*fields))
         oldest = min((entry.arrived for entry in self._entries.values()), default=0.0)
         self._execute("DELETE FROM request WHERE arrived < ?", oldest)
+
+    def _create(self, db: sqlite3.Connection) -> None:
+        """Make the table, and write what is in memory: in a file that is begun anew it is missing."""
+        db.executescript(_SCHEMA)
+        with self._lock:
+            rows = [_row(client, entry) for (client, _), entry in self._entries.items()]
+        db.executemany(_WRITE, rows)
+
+    def now(self) -> float:
+        """The time by which ``RequestRecord.arrived`` is counted: the node's own clock."""
+        return self._clock.now()
+
+    def age_s(self, record: RequestRecord) -> float:
+        """Seconds since the request arrived; infinite where that cannot be known."""
+        return self._clock.age_s(record.arrived)
+
+    def silence_s(self) -> float:
+        """Seconds since the broker was last reached, by this process or an earlier one; infinite if unknown.
+
+        Without a file nothing is known of an earlier process, and 0 is returned before the first connection.
+        """
+        if self._last_alive is None:
+            return inf if self._database.path else 0.0
+        return self._clock.age_s(self._last_alive)
 
     def find(self, client: str, request_id: str) -> RequestRecord | None:
         """Find the request of ``client`` with this id."""
@@ -102,11 +115,13 @@ class RequestLog:
 
     def alive(self) -> None:
         """Remember that the broker is reached now; cheap enough to be called often."""
-        self.last_alive = time()
-        if self.last_alive >= self._written + ALIVE_EVERY_S:
-            self._written = self.last_alive
-            self._execute("DELETE FROM alive")
-            self._execute("INSERT INTO alive VALUES (?)", self.last_alive)
+        self._last_alive = now = self._clock.now()
+        if now >= self._written + ALIVE_EVERY_S:
+            self._written = now
+            try:
+                self._database.mark_clock()
+            except sqlite3.Error as error:
+                self._not_saved(error)
 
     def keep(self, client: str, entry: RequestRecord) -> None:
         """Remember a request in memory."""
@@ -121,20 +136,28 @@ class RequestLog:
             self._entries.pop((client, request_id), None)
 
     def _write(self, client: str, entry: RequestRecord) -> None:
-        e = entry
-        row = (client, e.id, e.digest, e.packet_id, e.arrived, e.terminal)
-        self._execute("INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?, ?)", *row)
+        self._execute(_WRITE, *_row(client, entry))
 
     def _execute(self, statement: str, *values: object) -> None:
-        if self._db is None:
-            return
         try:
-            with self._db:
-                self._db.execute(statement, values)
-        except sqlite3.Error as error:  # the reply is made: that it may be made twice must not undo it
-            log.error("request_log.not_saved", reason=str(error))  # noqa: TRY400 - a traceback says no more
+            self._database.run(lambda db: db.execute(statement, values))
+        except sqlite3.Error as error:
+            self._not_saved(error)
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._db:
-            self._db.close()
+    def _not_saved(self, error: sqlite3.Error) -> None:
+        """The reply is made: that it may be made twice must not undo it."""
+        log.error("request_log.not_saved", reason=str(error))
+
+
+def _row(client: str, entry: RequestRecord) -> tuple[object, ...]:
+    return client, entry.id, entry.digest, entry.packet_id, entry.arrived, entry.terminal
+
+
+def _read_all(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    return db.execute("SELECT * FROM request ORDER BY arrived").fetchall()
+
+
+def _fits(client: object, fields: Sequence[object]) -> bool:
+    """Whether a row is one of ours: sqlite keeps any value in any column."""
+    wanted = str, bytes, int, float, bytes | None
+    return isinstance(client, str) and all(map(isinstance, fields, wanted))

@@ -8,7 +8,7 @@ from types import FrameType
 from edge_llm import __version__
 from edge_llm.bundle import TOKENIZER, read_manifest
 from edge_llm.config import Settings
-from edge_llm.contract.node import Info, Limits
+from edge_llm.contract.node import Info, Limits, State
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.engine.engine import Engine
 from edge_llm.event_log import EventLog
@@ -26,7 +26,8 @@ from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
-from edge_llm.node.telemetry import TelemetryPublisher, meter_subscriptions, open_metrics
+from edge_llm.node.telemetry import OnChange, TelemetryPublisher, meter_subscriptions, open_metrics
+from edge_llm.state.database import StateDatabase
 from edge_llm.telemetry.collector import Collector
 from edge_llm.telemetry.energy import EnergyMeter
 from edge_llm.telemetry.reply_stats import ReplyStats
@@ -71,16 +72,18 @@ class Service:
         mqtt = settings.mqtt
         self._topics = topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
         capacity = settings.engine.slots + settings.engine.queue_limit
-        self._request_log = RequestLog(settings.sessions.file)
+        self._database = StateDatabase(settings.sessions.file)
+        self._request_log = RequestLog(self._database)
         self._power = choose_source(settings.telemetry)
         self._bundle = bundle = read_manifest(settings.engine.bundle)
-        self._sessions = SessionStore(settings.sessions, bundle.manifest.sha256.get(TOKENIZER, bundle.hash))
+        tokenizer = bundle.manifest.sha256.get(TOKENIZER, bundle.hash)
+        sessions = SessionStore(settings.sessions, tokenizer, self._database)
         self._metrics = open_metrics(settings.telemetry, bundle.manifest.name)
         self._engine = Engine(bundle, settings.engine)
         stats = ReplyStats(EnergyMeter(self._power))
         manifest = bundle.manifest
         responder = Responder(
-            self._engine, manifest.name, settings.sampling, self._sessions, stats, manifest.sampling
+            self._engine, manifest.name, settings.sampling, sessions, stats, manifest.sampling
         )
         in_flight, routes = InFlight(), Routes(settings.routes)
         admission = Admission(mqtt, topics, routes, self._request_log, in_flight, capacity)
@@ -99,14 +102,14 @@ class Service:
         self._publisher = Publisher(
             self._connection, topics, in_flight, self._request_log, responder, capacity
         )
-        telemetry = TelemetryPublisher(self._connection, topics)
+        sinks = TelemetryPublisher(self._connection, topics), OnChange(self._state, self._publish_info)
         self._collector = Collector(
             settings.telemetry,
             topics.node,
             stats,
             self._engine,
             lambda: self._gateway.rejected_total,
-            (telemetry, self._metrics) if self._metrics else (telemetry,),
+            (*sinks, self._metrics) if self._metrics else sinks,
         )
         self._supervision = systemd.Supervision(lambda: self._engine.steps, self.status)
 
@@ -148,8 +151,7 @@ class Service:
         self._publisher.stop()
         self._connection.stop(final_message=(self._topics.state, OFFLINE))
         self._supervision.stop()
-        self._request_log.close()
-        self._sessions.close()
+        self._database.close()
 
     def _announce(self) -> None:
         """Say what this node is, each time that the broker is reached."""
@@ -158,15 +160,31 @@ class Service:
         self._publisher.on_ready()
         if self._settings.telemetry.meter_topic:
             self._connection.subscribe(self._settings.telemetry.meter_topic)
-        self._connection.publish(self._topics.info, self._info().encode(), retain=True)
+        self._publish_info()
         self._connection.publish(self._topics.state, ONLINE, retain=True)
         self._home_assistant.announce(self._connection)
+
+    def _publish_info(self) -> None:
+        self._connection.publish(self._topics.info, self._info().encode(), retain=True)
+
+    def _state(self) -> State | None:
+        """What is not kept over a restart, although it should be."""
+        sessions, prefixes = self._database.problem, self._engine.prefix_store_problem
+        if not sessions and not prefixes:
+            return None
+        return State(
+            sessions="memory" if sessions else None,
+            prefixes="memory" if prefixes else None,
+            reason="; ".join(filter(None, (sessions, prefixes))),
+        )
 
     def status(self) -> str:
         """Say in words what the node does now, for people."""
         broker = f"{self._settings.mqtt.host}:{self._settings.mqtt.port}"
         if self._connection.ready:
-            return f"serving {self._bundle.manifest.name} through {broker}"
+            state = self._state()
+            only = f"; state in memory only: {state.reason}" if state else ""
+            return f"serving {self._bundle.manifest.name} through {broker}{only}"
         return f"waiting for the broker at {broker}: {self._connection.failure or 'connecting'}"
 
     def _info(self) -> Info:
@@ -189,6 +207,7 @@ class Service:
             ),
             pool=settings.mqtt.pool,
             pinning=self._engine.pinning,
+            state=self._state(),
         )
 
 

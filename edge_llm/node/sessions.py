@@ -5,18 +5,20 @@ Knows nothing of MQTT or of models. In the service the publisher's thread calls 
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from threading import Lock
-from time import time
+from typing import TypeVar
 
 from edge_llm.config import SessionsSettings
 from edge_llm.contract.turns import GeneratedTurn, Role, Turn
-from edge_llm.errors import ConfigError, EdgeLlmError
+from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
+from edge_llm.state.database import StateDatabase, Work
 
 log = EventLog(__name__)
+
+Result = TypeVar("Result")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -31,7 +33,7 @@ CREATE TABLE IF NOT EXISTS cut (
 """
 _ADD_TOKENIZER = "ALTER TABLE message ADD COLUMN tokenizer TEXT"
 """For files of nodes that kept token ids without saying whose: those are not used, the text is."""
-_LATEST = "SELECT client, session, max(time) AS latest FROM message GROUP BY client, session"
+_LATEST = "SELECT client, session, max(CAST(time AS REAL)) AS latest FROM message GROUP BY client, session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,47 +50,44 @@ class SessionStore:
     All but ``append`` raise EdgeLlmError where the database fails.
     """
 
-    def __init__(self, settings: SessionsSettings, tokenizer: str = "") -> None:
-        """Open or create the database.
+    def __init__(
+        self, settings: SessionsSettings, tokenizer: str = "", database: StateDatabase | None = None
+    ) -> None:
+        """Keep sessions in ``database``, by default one of their own in ``settings.file``.
 
         Token ids are kept as those of ``tokenizer``, its SHA-256. Where a turn has another one's, or ids of
         nobody knows whom, only its text is read.
-
-        Raises:
-            ConfigError: the file cannot be opened.
         """
         self._settings = settings
         self._tokenizer = tokenizer
-        self._lock = Lock()
-        path = settings.file
-        try:
-            if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
-            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
-            columns = self._db.execute("PRAGMA table_info(message)").fetchall()
-            if "tokenizer" not in {name for _, name, *_ in columns}:
-                self._db.execute(_ADD_TOKENIZER)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"sessions.file {path}: {error}") from error
+        self._database = database or StateDatabase(settings.file)
+        self._now = self._database.clock.now
+        self._database.define(_create)
 
     def load(self, client: str, session: str, request: str = "") -> tuple[Turn, ...]:
         """Read the turns of a session, oldest first, but those of ``request``; none if it is unknown or old.
 
         A node that is killed between a reply and its delivery makes the reply again, from the same history.
         """
-        with self._opened() as db:
-            if self._is_old(db, client, session):
-                return ()
-            return self._read(db, client, session, request, after=0)
+        return self._history(client, session, request, all_turns=True).turns
 
     def history(self, client: str, session: str, request: str) -> History:
         """Read what ``load`` does, without the turns that an earlier prompt no longer held."""
-        with self._opened() as db:
+        return self._history(client, session, request, all_turns=False)
+
+    def _history(self, client: str, session: str, request: str, *, all_turns: bool) -> History:
+        def read(db: sqlite3.Connection) -> History:
             if self._is_old(db, client, session):
                 return History((), 0)
-            number, dropped = _cut(db, client, session)
+            number, dropped = (0, 0) if all_turns else _cut(db, client, session)
             return History(self._read(db, client, session, request, after=number), dropped)
+
+        try:
+            return self._run(read)
+        except (ValueError, TypeError):  # its words may quote the conversation
+            log.warning("sessions.damaged", client=client, session=session)
+            self.delete(client, session)
+            return History((), 0)
 
     def _read(
         self, db: sqlite3.Connection, client: str, session: str, request: str, after: int
@@ -105,7 +104,7 @@ class SessionStore:
             "SELECT time FROM message WHERE client = ? AND session = ? ORDER BY number DESC LIMIT 1",
             (client, session),
         ).fetchone()
-        return latest is not None and latest[0] < time() - self._settings.max_age_s
+        return latest is not None and latest[0] < self._now() - self._settings.max_age_s
 
     def append(self, client: str, session: str, request: str, *messages: Turn, dropped: int = 0) -> None:
         """Add the turns of ``request``, in place of those that it has already; never raises.
@@ -113,17 +112,20 @@ class SessionStore:
         ``dropped`` turns of its ``history``, the oldest, are in no later one: the next prompts begin as this
         one. Sessions over the bounds go, the longest unused first.
         """
+
+        def write(db: sqlite3.Connection) -> None:
+            if self._is_old(db, client, session):
+                _forget(db, [(client, session)])
+            db.execute(
+                "DELETE FROM message WHERE client = ? AND session = ? AND request = ?",
+                (client, session, request),
+            )
+            _move_cut(db, client, session, dropped)
+            self._insert(db, client, session, request, messages)
+            self._trim(db)
+
         try:
-            with self._opened() as db:
-                if self._is_old(db, client, session):
-                    _forget(db, [(client, session)])
-                db.execute(
-                    "DELETE FROM message WHERE client = ? AND session = ? AND request = ?",
-                    (client, session, request),
-                )
-                _move_cut(db, client, session, dropped)
-                self._insert(db, client, session, request, messages)
-                self._trim(db)
+            self._run(write)
         except EdgeLlmError as error:  # the reply is made; that it is forgotten must not undo it
             log.error("sessions.not_saved", reason=str(error))  # noqa: TRY400 - a traceback says no more
 
@@ -136,20 +138,21 @@ class SessionStore:
         messages: tuple[Turn, ...],
     ) -> None:
         (number,) = db.execute(
-            "SELECT coalesce(max(number), 0) FROM message WHERE client = ? AND session = ?", (client, session)
+            "SELECT CAST(coalesce(max(number), 0) AS INTEGER) FROM message WHERE client = ? AND session = ?",
+            (client, session),
         ).fetchone()
         db.executemany(
             "INSERT INTO message"
             " (client, session, number, role, content, token_ids, time, request, tokenizer)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (client, session, number + n, *_content(turn), time(), request, self._tokenizer)
+                (client, session, number + n, *_content(turn), self._now(), request, self._tokenizer)
                 for n, turn in enumerate(messages, start=1)
             ],
         )
 
     def _trim(self, db: sqlite3.Connection) -> None:
-        too_old = time() - self._settings.max_age_s
+        too_old = self._now() - self._settings.max_age_s
         latest = db.execute(f"{_LATEST} ORDER BY latest DESC").fetchall()
         gone = [
             row[:2] for n, row in enumerate(latest) if n >= self._settings.max_sessions or row[2] < too_old
@@ -158,35 +161,39 @@ class SessionStore:
 
     def delete(self, client: str, session: str) -> None:
         """Forget a session; without effect where it is unknown."""
-        with self._opened() as db:
-            _forget(db, [(client, session)])
+        self._run(lambda db: _forget(db, [(client, session)]))
 
     def list(self, client: str) -> tuple[str, ...]:
         """List the client's sessions by id, the latest used first."""
-        with self._opened() as db:
-            rows = db.execute(
+        rows = self._run(
+            lambda db: db.execute(
                 f"SELECT session FROM ({_LATEST}) WHERE client = ? ORDER BY latest DESC",  # noqa: S608 - a constant
                 (client,),
             ).fetchall()
+        )
         return tuple(session for (session,) in rows)
 
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        """The database for the caller alone, in a transaction.
+    def _run(self, work: Work[Result]) -> Result:
+        """Do ``work`` in a transaction.
 
         Raises:
-            EdgeLlmError: it cannot be read or written.
+            EdgeLlmError: the database cannot be read or written.
         """
         try:
-            with self._lock, self._db as db:
-                yield db
+            return self._database.run(work)
         except sqlite3.Error as error:
             raise EdgeLlmError(f"the session store failed: {error}") from error
 
     def close(self) -> None:
         """Close the database."""
-        with self._lock:
-            self._db.close()
+        self._database.close()
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.executescript(_SCHEMA)
+    columns = db.execute("PRAGMA table_info(message)").fetchall()
+    if "tokenizer" not in {name for _, name, *_ in columns}:
+        db.execute(_ADD_TOKENIZER)
 
 
 def _cut(db: sqlite3.Connection, client: str, session: str) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Joins telemetry with the connection: publishes it, and takes the metering plug's messages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from edge_llm.config import TelemetrySettings
@@ -31,6 +31,24 @@ class TelemetryPublisher:
         del replies  # their terminal frames were published
         if self._connection.ready:
             self._connection.publish(self._topics.telemetry, telemetry.encode(), qos=0)
+
+
+class OnChange:
+    """A sink that looks each period whether something has changed, and if so says it to the broker."""
+
+    def __init__(self, read: Callable[[], object], publish: Callable[[], None]) -> None:
+        """``publish`` each time that ``read`` returns something else than before, at first than None."""
+        self._read = read
+        self._publish = publish
+        self._known: object = None
+
+    def emit(self, telemetry: Telemetry, replies: tuple[ReplyRecord, ...]) -> None:
+        """See ``collector.Sink``."""
+        del telemetry, replies
+        now = self._read()
+        if now != self._known:
+            self._known = now
+            self._publish()
 
 
 def open_metrics(settings: TelemetrySettings, model: str) -> "Metrics | None":

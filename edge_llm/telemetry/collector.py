@@ -7,7 +7,7 @@ while replies are made.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Thread
-from time import monotonic
+from time import CLOCK_BOOTTIME, clock_gettime, monotonic, time
 from typing import Protocol
 
 import psutil
@@ -25,6 +25,9 @@ _FIRST_S = 2.0
 _ACTIVE_SAMPLE_S = 1.0
 _IDLE_SAMPLE_S = 10.0
 """Time between readings of power; counters with a small range wrap within half a minute under full load."""
+
+_STEP_S = 2.0
+"""A larger difference between two clocks' ways is a step of one of them."""
 
 
 class Engine(Protocol):
@@ -75,7 +78,7 @@ class Collector:
         self._sinks = sinks
         self._counters = Counters()
         # Once: it moves by a second when the clock is set, and each move would look like a restart.
-        self._boot_time = datetime.fromtimestamp(psutil.boot_time(), UTC)
+        self._boot_time, self._clock_offset_s = _boot_time(), _clock_offset_s()
         self._thread = Thread(target=self._run, name="telemetry")
         self._stopping = False
         self._seq = 0
@@ -120,6 +123,9 @@ class Collector:
         engine = self._engine
         self._counters.add(replies)
         self._seq += 1
+        offset_s = _clock_offset_s()
+        if abs(offset_s - self._clock_offset_s) > _STEP_S:  # the clock was set: so was the boot, by its time
+            self._boot_time, self._clock_offset_s = _boot_time(), offset_s
         return Telemetry(
             node=self._node,
             seq=self._seq - 1,
@@ -132,3 +138,12 @@ class Collector:
             llm=self._counters.figures(self._stats, self._rejected_total()),
             pinning=engine.pinning,
         )
+
+
+def _boot_time() -> datetime:
+    return datetime.fromtimestamp(psutil.boot_time(), UTC)
+
+
+def _clock_offset_s() -> float:
+    """The instant of the machine's start by the wall clock of now."""
+    return time() - clock_gettime(CLOCK_BOOTTIME)

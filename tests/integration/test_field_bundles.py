@@ -15,7 +15,9 @@ from edge_llm.convert.progress import Progress
 from edge_llm.convert.sources.open_source import open_source
 from edge_llm.errors import BundleError
 from tests import tiny
-from tests.conftest import TOPICS, Broker, Hub, Service, eventually
+from tests.common import TOPICS, eventually
+from tests.conversation import Hub
+from tests.processes import Broker, Service
 from tests.small_tokenizers import byte_fallback
 from tests.tiny_model import write_json, write_model
 
@@ -34,7 +36,7 @@ def serve(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Hub]]:
 
     def start(bundle: Bundle, **settings: str) -> Hub:
         service = Service(broker.port, bundle, tmp_path / "log", **settings)
-        service.wait_connected()
+        service.wait_serving()
         running.append((service, Hub(broker.port, "edge_llm/#")))
         return running[-1][1]
 

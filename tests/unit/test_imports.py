@@ -16,7 +16,7 @@ FLOORS = (
     ("node", "client", "convert", "demo"),
     ("gateway", "engine", "telemetry", "homeassistant"),
     ("mqtt", "contract", "host"),
-    ("bundle", "config", "errors", "event_log"),
+    ("bundle", "config", "errors", "event_log", "state"),
 )
 GROUND = len(FLOORS) - 1
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

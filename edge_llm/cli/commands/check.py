@@ -20,6 +20,7 @@ from edge_llm.host.cpu import plan_pinning
 from edge_llm.host.memory import read_memory
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import Subscription
+from edge_llm.state.file import find_directory_problem, find_problem
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _BROKER_S = 8.0
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
     findings = [
         Finding("ok", "configuration", str(path or "defaults and environment")),
         *_check_engine(settings),
+        *_check_state(settings),
         *_check_exposure(settings.mqtt, path),
         *(() if options.no_broker else _check_broker(settings)),
     ]
@@ -102,6 +104,17 @@ def _short_of_memory(bundle: Bundle) -> str:
     if available >= needed:
         return ""
     return f"not tried: that takes about {needed // mb} MB of memory, {available // mb} MB are available"
+
+
+def _check_state(settings: Settings) -> Iterator[Finding]:
+    """Look whether what should survive a restart can be kept; the node serves all the same."""
+    file, directory = settings.sessions.file, settings.engine.prefix_store
+    problems = file and find_problem(file), directory and find_directory_problem(directory)
+    for setting, problem in zip(("sessions.file", "engine.prefix_store"), problems, strict=True):
+        if problem:
+            yield Finding("warning", "state", f"{setting}: {problem}; what it would keep is in memory only")
+    if (file or directory) and not any(problems):
+        yield Finding("ok", "state", ", ".join(str(path) for path in (file, directory) if path))
 
 
 def _check_exposure(mqtt: MqttSettings, config: Path | None) -> Iterator[Finding]:

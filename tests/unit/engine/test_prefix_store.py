@@ -25,6 +25,63 @@ def test_corrupt_and_foreign_prefix_files_are_ignored_with_a_line_each(
     loaded = list(good.load())
     assert [ids for ids, _ in loaded] == [[9, 8, 7, 6, 5]]
     np.testing.assert_array_equal(loaded[0][1], kv)
-    assert [record.message.split()[0] for record in caplog.records] == 3 * ["prefix_store.ignored"]
+    events = sorted(record.message.split()[0] for record in caplog.records)
+    assert events == [*2 * ["prefix_store.damaged"], "prefix_store.ignored"]
+    aside = {path.name.partition(".corrupt-")[0] for path in tmp_path.glob("*.corrupt-*")}
+    assert aside == {corrupt.name, "empty.prefix"}
+    caplog.clear()
+    assert [ids for ids, _ in good.load()] == [[9, 8, 7, 6, 5]]
+    assert [record.message.split()[0] for record in caplog.records] == ["prefix_store.ignored"]
     PrefixStore(tmp_path, "mine", shape, 0)._make_room()
+    assert list(tmp_path.glob("*.prefix")) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 4096,
+        b"[]",
+        b'{"v": 1, "bundle": "mine"}',
+        b'{"v": 1, "bundle": "mine", "tokens": 1e999, "sha256": ""}',
+        b'{"v": 1, "bundle": "mine", "tokens": 1000000000000, "sha256": ""}',
+        b'{"v": 1, "bundle": "mine", "tokens": -1, "sha256": ""}',
+        b"\xff\xfe",
+    ],
+)
+def test_no_content_of_a_file_keeps_the_node_from_starting(tmp_path: Path, header: bytes) -> None:
+    (tmp_path / "x.prefix").write_bytes(header.ljust(4096) + b"\0" * 100)
+    assert list(PrefixStore(tmp_path, "mine", (4, 2, 8), 10**9).load()) == []
+    assert [path.name.partition(".corrupt-")[0] for path in tmp_path.iterdir()] == ["x.prefix"]
+
+
+def test_a_directory_that_cannot_be_used_is_a_log_line_and_a_problem(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "plain").write_text("")
+    store = PrefixStore(tmp_path / "plain" / "x", "mine", (4, 2, 8), 10**9)
+    assert list(store.load()) == []
+    assert "plain is not a directory" in (store.problem or "")
+    store.save([1], np.zeros((4, 2, 1, 8), np.float32))
+    assert store.problem
+    events = [record.message.split()[0] for record in caplog.records]
+    assert events == ["prefix_store.unusable", "prefix_store.not_saved"]
+
+
+def test_a_prefix_that_could_not_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PrefixStore(tmp_path, "mine", (4, 2, 8), 10**9)
+
+    def full(_file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("edge_llm.engine.prefix_store.os.fsync", full)
+        store.save([1], np.zeros((4, 2, 1, 8), np.float32))
+    assert (store.problem or "").endswith("No space left on device")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "killed.partial").write_text("half")
+    assert list(store.load()) == []
+    store.save([1], np.zeros((4, 2, 1, 8), np.float32))
+    assert store.problem is None
+    assert [path.suffix for path in tmp_path.iterdir()] == [".prefix"]

@@ -1,6 +1,7 @@
 """What is decided on each message, without a broker, a model or a thread."""
 
 import json
+import math
 import time
 from typing import Any
 
@@ -22,9 +23,10 @@ from edge_llm.gateway.decision import (
 )
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Reply
-from edge_llm.gateway.request_log import RequestLog
+from edge_llm.gateway.request_log import RequestLog, RequestRecord
 from edge_llm.gateway.routes import Routes
 from edge_llm.mqtt.message import Message
+from edge_llm.state import clock
 
 TOPICS = Topics("edge_llm", "n", "p")
 ROUTE = RouteSettings(
@@ -177,6 +179,32 @@ def test_a_message_that_says_its_age_is_not_taken_for_as_old_as_the_backlog() ->
     decision = Desk().ask({"text": "hi"}, backlog_s=3600, expiry_s=10)
     assert isinstance(decision, Admit)
     assert decision.expires_at <= time.monotonic() + 10
+
+
+def test_an_age_that_cannot_be_known_is_old_unless_the_broker_says_for_how_long_it_is_of_use() -> None:
+    desk = Desk()
+    assert code(desk.ask({"id": "1", "text": "hi"}, backlog_s=math.inf)) == "expired"
+    assert code(desk.ask({"id": "1", "text": "hi", "ttl_s": 86400}, backlog_s=math.inf)) == "expired"
+    known = RequestRecord("2", digest("request", Request(text="hi")), 0, -math.inf)
+    desk.log.keep("c", known)
+    assert code(desk.ask({"id": "2", "text": "hi"})) == "expired"
+    decision = desk.ask({"id": "2", "text": "hi"}, backlog_s=math.inf, expiry_s=10)
+    assert isinstance(decision, Admit)
+    assert time.monotonic() + 9 < decision.expires_at <= time.monotonic() + 10
+
+
+@pytest.mark.parametrize("step_s", [-7200, 3600])
+def test_a_step_of_the_clock_while_a_request_waits_is_not_its_age(
+    step_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+    desk.admit({"id": "1", "text": "hi", "ttl_s": 30})
+    desk.in_flight.remove(("c", "1"))  # the node was stopped; the broker sends it again
+    set_clock = time.time() + step_s
+    monkeypatch.setattr(clock, "time", lambda: set_clock)
+    decision = desk.ask({"id": "1", "text": "hi", "ttl_s": 30}, duplicate=True)
+    assert isinstance(decision, Admit)
+    assert time.monotonic() + 29 < decision.expires_at <= time.monotonic() + 30
 
 
 def test_one_client_may_hold_half_of_the_room() -> None:

@@ -2,15 +2,17 @@
 
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edge_llm.config import SessionsSettings
 from edge_llm.contract.turns import GeneratedTurn, Turn
-from edge_llm.errors import ConfigError, EdgeLlmError
-from edge_llm.node import sessions as module
+from edge_llm.errors import EdgeLlmError
 from edge_llm.node.sessions import History, SessionStore
+from edge_llm.state import clock
+from edge_llm.state.database import StateDatabase
 
 TURNS = (
     Turn(role="user", content="Is it warm?"),
@@ -43,7 +45,8 @@ def test_a_request_that_is_answered_again_stands_in_the_session_once() -> None:
 
 def test_the_longest_unused_sessions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(module, "time", lambda: now)
+    monkeypatch.setattr(clock, "time", lambda: 0.0)
+    monkeypatch.setattr(clock, "boottime", lambda: now)
     store = SessionStore(SessionsSettings(max_sessions=2, max_age_s=100))
     for now, session in enumerate("abac"):
         store.append("panel", session, str(now), *TURNS)
@@ -63,12 +66,6 @@ def test_a_database_that_fails_is_an_error_to_read_and_a_log_line_to_write(
         store.load("panel", "s")
     store.append("panel", "s", "r1", *TURNS)
     assert [record.message.split()[0] for record in caplog.records] == ["sessions.not_saved"]
-
-
-def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    (tmp_path / "plain").write_text("")
-    with pytest.raises(ConfigError, match=r"sessions\.file .*plain/x"):
-        SessionStore(SessionsSettings(file=tmp_path / "plain" / "x"))
 
 
 def test_token_ids_are_those_of_the_tokenizer_that_made_them(tmp_path: Path) -> None:
@@ -145,8 +142,8 @@ def test_a_request_that_is_answered_again_drops_its_turns_once() -> None:
 def test_a_session_that_is_too_old_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its old turns do not come back behind the first new one."""
     now = 0.0
-    monkeypatch.setattr(module, "time", lambda: now)
     store = SessionStore(SessionsSettings(max_age_s=100))
+    monkeypatch.setattr(store, "_now", lambda: now)
     store.append("panel", "s", "r1", *TURNS)
     store.append("panel", "s", "r2", *TURNS, dropped=2)
     now = 150.0
@@ -154,3 +151,37 @@ def test_a_session_that_is_too_old_begins_anew(monkeypatch: pytest.MonkeyPatch) 
     store.append("panel", "s", "r3", *TURNS)
     assert store.load("panel", "s") == TURNS
     assert store.history("panel", "s", "r4") == History(TURNS, 0)
+
+
+def test_a_session_that_cannot_be_read_is_forgotten_and_the_others_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = StateDatabase()
+    store = SessionStore(SessionsSettings(), database=database)
+    for session in ("role", "ids", "time", "good"):
+        store.append("panel", session, "r1", *TURNS)
+    damage = "UPDATE message SET {} = 'x' WHERE session = '{}'"
+    for column, session in (("role", "role"), ("token_ids", "ids"), ("time", "time")):
+        database.run(partial(execute, statement=damage.format(column, session)))
+        assert store.load("panel", session) == ()
+    assert store.load("panel", "good") == TURNS
+    store.append("panel", "role", "r2", *TURNS)
+    assert set(store.list("panel")) == {"role", "good"}
+    assert "Is it warm" not in caplog.text
+    assert {record.message.split()[0] for record in caplog.records} == {"sessions.damaged"}
+
+
+def execute(db: sqlite3.Connection, statement: str) -> None:
+    db.execute(statement)
+
+
+def test_a_step_of_the_clock_forgets_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a battery begins in another year, and is set right while the node runs."""
+    wall = 1e9
+    monkeypatch.setattr(clock, "time", lambda: wall)
+    store = SessionStore(SessionsSettings(max_age_s=100))
+    store.append("panel", "s", "r1", *TURNS)
+    wall = 2e9
+    assert store.load("panel", "s") == TURNS
+    store.append("panel", "other", "r1", *TURNS)
+    assert store.list("panel") == ("other", "s")

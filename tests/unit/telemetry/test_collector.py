@@ -98,6 +98,17 @@ def test_a_reply_that_ended_is_handed_out_once(start: Start) -> None:
     assert sink.emitted[-1][0].llm.completion_tokens_total == 11
 
 
+def test_a_clock_that_is_set_sets_the_time_of_the_machines_start(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, sink = start()
+    until(lambda: sink.emitted)
+    offset_s = collector._clock_offset_s()
+    monkeypatch.setattr(collector, "_clock_offset_s", lambda: offset_s + 3600)
+    monkeypatch.setattr("psutil.boot_time", lambda: 1_000_000.0)
+    until(lambda: sink.emitted[-1][0].boot_time.timestamp() == 1_000_000.0)
+
+
 def test_a_period_that_fails_is_logged_and_the_next_one_goes_on(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
