@@ -139,13 +139,13 @@ def test_a_request_that_waited_too_long_is_not_begun_whatever_the_clock_said_bef
         assert db.execute("SELECT count(*) FROM clock").fetchone() == (1,)
         db.execute("UPDATE clock SET boot = 'another', wall = wall + 7200")
         db.commit()
-    hub = Hub(broker.port, TOPICS.reply("other"), version=protocol)
+    hub = Hub(broker.port, TOPICS.reply("other"), TOPICS.state, version=protocol)
     hub.publish(TOPICS.request("other"), json.dumps({"id": "stale", "text": "Hi", "max_tokens": 2}))
     if protocol == "5":
         fresh = json.dumps({"id": "fresh", "text": "Hi", "max_tokens": 2})
         hub.publish(TOPICS.request("other"), fresh, MessageExpiryInterval=50)
     node.service.start()
-    eventually(lambda: node.events().count("mqtt.connected") == 2)
+    eventually(lambda: hub.on(TOPICS.state)[-1:] == [b"online"])
     assert node.ask(id="2")["type"] == "done"  # it came after the node was there
     codes = {
         frame["id"]: frame.get("code", "done") for frame in map(json.loads, hub.on(TOPICS.reply("other")))
