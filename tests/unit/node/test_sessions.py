@@ -158,10 +158,10 @@ def test_a_session_that_cannot_be_read_is_forgotten_and_the_others_are_not(
 ) -> None:
     database = StateDatabase()
     store = SessionStore(SessionsSettings(), database=database)
-    for session in ("role", "ids", "time", "good"):
+    for session in ("role", "time", "good"):
         store.append("panel", session, "r1", *TURNS)
     damage = "UPDATE message SET {} = 'x' WHERE session = '{}'"
-    for column, session in (("role", "role"), ("token_ids", "ids"), ("time", "time")):
+    for column, session in (("role", "role"), ("time", "time")):
         database.run(partial(execute, statement=damage.format(column, session)))
         assert store.load("panel", session) == ()
     assert store.load("panel", "good") == TURNS
