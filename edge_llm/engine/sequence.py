@@ -17,7 +17,7 @@ from edge_llm.engine.text.thoughts import ThoughtFilter, overlap
 from edge_llm.engine.types import Completion, Emit, Failure, GenerationRequest, Started, TokenEvent
 from edge_llm.errors import Code, RequestError
 
-LOOP_TOKENS = 1024
+LOOP_TOKENS = 1536
 """A reply whose last tokens, this number of them, are a loop is ended, as ``length``."""
 _SHORTEST_LOOP, _LOOP_REPEATS = 64, 4
 _LOOK_EVERY = 64

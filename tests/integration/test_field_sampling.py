@@ -34,8 +34,8 @@ def test_a_loop_ends_and_says_so_and_a_penalty_ends_it_sooner(
         ]
     finally:
         engine.close()
-    assert (loop.finish_reason, loop.usage.completion_tokens) == ("length", 1088)
-    assert loop.usage.loop_tokens == 1087
+    assert (loop.finish_reason, loop.usage.completion_tokens) == ("length", 1600)
+    assert loop.usage.loop_tokens == 1599
     assert (cut.finish_reason, cut.usage.loop_tokens) == ("length", 299)
     assert (better.finish_reason, better.usage.loop_tokens) == ("stop", 0)
 
