@@ -8,18 +8,22 @@ with Client(MqttSettings(host="broker"), "kitchen-pc") as client:
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import uuid4
+
+from pydantic import BaseModel, ValidationError
 
 from edge_llm.client.exchange import ONLINE_S, Exchange
 from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import Delta, Done, Sessions, Status
-from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand
-from edge_llm.contract.topics import Topics
+from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand, explain
+from edge_llm.contract.topics import Topics, is_client_id
 from edge_llm.contract.turns import Turn
-from edge_llm.errors import RequestError
+from edge_llm.errors import ConfigError, RequestError
 
 __all__ = ["Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status", "Turn"]
+
+Asked = TypeVar("Asked", bound=BaseModel)
 
 TIMEOUT_S = 120.0
 
@@ -43,10 +47,16 @@ class Client:
 
         ``name`` is the client id in the topics. With an ACL at the broker it must be the user name, so that
         is the default; without a user name an id is made up.
+
+        Raises:
+            ConfigError: ``name`` cannot be a client id, or a file of the settings cannot be used.
         """
         if (node is None) == (pool is None):
             raise ValueError("give a node, or a pool")
         self.name = name or settings.username or f"ask-{uuid4().hex[:8]}"
+        if not is_client_id(self.name):
+            allowed = "1 to 64 of the characters A-Z a-z 0-9 _ . -"
+            raise ConfigError(f"{self.name!r} cannot be a client id ({allowed}): give another name")
         self._pool = pool
         self._topics = Topics(settings.base_topic, node or "+", pool)
         self._homes: dict[str, str] = {}
@@ -95,7 +105,7 @@ class Client:
         Raises:
             RequestError: see ``ask``.
         """
-        request = Request(text=text, **fields)
+        request = _made(Request, text=text, **fields)
         said = heard = ""
         last_seq = -1
         for frame in self._exchange.frames(request, lambda: self._request_topic(request.session), timeout_s):
@@ -127,7 +137,7 @@ class Client:
             RequestError: see ``ask``.
             ValueError: this client asks a pool.
         """
-        prefill = Prefill(system=system, **fields)
+        prefill = _made(Prefill, system=system, **fields)
         topic = self._one_node().prefill(self.name)
         for frame in self._exchange.frames(prefill, lambda: topic, timeout_s):
             if isinstance(frame, Done):
@@ -154,7 +164,7 @@ class Client:
             RequestError: see ``ask``.
             ValueError: this client asks a pool, and the session is on none of its nodes yet.
         """
-        command = SessionCommand.model_validate({"op": op, "session": session})
+        command = _made(SessionCommand, op=op, session=session)
         home = self._homes.get(session or "")
         topic = (self._exchange.topics_of(home) if home else self._one_node()).session(self.name)
         for frame in self._exchange.frames(command, lambda: topic, timeout_s):
@@ -208,6 +218,18 @@ class Session:
             RequestError: see ``Client.ask``.
         """
         self._client.command("delete", self.name)
+
+
+def _made(model: type[Asked], **fields: Any) -> Asked:
+    """Make a request.
+
+    Raises:
+        RequestError: bad_request: the node would refuse it.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise RequestError("bad_request", explain(error)) from error
 
 
 def _header(frame: Done) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Sends requests to one node or to a pool, and hands back the frames of each; knows nothing of their text."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -7,19 +8,29 @@ from threading import Condition
 from time import monotonic, sleep
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import FRAMES, AnyFrame, Delta, Done, Error, Sessions, Status
 from edge_llm.contract.requests import Prefill, Request, SessionCommand
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
+from edge_llm.event_log import EventLog
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
 from edge_llm.mqtt.subscriptions import Subscription
+
+log = EventLog(__name__)
 
 CONNECT_S = 10.0
 ONLINE_S = 5.0
 _RETRY_S = 1.0
 """Seconds before a retryable error is tried again, unless the node names a time."""
+
+_INFO_S = 1.0
+"""Seconds to wait, once, for the limits of a node that is online."""
+_ALWAYS_TAKEN_BYTES = 256
+"""A request of this size is within every node's ``mqtt.request_bytes``."""
 
 
 class _Pending:
@@ -44,6 +55,9 @@ class Exchange:
         self._whom = whom
         self._pool = topics.pool
         self._online: set[str] = set()
+        self._limits: dict[str, int] = {}
+        self._info_is_late = False
+        self._info_topic = topics.info
         self._pending: dict[str, _Pending] = {}
         self._changed = Condition()
         self._connection = Connection(
@@ -52,8 +66,10 @@ class Exchange:
             subscriptions={
                 topics.stream(name): Subscription(self._on_frame),
                 topics.state: Subscription(self._on_state),
+                # Later: a broker that does not let this client read it must not keep it from asking.
+                topics.info: Subscription(self._on_info, on_demand=True),
             },
-            on_ready=self._ask_again,
+            on_ready=self._on_ready,
         )
 
     def start(self) -> None:
@@ -117,6 +133,7 @@ class Exchange:
 
         deadline = monotonic() + timeout_s
         self.wait_online(timeout_s)
+        self._refuse_too_large(len(payload))
         with self._expecting(request.id) as pending:
             send()
             while (left_s := deadline - monotonic()) > 0:
@@ -140,6 +157,24 @@ class Exchange:
             self.cancel(request.id)
             raise RequestError("timeout", f"{self._whom} has not answered within {timeout_s:g} s")
 
+    def _refuse_too_large(self, size: int) -> None:
+        """Look at the limits that the nodes say they have, before anything is sent.
+
+        Raises:
+            RequestError: too_large, for the node, or for all nodes of the pool.
+        """
+        if size <= _ALWAYS_TAKEN_BYTES:
+            return
+        with self._changed:
+            if not self._info_is_late:
+                self._info_is_late = not self._changed.wait_for(
+                    lambda: self._online <= self._limits.keys(), _INFO_S
+                )
+            limits = [self._limits.get(node, size) for node in self._online]
+        if limits and size > max(limits):
+            text = f"{self._whom} takes requests of {max(limits)} bytes, this one has {size}"
+            raise RequestError("too_large", text)
+
     @contextmanager
     def _expecting(self, request_id: str) -> Iterator[_Pending]:
         with self._changed:
@@ -150,6 +185,10 @@ class Exchange:
             with self._changed:
                 del self._pending[request_id]
 
+    def _on_ready(self) -> None:
+        self._connection.subscribe(self._info_topic)
+        self._ask_again()
+
     def _ask_again(self) -> None:
         """Send every request again: it or its answer may have been lost."""
         with self._changed:
@@ -157,11 +196,25 @@ class Exchange:
                 pending.frames.put(None)
 
     def _on_frame(self, message: Message) -> None:
-        frame = FRAMES.validate_json(message.payload)
+        try:
+            frame = FRAMES.validate_json(message.payload)
+        except ValidationError:  # anybody may publish anything there
+            log.debug("client.no_frame", topic=message.topic, bytes=len(message.payload))
+            return
         with self._changed:
             pending = self._pending.get(frame.id)
         if pending:
             pending.frames.put(frame)
+
+    def _on_info(self, message: Message) -> None:
+        try:
+            limit = json.loads(message.payload)["limits"]["request_bytes"]
+        except (ValueError, LookupError, TypeError, RecursionError):  # retired, or none of ours
+            limit = None
+        with self._changed:
+            if isinstance(limit, int):
+                self._limits[message.topic.split("/")[-2]] = limit
+                self._changed.notify_all()
 
     def _on_state(self, message: Message) -> None:
         node, online = message.topic.split("/")[-2], message.payload == ONLINE

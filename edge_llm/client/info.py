@@ -27,9 +27,13 @@ def node_info(settings: MqttSettings, node: str, telemetry_s: float = 0.0) -> di
     changed = Condition()
 
     def on_message(message: Message) -> None:
-        plain = message.topic == topics.state
+        try:
+            text = message.payload.decode()
+            content = text if message.topic == topics.state else json.loads(text)
+        except (ValueError, RecursionError):  # anybody may have retained anything there
+            return
         with changed:
-            heard[message.topic] = message.payload.decode() if plain else json.loads(message.payload)
+            heard[message.topic] = content
             changed.notify_all()
 
     retained = (topics.state, topics.info)

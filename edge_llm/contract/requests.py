@@ -1,24 +1,29 @@
 """Version 1 of the MQTT contract: what is asked of a node.
 
-It, `contract_frames` (what it answers) and `contract_node` (what it says of itself) alone name wire fields.
+It, ``frames`` (what it answers) and ``node`` (what it says of itself) alone name wire fields.
 """
 
 import hashlib
 import json
+import re
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import uuid4
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
 
 from edge_llm.config import Identifier
 from edge_llm.config.sampling import MinP, Penalty, RepetitionPenalty, Temperature, TopK, TopP
+from edge_llm.contract.reading import decode, find_id, is_blank
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import RequestError
 
@@ -30,6 +35,10 @@ _ADDED_FIELDS = frozenset(
     {"min_p", "repetition_penalty", "frequency_penalty", "presence_penalty", "enable_thinking"}
 )
 """Fields that came later: a request without them has the digest that an older node wrote into its log."""
+_MOST_TOKENS = 20_000
+_EMPTY = "the prompt is empty"
+_ID_FIELDS = {"session": "transaction"}
+"""The field that is the id of a request of this kind, where it is not ``id``."""
 EVERYTHING = "*"
 """As the id of a cancel: all of this client's requests."""
 
@@ -48,6 +57,20 @@ def _not_too_deep(value: Any) -> Any:
 
 Custom = Annotated[Any, AfterValidator(_not_too_deep)]
 """Comes back as it is in every frame."""
+_CUSTOM: TypeAdapter[Any] = TypeAdapter(Custom)
+
+
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[Identifier, BeforeValidator(_number_as_text, json_schema_input_type=Identifier | int)]
+"""An id; a whole number is taken as its digits: 42 is "42"."""
+
+
+def _refuse_blank(text: str) -> None:
+    if is_blank(text):
+        raise ValueError(_EMPTY)
 
 
 class _In(BaseModel):
@@ -58,10 +81,10 @@ class Request(_In):
     """A request for one reply; either ``text`` or ``messages``."""
 
     v: int = VERSION
-    id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    id: Id = Field(default_factory=lambda: uuid4().hex)
     text: str | None = None
     messages: tuple[Turn, ...] | None = Field(None, min_length=1)
-    session: Identifier | None = None
+    session: Id | None = None
     system: str | None = None
     stream: bool = True
     max_tokens: int | None = Field(None, ge=1)
@@ -85,6 +108,7 @@ class Request(_In):
     def _one_prompt(self) -> Self:
         if (self.text is None) == (self.messages is None):
             raise ValueError("give either text or messages")
+        _refuse_blank(self.messages[-1].content if self.messages else self.text or "")
         return self
 
     def conversation(self) -> tuple[Turn, ...]:
@@ -97,7 +121,7 @@ class Prefill(_In):
     """The beginning of later requests, word for word: their system prompt, or their first messages."""
 
     v: int = VERSION
-    id: Identifier = Field(default_factory=lambda: uuid4().hex)
+    id: Id = Field(default_factory=lambda: uuid4().hex)
     session: ClassVar[None] = None
     system: str | None = None
     messages: tuple[Turn, ...] = ()
@@ -107,6 +131,7 @@ class Prefill(_In):
     def _something(self) -> Self:
         if not self.system and not self.messages:
             raise ValueError("give system or messages")
+        _refuse_blank(self.messages[-1].content if self.messages else self.system or "")
         return self
 
     def conversation(self) -> tuple[Turn, ...]:
@@ -119,8 +144,8 @@ class SessionCommand(_In):
 
     v: int = VERSION
     op: Literal["list", "get", "reset", "delete"]
-    session: Identifier | None = None
-    transaction: Identifier = Field(default_factory=lambda: uuid4().hex)
+    session: Id | None = None
+    transaction: Id = Field(default_factory=lambda: uuid4().hex)
     custom: Custom = None
 
     @property
@@ -162,21 +187,45 @@ def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
     model, plain_field = _PLAIN_FIELDS[kind]
     if len(payload) > max_bytes:
         raise RequestError("too_large", f"a request may have {max_bytes} bytes, this one has {len(payload)}")
-    text = _decode(payload)
-    if not text.strip():
-        raise RequestError("bad_request", "the prompt is empty")
+    text = decode(payload)
+    begin = text.strip()
+    if is_blank(text):
+        raise RequestError("bad_request", _EMPTY)
+    if begin.startswith("[") and _is_json(begin):
+        raise RequestError("bad_request", 'a JSON request is an object: {"messages": [...]}, not a list')
     try:
-        if text.lstrip().startswith("{"):
-            parsed = model.model_validate_json(text)
+        if begin.startswith("{"):
+            parsed = model.model_validate_json(begin)
         else:
-            parsed = model.model_validate({plain_field: text})
+            parsed = model.model_validate({plain_field: begin if kind == "session" else text})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RequestError("bad_request", f"{where}: {first['msg']}" if where else first["msg"]) from error
+        raise RequestError("bad_request", explain(error)) from error
     if parsed.v != VERSION:
         raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {parsed.v}")
     return parsed
+
+
+def explain(error: ValidationError) -> str:
+    """Say what is wrong with a request, in a line that quotes none of it."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    words = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        place = re.search(r"line \d+ column \d+", words)
+        at = f", at {place[0]}" if place else ""
+        return (
+            f"what begins with {{ is read as JSON, and this is none{at};"
+            ' a text that begins with { is asked as {"text": "{..."}'
+        )
+    return f"{where}: {words}" if where else words
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def digest(kind: str, request: Inbound) -> bytes:
@@ -186,14 +235,21 @@ def digest(kind: str, request: Inbound) -> bytes:
     return hashlib.sha256(f"{kind} {asked}".encode()).digest()
 
 
-def parse_request_id(payload: bytes, max_bytes: int) -> str:
-    """The id that a refused request carried, so that its error can name it; else a new one."""
-    if len(payload) > max_bytes:
-        return uuid4().hex
-    try:
-        return Request(id=json.loads(payload)["id"], text="").id
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return uuid4().hex
+def parse_request_id(payload: bytes, most_tokens: int = _MOST_TOKENS, *, kind: str = "request") -> str:
+    """The id that a refused request carried, so that its error can name it; else a new one.
+
+    It may be one that no request can have. At most ``most_tokens`` strings and brackets are looked at.
+    """
+    return find_id(payload, _ID_FIELDS.get(kind, "id"), most_tokens) or uuid4().hex
+
+
+def unreadable(kind: str, payload: bytes, max_bytes: int) -> Request:
+    """What can be read of a refused request, for its error: the id, and ``custom``."""
+    custom = None
+    if len(payload) <= max_bytes:
+        with suppress(ValueError, LookupError, TypeError, RecursionError, RequestError):
+            custom = _CUSTOM.validate_python(json.loads(decode(payload))["custom"])
+    return Request.model_construct(id=parse_request_id(payload, kind=kind), text="", custom=custom)
 
 
 def parse_cancel(payload: bytes) -> str:
@@ -202,17 +258,10 @@ def parse_cancel(payload: bytes) -> str:
     Raises:
         RequestError: bad_request.
     """
-    text = _decode(payload[:_MAX_CANCEL_BYTES]).strip()
+    text = decode(payload[:_MAX_CANCEL_BYTES]).strip()
     if not text.startswith("{"):
-        return text
+        return text.strip('"')  # a JSON string
     try:
         return Cancel.model_validate_json(text).id
     except ValidationError as error:
         raise RequestError("bad_request", 'give the id to cancel: {"id": …}') from error
-
-
-def _decode(payload: bytes) -> str:
-    try:
-        return payload.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestError("bad_request", f"not UTF-8 at byte {error.start}") from error

@@ -7,6 +7,9 @@ from functools import cached_property
 from edge_llm.config import ID_PATTERN
 
 _CLIENT = re.compile(ID_PATTERN)
+_UNPUBLISHABLE = re.compile(r"[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What no topic may have (MQTT 1.5.4, 4.7.1), and control characters, which a broker may refuse."""
+_MAX_TOPIC_BYTES = 65535
 ONLINE, OFFLINE = b"online", b"offline"
 """Payloads of ``state``."""
 
@@ -85,9 +88,12 @@ class Topics:
 
         None where it is not one: a broker goes on sending what an earlier configuration subscribed to.
         """
+        found = self.parse_any(topic)
+        return found if found and is_client_id(found[1]) else None
+
+    def parse_any(self, topic: str) -> tuple[str, str] | None:
+        """The same, where the client's level may be anything: see ``is_client_id``."""
         way, _, client = topic.rpartition("/")
-        if not _CLIENT.fullmatch(client):
-            return None
         kind = self._kinds.get(way)
         return (kind, client) if kind else None
 
@@ -96,3 +102,13 @@ class Topics:
         """Kind of each inbound topic, by the levels before the client."""
         kinds = {each.removesuffix("/+"): each.split("/")[-2] for each in self.inbound}
         return kinds | ({self.pool_request("+").removesuffix("/+"): "request"} if self.pool else {})
+
+
+def is_client_id(name: str) -> bool:
+    """Whether a level of a topic can name a client."""
+    return _CLIENT.fullmatch(name) is not None
+
+
+def is_publishable(topic: str) -> bool:
+    """Whether a topic that a message came with can be published to."""
+    return not _UNPUBLISHABLE.search(topic) and len(topic.encode()) <= _MAX_TOPIC_BYTES

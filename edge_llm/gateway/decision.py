@@ -15,9 +15,9 @@ from edge_llm.contract.requests import (
     digest,
     parse,
     parse_cancel,
-    parse_request_id,
+    unreadable,
 )
-from edge_llm.contract.topics import Topics
+from edge_llm.contract.topics import Topics, is_client_id, is_publishable
 from edge_llm.errors import RequestError
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.rate_limit import RateLimiter
@@ -26,6 +26,9 @@ from edge_llm.gateway.reply_to import ReplyTo
 from edge_llm.gateway.request_log import RequestLog, RequestRecord
 from edge_llm.gateway.routes import RoutedTopic, Routes
 from edge_llm.mqtt.message import Message
+
+_SHOWN_CHARACTERS = 64
+"""Characters of a name that is none that get into the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +115,12 @@ class Admission:
         ``backlog_s`` is the time for which the broker may have kept a message that does not say its age;
         infinite where that cannot be known.
         """
-        routed = self._routes.find(message.topic)
-        found = ("request", routed.route.client) if routed else self._topics.parse(message.topic)
+        routed, found = self._find(message.topic)
         if message.retained or found is None:
             return Ignore("retained" if message.retained else "unknown topic")
         kind, client = found
+        if not is_client_id(client):
+            return self._refuse_name(kind, client, message)
         if kind == "cancel":
             return _decide_cancel(client, message)
         asked = self._read(kind, client, message, routed)
@@ -126,17 +130,49 @@ class Admission:
             return LookUp(asked)
         return self._decide_request(asked, backlog_s)
 
-    def _read(self, kind: str, client: str, message: Message, routed: RoutedTopic | None) -> Asked | Refuse:
-        """Parse a request, and add what its route says."""
-        limit, reply_to = self._settings.request_bytes, None
+    def failed(self, message: Message) -> Decision:
+        """Decide on a message that the node has failed to decide on, or to carry out."""
+        routed, found = self._find(message.topic)
+        if message.retained or found is None or found[0] == "cancel" or not is_client_id(found[1]):
+            return Ignore("failed")
+        error: RequestError = RequestError("internal", "the node failed at this request; its log says more")
         try:
             reply_to = ReplyTo.of(message, routed, self._settings.response_topics)
-            request: Inbound = parse(kind, message.payload, limit)
-            if routed and isinstance(request, Request):
-                request = routed.complete(request)
+        except RequestError:
+            reply_to = None
+        return self._refuse(*found, message, reply_to, error)
+
+    def _find(self, topic: str) -> tuple[RoutedTopic | None, tuple[str, str] | None]:
+        """The route of a topic if it has one, and the kind and client of what comes on it."""
+        routed = self._routes.find(topic)
+        return routed, ("request", routed.route.client) if routed else self._topics.parse_any(topic)
+
+    def _refuse(
+        self, kind: str, client: str, message: Message, reply_to: ReplyTo | None, error: RequestError
+    ) -> Refuse:
+        """Refuse under the id that the payload has, whatever else is wrong with it."""
+        request = unreadable(kind, message.payload, self._settings.request_bytes)
+        return Refuse(Asked(kind, client, request, message, reply_to), error)
+
+    def _refuse_name(self, kind: str, client: str, message: Message) -> Decision:
+        """Answer a client that names itself in a way that no client can, on that name's reply topic alone."""
+        topic = self._topics.reply(client)
+        if kind == "cancel" or not is_publishable(topic):
+            return Ignore(f"no client id: {shown(client)}")
+        text = "the client id in the topic may have 1 to 64 of the characters A-Z a-z 0-9 _ . -"
+        reply_to = ReplyTo(topic, correlation=message.correlation)
+        return self._refuse(kind, client, message, reply_to, RequestError("bad_request", text))
+
+    def _read(self, kind: str, client: str, message: Message, routed: RoutedTopic | None) -> Asked | Refuse:
+        """Parse a request, and add what its route says."""
+        reply_to = None
+        try:
+            reply_to = ReplyTo.of(message, routed, self._settings.response_topics)
+            request: Inbound = parse(kind, message.payload, self._settings.request_bytes)
         except RequestError as error:
-            nameless = Request(id=parse_request_id(message.payload, limit), text="")
-            return Refuse(Asked(kind, client, nameless, message, reply_to), error)
+            return self._refuse(kind, client, message, reply_to, error)
+        if routed and isinstance(request, Request):
+            request = routed.complete(request)
         return Asked(kind, client, request, message, reply_to)
 
     def _decide_request(self, asked: Asked, backlog_s: float) -> Decision:
@@ -186,6 +222,11 @@ class Admission:
                 text = f"{held} requests of yours are here already"
                 raise RequestError("busy", text, retry_after_ms=2000)
         return left_s
+
+
+def shown(client: str) -> str:
+    """A client's name for the log, where it may be anything."""
+    return client if is_client_id(client) else ascii(client[:_SHOWN_CHARACTERS])
 
 
 def _decide_cancel(client: str, message: Message) -> Decision:

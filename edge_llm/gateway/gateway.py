@@ -18,6 +18,7 @@ from edge_llm.gateway.decision import (
     Refuse,
     Repeat,
     Replay,
+    shown,
 )
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
@@ -65,6 +66,14 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
             log.error("gateway.failed", topic=message.topic, error=type(error).__name__)  # noqa: TRY400
+            self._apologize(message)
+
+    def _apologize(self, message: Message) -> None:
+        """Answer ``internal``, so that nobody waits for an answer that will not come."""
+        try:
+            self._carry_out(self._admission.failed(message), message)
+        except Exception as error:  # noqa: BLE001 - see above
+            log.error("gateway.failed_again", error=type(error).__name__)  # noqa: TRY400
             message.acknowledge()
 
     def _carry_out(self, decision: Decision, message: Message) -> None:
@@ -124,10 +133,11 @@ class Gateway:
     def _refuse(self, asked: Asked, error: RequestError) -> None:
         """Answer with an error, under a key of its own: a good request with the same id may be in flight."""
         self.rejected_total += 1
-        self._refusals.info("gateway.refused", kind=asked.kind, client=asked.client, code=error.code)
+        client = shown(asked.client)
+        self._refusals.info("gateway.refused", kind=asked.kind, client=client, code=error.code)
         reply = self._reply(asked)
         if len(self._in_flight) >= _MAX_REPLIES and not reply.qos1:
-            self._refusals.info("gateway.dropped", client=asked.client, code=error.code)
+            self._refusals.info("gateway.dropped", client=client, code=error.code)
             return
         self._in_flight.add(reply)
         reply.error(error.code, str(error), retry_after_ms=error.retry_after_ms)

@@ -112,7 +112,7 @@ class Publisher:
             reply_to.payload(frame) if reply_to else frame.encode(),
             on_sent=on_sent,
             expiry_s=None if final else _DELTA_EXPIRY_S,
-            correlation=reply_to.correlation if reply_to else None,
+            correlation=reply_to.correlation if reply_to else reply.asked.message.correlation,
         )
 
     def _join_or_leave_pool(self) -> None:

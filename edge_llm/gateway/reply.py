@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from threading import Condition
 from time import monotonic
 
+from pydantic import ValidationError
+
 from edge_llm.contract.frames import (
     FRAMES,
     Delta,
@@ -141,8 +143,17 @@ class Reply:
 
     def replay(self, terminal: bytes) -> None:
         """End with the terminal frame that the same request had before."""
-        frame = FRAMES.validate_json(terminal)
-        assert isinstance(frame, Done | Error)
+        try:
+            frame = FRAMES.validate_json(terminal)
+        except ValidationError:
+            frame = None
+        if not isinstance(frame, Done | Error):
+            # Not answered anew: whoever carries it out may have done so already.
+            self.error(
+                "internal",
+                "it was answered before, and the answer that was kept is damaged: ask under a new id",
+            )
+            return
         self._seq = frame.seq
         self.end(frame.model_copy(update={"replayed": True}))
 

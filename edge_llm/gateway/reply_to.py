@@ -28,7 +28,8 @@ class ReplyTo:
             RequestError: a node publishes only where its owner lets it.
         """
         if routed:
-            return cls(routed.answer, plain=routed.route.format == "text")
+            plain = routed.route.format == "text"
+            return cls(routed.answer, correlation=message.correlation, plain=plain)
         topic = message.response_topic
         if topic is None:
             return None

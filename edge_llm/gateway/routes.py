@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from edge_llm.config import ID_PATTERN, PLACEHOLDER, RouteSettings
+from edge_llm.config import PLACEHOLDER, RouteSettings
+from edge_llm.contract.names import id_of
 from edge_llm.contract.requests import Request
-from edge_llm.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,11 @@ class RoutedTopic:
         return self._filled(self.route.answer)
 
     def complete(self, request: Request) -> Request:
-        """Fill in what the route says and the request does not.
-
-        Raises:
-            RequestError: a placeholder's value cannot be part of a session's id (bad_request).
-        """
+        """Fill in what the route says and the request does not."""
         route, given = self.route, request.model_fields_set
-        session = route.session and self._filled(route.session)
-        if session and not re.fullmatch(ID_PATTERN, session):
-            raise RequestError("bad_request", "this topic's levels cannot name a session")
         ours = {
             "system": route.system and self._filled(route.system),
-            "session": session,
+            "session": route.session and id_of(self._filled(route.session)),
             "max_tokens": route.max_tokens,
         }
         return request.model_copy(

@@ -3,8 +3,8 @@
 import pytest
 
 from edge_llm.config import RouteSettings
+from edge_llm.contract.names import id_of
 from edge_llm.contract.requests import Request
-from edge_llm.errors import RequestError
 from edge_llm.gateway.routes import Routes
 
 
@@ -40,9 +40,15 @@ def test_what_the_request_says_itself_counts() -> None:
     assert (filled.system, filled.session, filled.max_tokens) == ("In the bath.", "bath", 3)
 
 
-def test_a_level_that_cannot_name_a_session_is_refused() -> None:
-    found = Routes((route(session="{room}"),)).find("home/living room/ask")
+@pytest.mark.parametrize(
+    ("level", "session"),
+    [("bath", "bath"), ("living room", "living-.20room"), ("Küche", "K-.C3-.BCche"), ("浴室" * 9, None)],
+)
+def test_any_level_names_a_session(level: str, session: str | None) -> None:
+    found = Routes((route(session="{room}"),)).find(f"home/{level}/ask")
     assert found
-    with pytest.raises(RequestError) as refused:
-        found.complete(Request(text="hi"))
-    assert refused.value.code == "bad_request"
+    filled = found.complete(Request(text="hi"))
+    assert filled.session == id_of(level)
+    assert Request(text="hi", session=filled.session)
+    assert session in (None, filled.session)
+    assert found.answer == f"home/{level}/answer"

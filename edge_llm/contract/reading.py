@@ -1,0 +1,83 @@
+"""Reads the bytes of a payload: as text, and for the id of a request that cannot be read as a whole."""
+
+import codecs
+import json
+import re
+from contextlib import suppress
+
+from edge_llm.errors import RequestError
+
+_UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+_LONGEST_ID = 256
+"""Maximum characters of an id that is given back; a legal one has 64."""
+_TOKEN = re.compile(
+    rb"""
+    "(?: [^"\\]++ | \\. )*+ (?: " | \\?\Z )   # a string; one that is cut goes to the end
+    | '(?: [^'\\]++ | \\. )*+ (?: ' | \\?\Z ) # as Python prints it
+    | [A-Za-z_]\w*+                           # a word
+    | [{}\[\]]
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_VALUE = re.compile(
+    rb"""
+    \s* : \s*
+    (?: (?P<json> "(?: [^"\\]++ | \\. )*+" ) | '(?P<plain> [^'\\]*+ )' | (?P<number> -?\d++ (?:\.\d++)? ) )
+    \s* (?: [,}] | \Z )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def decode(payload: bytes) -> str:
+    """The text of a payload, without a byte order mark, and without the NUL that ends a string in C.
+
+    Raises:
+        RequestError: bad_request; it is no UTF-8.
+    """
+    content = payload.removeprefix(codecs.BOM_UTF8).rstrip(b"\0")
+    if content.startswith(_UTF_16) or b"\0" in content:
+        raise RequestError("bad_request", "not UTF-8: it has NUL bytes or the mark of UTF-16; send UTF-8")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError("bad_request", f"not UTF-8 at byte {error.start}") from error
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to read in a text."""
+    return not text.strip("\ufeff\0").strip()
+
+
+def find_id(payload: bytes, key: str = "id", most_tokens: int = 20_000) -> str | None:
+    """The value of ``key`` in a payload that should be a JSON object, whatever else is wrong with it.
+
+    Found in one pass over what comes before it: in an object that is too large, cut, in another encoding, or
+    quoted as Python or JavaScript do. None if there is none, if it is neither a string nor a number, or if
+    there are ``most_tokens`` strings, words and brackets before it.
+    """
+    content = payload.removeprefix(codecs.BOM_UTF8)
+    if content.startswith(_UTF_16) or b"\0" in content:
+        content = content.lstrip(b"\xfe\xff").replace(b"\0", b"")
+    if not content.lstrip().startswith(b"{"):
+        return None
+    depth = 0
+    for number, token in enumerate(_TOKEN.finditer(content)):
+        if number >= most_tokens:
+            return None
+        word = token[0]
+        depth += (word in b"{[") - (word in b"}]")
+        is_key = depth == 1 and word.strip(b"\"'") == key.encode()
+        if is_key and (value := _VALUE.match(content, token.end())):
+            return _id_of(value)
+    return None
+
+
+def _id_of(value: re.Match[bytes]) -> str | None:
+    found: str | None = None
+    if value["json"] is None:
+        found = (value["number"] or value["plain"]).decode("utf-8", "replace")
+    else:
+        with suppress(ValueError):  # an escape that is none, or no UTF-8
+            found = str(json.loads(value["json"])).encode("utf-8", "replace").decode()
+    return found if found and len(found) <= _LONGEST_ID else None
