@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from time import monotonic
+from traceback import format_tb
 from typing import Any
 
 
@@ -40,6 +41,11 @@ class RateLimitedLog:
         if monotonic() >= self._logged.get(event, 0.0) + 1:
             self._log.info(event, **fields, count=self._counts.pop(event))
             self._logged[event] = monotonic()
+
+
+def stack_of(error: BaseException) -> str:
+    """Where an error came from, without its message: that may quote a prompt."""
+    return "".join(format_tb(error.__traceback__)).rstrip()
 
 
 class JsonFormatter(logging.Formatter):

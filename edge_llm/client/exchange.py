@@ -17,7 +17,7 @@ from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
 from edge_llm.event_log import EventLog
 from edge_llm.mqtt.connection import Connection
-from edge_llm.mqtt.message import Message
+from edge_llm.mqtt.message import Message, Outcome
 from edge_llm.mqtt.subscriptions import Subscription
 
 log = EventLog(__name__)
@@ -128,8 +128,12 @@ class Exchange:
         """
         payload = request.model_dump_json(exclude_none=True).encode()
 
+        def on_sent(outcome: Outcome) -> None:
+            if outcome is Outcome.REFUSED:
+                self._refused(request.id, len(payload))
+
         def send() -> None:
-            self._connection.publish(topic(), payload)
+            self._connection.publish(topic(), payload, on_sent=on_sent)
 
         deadline = monotonic() + timeout_s
         self.wait_online(timeout_s)
@@ -188,6 +192,18 @@ class Exchange:
     def _on_ready(self) -> None:
         self._connection.subscribe(self._info_topic)
         self._ask_again()
+
+    def _refused(self, request_id: str, payload_bytes: int) -> None:
+        """Let the asker know that the broker does not take the request."""
+        limit = self._connection.packet_limit
+        takes = f"takes packets of {limit} bytes" if limit else "does not take it"
+        message = f"the request has {payload_bytes} bytes, and the broker {takes}: raise its limit"
+        with self._changed:
+            pending = self._pending.get(request_id)
+        if pending:
+            pending.frames.put(
+                Error(id=request_id, node="", seq=0, code="too_large", message=message, retryable=False)
+            )
 
     def _ask_again(self) -> None:
         """Send every request again: it or its answer may have been lost."""

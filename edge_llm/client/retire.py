@@ -1,5 +1,7 @@
 """Removes a node that will not come back from the broker: `edge-llm serve --retire`."""
 
+from threading import Semaphore
+
 from edge_llm.config import Settings
 from edge_llm.contract.topics import Topics
 from edge_llm.errors import EdgeLlmError
@@ -31,9 +33,11 @@ def retire(settings: Settings) -> None:
                 f"{mqtt.host}:{mqtt.port}: {connection.failure or 'no answer'}; nothing was retired"
             )
         retained = topics.state, topics.info, discovery_topic(settings.homeassistant, topics)
-        for sent in [connection.publish(topic, b"", retain=True) for topic in retained]:
-            sent.wait_for_publish(_BROKER_S)
-            if not sent.is_published():
+        cleared = Semaphore(0)
+        for topic in retained:
+            connection.publish(topic, b"", retain=True, on_sent=lambda _outcome: cleared.release())
+        for _ in retained:
+            if not cleared.acquire(timeout=_BROKER_S):
                 raise EdgeLlmError(f"{mqtt.host}:{mqtt.port} does not answer: run this again")
     finally:
         connection.stop()

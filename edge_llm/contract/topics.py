@@ -69,6 +69,11 @@ class Topics:
         return self._of("telemetry")
 
     @property
+    def echo(self) -> str:
+        """Own, MQTT 3.1.1 alone: what the node sends here comes back to it, or was dropped by the broker."""
+        return self._of("echo")
+
+    @property
     def client_id(self) -> str:
         """The MQTT client id of the node: under it the broker keeps what comes while the node is away."""
         return f"{self.base}-node-{self.node}".replace("/", ".")

@@ -5,7 +5,10 @@ from threading import Condition
 
 from edge_llm.contract.frames import Frame
 from edge_llm.contract.requests import EVERYTHING
-from edge_llm.gateway.reply import Reply
+from edge_llm.event_log import EventLog, stack_of
+from edge_llm.gateway.reply import Reply, Room, unlimited
+
+log = EventLog(__name__)
 
 Key = tuple[str, str]
 
@@ -69,10 +72,16 @@ class InFlight:
         submitted, self._submitted = self._submitted, []
         return submitted
 
-    def pending_frames(self, *, flowing: bool) -> list[tuple[Key, Reply, Frame]]:
-        """Take the frames that are due (see ``Reply.drain``); called with ``changed`` held."""
-        return [
-            (key, reply, frame)
-            for key, reply in self._replies.items()
-            for frame in reply.drain(flowing=flowing)
-        ]
+    def pending_frames(self, *, flowing: bool, room: Room = unlimited) -> list[tuple[Key, Reply, Frame]]:
+        """Take the frames that are due (see ``Reply.drain``); called with ``changed`` held.
+
+        A reply whose frames cannot be made has what is wrong with it to itself.
+        """
+        pending: list[tuple[Key, Reply, Frame]] = []
+        for key, reply in self._replies.items():
+            try:
+                pending.extend((key, reply, frame) for frame in reply.drain(flowing=flowing, room=room))
+            except Exception as error:  # noqa: BLE001 - see above
+                log.error("reply.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400
+                pending.append((key, reply, reply.broken()))
+        return pending

@@ -1,5 +1,6 @@
 """Collects a request's frames from any thread; the publisher drains them."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Condition
 from time import monotonic
@@ -21,6 +22,7 @@ from edge_llm.contract.requests import Inbound
 from edge_llm.errors import RETRYABLE, Code
 from edge_llm.gateway.reply_to import ReplyTo
 from edge_llm.gateway.request_log import RequestRecord
+from edge_llm.gateway.shorten import pieces
 from edge_llm.mqtt.message import Message
 
 COALESCE_S = 0.05
@@ -28,6 +30,12 @@ COALESCE_CHARACTERS = 24
 """After the first, a delta waits for this much time or text, whichever comes first."""
 STATUS_EVERY_S = 5.0
 """A client that has got no frame for this long is told again how far its request is."""
+
+
+Room = Callable[["Reply"], int | None]
+"""The largest payload of a reply's frames in bytes; None where there is no limit."""
+_SEQ_BYTES = 8
+"""Room for the number of a frame to grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,10 @@ class _Stage:
     state: State
     position: int | None = None
     prompt_tokens: int | None = None
+
+
+def unlimited(_reply: "Reply") -> None:
+    """Any payload has room."""
 
 
 class Reply:
@@ -123,9 +135,9 @@ class Reply:
         )
 
     def end(self, terminal: Terminal) -> None:
-        """End the reply."""
+        """End the reply; without effect on one that has ended."""
         with self._changed:
-            self._terminal = terminal
+            self._terminal = self._terminal or terminal
             self._changed.notify()
 
     def error(self, code: Code, message: str, *, text: str = "", retry_after_ms: int | None = None) -> None:
@@ -139,6 +151,17 @@ class Reply:
                 retry_after_ms=retry_after_ms,
                 text=text,
             )
+        )
+
+    def broken(self) -> Error:
+        """Make the frame that ends a reply whose own frames cannot be made or sent."""
+        return Error(
+            id=self.asked.request.id,
+            node=self._node,
+            seq=self._seq,
+            code="internal",
+            message="the reply cannot be sent; the node's log says more",
+            retryable=False,
         )
 
     def replay(self, terminal: bytes) -> None:
@@ -161,11 +184,11 @@ class Reply:
         """Stop the deltas if nobody has subscribed to them."""
         self.streams = self.streams and subscribed
 
-    def drain(self, *, flowing: bool) -> list[Frame]:
+    def drain(self, *, flowing: bool, room: Room = unlimited) -> list[Frame]:
         """Take the frames that are due, in order; called with ``changed`` held.
 
         Where the way to the client is not ``flowing`` text gathers here, and only the terminal frame is
-        handed out.
+        handed out. A delta is cut to the ``room`` that there is.
         """
         frames: list[Frame] = []
         if flowing and self.streams:
@@ -174,7 +197,7 @@ class Reply:
             frames.extend(map(self._status, self._stages))
             self._stages.clear()
             if self._text and self._delta_is_due():
-                frames.append(Delta(**self._numbered(), text="".join(self._text)))
+                frames.extend(self._deltas("".join(self._text), room(self)))
                 self._text.clear()
                 self._characters = 0
                 self._delta_sent = monotonic()
@@ -195,6 +218,13 @@ class Reply:
             position=stage.position,
             prompt_tokens=stage.prompt_tokens,
         )
+
+    def _deltas(self, text: str, room: int | None) -> Iterator[Delta]:
+        if room is not None:
+            around = Delta(**self.header(), text="").encode()
+            room -= len(around) + _SEQ_BYTES
+        for piece in [text] if room is None else pieces(text, room):
+            yield Delta(**self._numbered(), text=piece)
 
     def _numbered(self) -> Header:
         """The next frame's header, counted."""

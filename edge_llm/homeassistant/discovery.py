@@ -17,7 +17,7 @@ from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.event_log import EventLog
 from edge_llm.homeassistant.entities import MAX_STATE, REPLY_ATTRIBUTES, REPLY_STATE, SENSORS
 from edge_llm.mqtt.connection import Connection
-from edge_llm.mqtt.message import Message
+from edge_llm.mqtt.message import Message, Outcome
 
 log = EventLog(__name__)
 
@@ -39,6 +39,8 @@ class HomeAssistant:
         self._lock = Lock()
         self._timer: Timer | None = None
         self._stopped = False
+        self._left_out = False
+        """Whether the log says already that the broker does not take the announcement."""
         self.subscriptions = status_topics(settings)
 
     def announce(self, connection: Connection) -> None:
@@ -46,10 +48,25 @@ class HomeAssistant:
         topic = discovery_topic(self._settings, self._topics)
         if self._settings.enabled:
             payload = json.dumps(self.discovery(), ensure_ascii=False).encode()
-            connection.publish(topic, payload, retain=True)
-            log.info("homeassistant.announced", topic=topic, bytes=len(payload))
+            connection.publish(
+                topic, payload, retain=True, on_sent=lambda outcome: self._log_sent(topic, payload, outcome)
+            )
         elif self._settings.enabled is False:
             connection.publish(topic, b"", retain=True)
+
+    def _log_sent(self, topic: str, payload: bytes, outcome: Outcome) -> None:
+        refused = outcome is Outcome.REFUSED
+        if not refused:
+            log.info("homeassistant.announced", topic=topic, bytes=len(payload))
+        elif not self._left_out:
+            log.warning(
+                "homeassistant.left_out",
+                topic=topic,
+                bytes=len(payload),
+                hint="the broker takes no message as large: raise its limit (mosquitto: max_packet_size,"
+                " message_size_limit)",
+            )
+        self._left_out = refused
 
     def on_status(self, connection: Connection, message: Message) -> None:
         """Take a message on ``subscriptions``: announce the node soon if Home Assistant has started."""

@@ -3,43 +3,34 @@
 Knows nothing of requests and replies. Callbacks run on the network thread and must not block.
 """
 
-import ssl
-import sys
+import socket
+from collections import deque
 from collections.abc import Callable, Mapping
-from threading import Event, Lock, Thread, Timer
-from typing import Any, Literal
-
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.reasoncodes import ReasonCode
+from contextlib import suppress
+from threading import Event, Thread
+from time import monotonic
+from typing import Literal
 
 from edge_llm.config import MqttSettings
-from edge_llm.event_log import EventLog, RateLimitedLog
-from edge_llm.mqtt.acks import InOrder
+from edge_llm.event_log import EventLog, stack_of
+from edge_llm.mqtt import link as links
+from edge_llm.mqtt.attempts import Attempts
+from edge_llm.mqtt.diagnosis import Diagnosis
+from edge_llm.mqtt.inbox import Inbox
+from edge_llm.mqtt.link import Identity, Link
 from edge_llm.mqtt.message import Message, OnSent
-from edge_llm.mqtt.outbox import Outbox
-from edge_llm.mqtt.properties import connect_properties, plain_message, publish_properties
-from edge_llm.mqtt.subscriptions import DurableSession, Subscription, handler_of
+from edge_llm.mqtt.sending.delivery import Delivery
+from edge_llm.mqtt.sending.publication import Publication
+from edge_llm.mqtt.subscriptions import DurableSession, Subscription
 from edge_llm.mqtt.tls import tls_context
 
 log = EventLog(__name__)
 
-_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
-_MAX_BACKOFF_S = 30
-_CONNACK_S = 3.0
-"""Seconds of silence after which a broker is taken not to understand version 5."""
-_SESSION_EXPIRY_S = 86400
-"""Seconds for which the broker keeps requests for a node that is away."""
-_MAX_PACKET_BYTES = 2**21
-"""Maximum size of a packet from the broker: the largest request that can be allowed, with its properties."""
-_NOBODY = ReasonCode(PacketTypes.PUBACK, "No matching subscribers")
 _CONGESTED = 16
-"""Publishes that the broker has not acknowledged; fewer than paho keeps in flight."""
-
-
-def _nothing() -> None:
-    """Do nothing when the connection is ready."""
+"""Publishes that the broker has not acknowledged; fewer than are sent at a time."""
+_TURN_S = 1.0
+_SOON_S = 30.0
+"""A broker that ends a connection within this time may do so because another client has the same id."""
 
 
 class Connection:
@@ -50,7 +41,7 @@ class Connection:
         settings: MqttSettings,
         client_id: str,
         subscriptions: Mapping[str, Subscription],
-        on_ready: Callable[[], None] = _nothing,
+        on_ready: Callable[[], None] = lambda: None,
         last_will: tuple[str, bytes] | None = None,
         durable: DurableSession | None = None,
     ) -> None:
@@ -61,34 +52,35 @@ class Connection:
         Raises:
             ConfigError: a file of the settings cannot be used.
         """
-        self._settings = settings
-        self._secret = settings.secret()
-        self._tls = tls_context(settings) if settings.tls else None
-        self._client_id = client_id
         self._subscriptions = subscriptions
         self._on_ready = on_ready
-        self._last_will = last_will
         self._durable = durable
-        self._ready = Event()
-        self._over = Event()
-        self._stopped = False
-        self._answered = False
-        self._fall_back = False
-        self._reported: str | None = None
-        self._protocols = list(_PROTOCOLS) if settings.protocol == "auto" else [settings.protocol]
-        self._lock = Lock()
-        self._unacknowledged: InOrder[Message] = InOrder()
+        self._identity = Identity(
+            settings,
+            settings.secret(),
+            tls_context(settings) if settings.tls else None,
+            client_id,
+            last_will,
+            durable.receive_maximum if durable else None,
+        )
+        self._attempts = Attempts(settings)
+        self._diagnosis = Diagnosis(settings, client_id)
+        self._inbox = Inbox(subscriptions, self._wake, durable=durable is not None)
+        self._delivery = Delivery(durable.echo_topic if durable else None)
+        self._outbox = self._delivery.outbox
+        self._due: deque[Callable[[Link], object]] = deque()  # subscriptions to make or to end
         self._subscribed_by: int | None = None
-        self._outbox = Outbox()
-        self._ignored = RateLimitedLog(log)
-        self._connack_timer: Timer | None = None
-        self._client = self._build()
+        self._ready = Event()
+        self._stopping = Event()
+        self._stop_by = 0.0
+        self._abrupt = False
+        self._waker: socket.socket | None = None
         self._thread = Thread(target=self._run, name="mqtt", daemon=True)
 
     @property
     def protocol(self) -> str:
         """The MQTT version in use: ``5`` or ``3.1.1``."""
-        return self._protocols[0]
+        return self._attempts.version
 
     @property
     def ready(self) -> bool:
@@ -102,8 +94,24 @@ class Connection:
 
     @property
     def failure(self) -> str | None:
-        """Why there is no connection now; None when there is one, or no try has failed yet."""
-        return self._reported
+        """Why there is no connection, or none that lasts; None where no try has failed yet."""
+        return self._diagnosis.failure
+
+    @property
+    def contested(self) -> str | None:
+        """What to tell people where another client seems to use the same id; else None."""
+        return self._diagnosis.contested
+
+    @property
+    def packet_limit(self) -> int | None:
+        """The largest packet that the broker takes, in bytes; None where no limit is known."""
+        return self._delivery.limit.bytes
+
+    def room(self, topic: str, expiry_s: int | None = None, correlation: bytes | None = None) -> int | None:
+        """The largest payload for ``topic`` in bytes, in JSON; None where no limit is known."""
+        limit, frame = self.packet_limit, b"{}"
+        around = Publication(topic, frame, expiry_s=expiry_s, correlation=correlation)
+        return None if limit is None else limit - around.packet_bytes("5") + len(frame)
 
     def start(self) -> None:
         """Begin to connect, on a thread of its own."""
@@ -120,204 +128,172 @@ class Connection:
         *,
         qos: Literal[0, 1] = 1,
         retain: bool = False,
-        on_sent: OnSent = lambda _heard: None,
+        on_sent: OnSent | None = None,
         expiry_s: int | None = None,
         correlation: bytes | None = None,
         response_topic: str | None = None,
-    ) -> paho.MQTTMessageInfo:
+    ) -> None:
         """Send at QoS 1; kept and sent again by itself until the broker has acknowledged it.
 
-        ``on_sent`` runs then. At QoS 0 it is sent now or never, and nobody learns which. The last three are
-        MQTT 5's, and left out on 3.1.1.
+        ``on_sent`` runs then, or when it is known that the broker does not take it. At QoS 0 it is sent now
+        or never, and nobody learns which. The last three are MQTT 5's, and left out on 3.1.1.
         """
-        properties = None
-        if self.protocol == "5":
-            content_type = "application/json" if payload.startswith(b"{") else None
-            properties = publish_properties(content_type, expiry_s, correlation, response_topic)
-        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
-        if qos == 1:
-            self._outbox.sent(info.mid, on_sent)
-        elif info.rc == paho.MQTT_ERR_SUCCESS:
-            self._outbox.sent(info.mid, None)
-        return info
+        if qos == 0 and not self.ready:
+            return
+        self._outbox.put(
+            Publication(topic, payload, qos, retain, on_sent, expiry_s, correlation, response_topic)
+        )
+        self._wake()
 
     def subscribe(self, topic_filter: str) -> None:
         """Subscribe to one of the filters on demand, while the connection lasts."""
-        self._client.subscribe(topic_filter, self._subscriptions[topic_filter].qos)
+        qos = self._subscriptions[topic_filter].qos
+        self._due.append(lambda link: link.subscribe([(topic_filter, qos)]))
+        self._wake()
 
     def unsubscribe(self, topic_filter: str) -> None:
         """End a subscription."""
-        self._client.unsubscribe(topic_filter)
+        self._due.append(lambda link: link.unsubscribe(topic_filter))
+        self._wake()
 
     def stop(self, final_message: tuple[str, bytes] | None = None, timeout_s: float = 2.0) -> None:
         """Publish a retained ``final_message`` if there is one, disconnect cleanly and end the thread."""
         if final_message and self.ready:
-            info = self.publish(*final_message, retain=True)
-            try:
-                info.wait_for_publish(timeout_s)
-            except (RuntimeError, ValueError) as error:  # the connection went away meanwhile: the will speaks
-                log.debug("mqtt.final_message_lost", reason=error)
-        self._stopped = True
-        self._cancel_timer()
-        self._client.disconnect()
-        self._over.set()
+            sent = Event()
+            self.publish(*final_message, retain=True, on_sent=lambda _outcome: sent.set())
+            self._abrupt = not sent.wait(timeout_s)  # then the will has to say it
+        self._stop_by = monotonic() + timeout_s
+        self._stopping.set()
+        self._wake()
         if self._thread.is_alive():
-            self._thread.join(timeout_s)
+            self._thread.join(timeout_s + _TURN_S)
 
-    def _build(self) -> paho.Client:
-        durable = self._durable is not None
-        five = self.protocol == "5"
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            clean_session=None if five else not durable,
-            protocol=_PROTOCOLS[self.protocol],
-            manual_ack=durable,
-        )
-        client.username_pw_set(self._settings.username, self._secret)
-        if self._tls:
-            client.tls_set_context(self._tls)
-        client.reconnect_delay_set(1, _MAX_BACKOFF_S)
-        if self._last_will:
-            client.will_set(*self._last_will, qos=1, retain=True)
-        client.on_socket_open = self._opened
-        client.on_connect = self._connected
-        client.on_connect_fail = lambda *_: self._report(_why(sys.exception()))
-        client.on_disconnect = self._disconnected
-        client.on_subscribe = self._subscribed
-        client.on_message = lambda _client, _data, message: self._arrived(message)
-        client.on_publish = lambda _client, _data, mid, reason, _props: self._outbox.acknowledged(
-            mid, has_subscribers=reason != _NOBODY
-        )
-        return client
+    def _wake(self) -> None:
+        """Have the network thread look at once."""
+        if self._waker:
+            with suppress(OSError):  # full: it is awake; closed: it has ended
+                self._waker.send(b"!")
 
     def _run(self) -> None:
-        while not self._stopped:
-            self._connect()
-            # Not loop_forever: beside that, publish() writes to the socket on its caller's thread, without a
-            # lock, and now and then two packets change places.
-            self._client.loop_start()
-            self._over.wait()
-            self._client.loop_stop()
-            if not self._fall_back:
-                return
-            self._over.clear()
-            self._fall_back = self._answered = False
-            self._protocols.pop(0)
-            self._client = self._build()
+        waker, wake = socket.socketpair()
+        with waker, wake:
+            waker.setblocking(False)  # noqa: FBT003 - socket's
+            self._waker = waker
+            while not self._stopping.is_set():
+                self._stopping.wait(self._attend(wake))
 
-    def _connect(self) -> None:
-        where = self._settings.host, self._settings.port, self._settings.keepalive_s
-        if self.protocol != "5":
-            self._client.connect_async(*where)
-            return
-        durable = self._durable
-        properties = connect_properties(
-            _MAX_PACKET_BYTES,
-            _SESSION_EXPIRY_S if durable else None,
-            durable.receive_maximum if durable else None,
-        )
-        self._client.connect_async(*where, clean_start=durable is None, properties=properties)
+    def _attend(self, wake: socket.socket) -> float:
+        """Connect once, and stay until the connection ends; returns the pause until the next time.
 
-    def _arrived(self, message: paho.MQTTMessage) -> None:
-        wrapped = plain_message(message, self._acknowledge)
-        if self._durable and message.qos:
-            with self._lock:
-                self._unacknowledged.begin(wrapped)
-        handler = handler_of(wrapped.topic, self._subscriptions)
-        if handler is None:  # an earlier configuration had subscribed to it, and the broker goes on
-            self._ignored.info("mqtt.ignored", retained=wrapped.retained)
-            wrapped.acknowledge()
-            return
-        handler(wrapped)
-
-    def _acknowledge(self, message: Message) -> None:
-        """Acknowledge to the broker, which learns of it in order of arrival.
-
-        Without effect on a message of an earlier connection: the broker has sent it again.
+        Whatever the network brings, this thread goes on.
         """
-        with self._lock:
-            for first in self._unacknowledged.finish(message):
-                self._client.ack(first.packet_id, 1)
+        version, pause_s, link = self._attempts.version, None, None
+        try:
+            link = Link(self._identity, version, self._inbox.acknowledge)
+            pause_s = self._serve(link, wake)
+        except OSError as error:
+            self._diagnosis.report_error(error)
+        except Exception as error:  # noqa: BLE001 - whosever fault it is, a new connection may be better
+            log.error("mqtt.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400
+            self._diagnosis.report(f"what came from the broker cannot be dealt with ({type(error).__name__})")
+            pause_s = self._attempts.unanswered()
+        finally:
+            self._ready.clear()
+            if link:
+                link.abandon()
+            self._delivery.lost(version)
+        return self._attempts.ended() if pause_s is None else pause_s
 
-    def _opened(self, client: paho.Client, _data: Any, _socket: Any) -> None:
-        if len(self._protocols) > 1 and not self._answered:
-            self._cancel_timer()
-            self._connack_timer = Timer(
-                _CONNACK_S, lambda: None if self._answered else self._try_older(client)
-            )
-            self._connack_timer.name = "mqtt-connack"
-            self._connack_timer.daemon = True
-            self._connack_timer.start()
+    def _serve(self, link: Link, wake: socket.socket) -> float:
+        """Do what comes until the connection ends; returns the pause that this end calls for."""
+        link.open()
+        silent_at = monotonic() + self._attempts.connack_s
+        while True:
+            link.turn(wake, _TURN_S)
+            while link.events:
+                event = link.events.popleft()
+                if isinstance(event, links.Refused):
+                    return self._refused(event)
+                if isinstance(event, links.Closed):
+                    return self._closed(link, event)
+                self._take(link, event)
+            if link.accepted_at is not None:
+                self._send_due(link)
+            elif monotonic() >= silent_at:
+                return self._unanswered("no answer", silent=True)
+            if self._stopping.is_set() and (monotonic() >= self._stop_by or not self._delivery.suspicious):
+                if not self._abrupt:
+                    link.close()
+                return 0.0
 
-    def _cancel_timer(self) -> None:
-        if self._connack_timer:
-            self._connack_timer.cancel()
+    def _send_due(self, link: Link) -> None:
+        self._delivery.send_due(link)
+        for packet_id in self._inbox.take_due():
+            link.acknowledge(packet_id)
+        while self._due:
+            self._due.popleft()(link)
 
-    def _connected(
-        self, client: paho.Client, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, _props: Any
-    ) -> None:
-        self._answered = True
-        self._cancel_timer()
-        if reason.is_failure:
-            if reason == ReasonCode(PacketTypes.CONNACK, "Unsupported protocol version"):
-                self._try_older(client)
-            if not self._fall_back:
-                self._report(str(reason).lower())
-            return
-        self._reported = None
-        with self._lock:  # the broker sends again what was not acknowledged
-            self._unacknowledged.clear()
-        self._outbox.forget_qos0()
+    def _take(self, link: Link, event: links.Event) -> None:
+        match event:
+            case Message():
+                self._inbox.begun(event)
+                if not self._delivery.heard(link, event):
+                    self._inbox.deliver(event)
+            case links.Acknowledged(packet_id, outcome):
+                self._delivery.acknowledged(link, packet_id, outcome)
+            case links.Accepted():
+                self._accepted(link, event)
+            case links.Subscribed(packet_id, refused):
+                self._subscribed(packet_id, refused)
+
+    def _accepted(self, link: Link, event: links.Accepted) -> None:
+        self._attempts.accepted()
+        self._diagnosis.clear()
+        self._inbox.begin()
+        self._due.clear()
+        self._delivery.begin(link, event)
         if self._durable:
-            self._durable.on_connected(flags.session_present)
-        log.info("mqtt.connected", host=self._settings.host, port=self._settings.port, protocol=self.protocol)
-        filters: list[tuple[str, int]] = [
-            (each, its.qos) for each, its in self._subscriptions.items() if not its.on_demand
-        ]
-        _, self._subscribed_by = client.subscribe(filters)
+            self._durable.on_connected(event.session_present)
+        at, limit = self._identity.settings, event.maximum_packet_bytes
+        log.info("mqtt.connected", host=at.host, port=at.port, protocol=link.version, packet_limit=limit)
+        filters = [(each, its.qos) for each, its in self._subscriptions.items() if not its.on_demand]
+        self._subscribed_by = link.subscribe(filters)
 
-    def _subscribed(
-        self, _client: paho.Client, _data: Any, mid: int, reasons: list[ReasonCode], _props: Any
-    ) -> None:
-        refused = [str(reason) for reason in reasons if reason.is_failure]
+    def _subscribed(self, packet_id: int, refused: str | None) -> None:
+        if self._delivery.subscribed(packet_id, refused):
+            return
         if refused:
-            log.error("mqtt.subscription_refused", reason=refused[0])
-            self._reported = "the broker refuses a subscription: does its ACL let this user read the topics?"
-        if refused or mid != self._subscribed_by:
-            return
-        self._on_ready()
-        self._ready.set()
-
-    def _disconnected(
-        self, client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any
-    ) -> None:
-        self._ready.clear()
-        if self._stopped or self._fall_back:
-            return
-        if not self._answered:  # closed without a word: how some 3.1.1 brokers answer version 5
-            self._try_older(client)
-        elif self._reported is None:  # else it is known better why
-            self._report(str(reason).lower())
-
-    def _try_older(self, client: paho.Client) -> None:
-        if len(self._protocols) > 1:
-            log.info("mqtt.fall_back", before=self._protocols[0], now=self._protocols[1])
-            self._fall_back = True
-            client.disconnect()
-            self._over.set()
-
-    def _report(self, reason: str) -> None:
-        """One line a change, not one a try."""
-        if reason != self._reported:
-            self._reported = reason
-            log.warning(
-                "mqtt.disconnected", host=self._settings.host, port=self._settings.port, reason=reason
+            log.error("mqtt.subscription_refused", reason=refused)
+            self._diagnosis.text = (
+                "the broker refuses a subscription: does its ACL let this user read the topics?"
             )
+        elif packet_id == self._subscribed_by:
+            self._on_ready()
+            self._ready.set()
 
+    def _refused(self, event: links.Refused) -> float:
+        if event.version and not self._attempts.last_of_round:
+            log.info("mqtt.fall_back", before=self._attempts.version)
+            return self._attempts.version_refused()
+        self._diagnosis.report(event.reason)
+        return self._attempts.ended()
 
-def _why(error: BaseException | None) -> str:
-    """The reason in a failed attempt to connect."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    return (getattr(error, "strerror", None) or str(error) or "unreachable").lower()
+    def _closed(self, link: Link, event: links.Closed) -> float:
+        if self._stopping.is_set():
+            return 0.0
+        if link.accepted_at is None:  # without a word: how some 3.1.1 brokers answer version 5
+            return self._unanswered(event.reason)
+        doubt = self._delivery.suspicious
+        soon = monotonic() < link.accepted_at + _SOON_S and not doubt
+        self._diagnosis.report_end(event.reason, soon=soon, taken_over=event.taken_over)
+        return self._attempts.unanswered() if event.unreadable and not doubt else self._attempts.ended()
+
+    def _unanswered(self, reason: str, *, silent: bool = False) -> float:
+        """Try the next version, if there is one left in this round; returns the pause."""
+        before, last = self._attempts.version, self._attempts.last_of_round
+        pause_s = self._attempts.unanswered(silent=silent)
+        if last:
+            self._diagnosis.report_strange(reason)
+        elif self._diagnosis.text is None:
+            log.info("mqtt.fall_back", before=before)
+        return pause_s

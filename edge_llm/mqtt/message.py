@@ -1,7 +1,8 @@
-"""A message from the broker, and the callbacks around messages."""
+"""A message from the broker, what becomes of a message to it, and the callbacks around both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 
 def _keep(_message: "Message") -> None:
@@ -33,6 +34,17 @@ class Message:
         self.on_acknowledge(self)
 
 
+class Outcome(Enum):
+    """What became of a message to the broker."""
+
+    TAKEN = auto()
+    """The broker has it."""
+    NO_SUBSCRIBERS = auto()
+    """The broker has it and says, by MQTT 5, that nobody has subscribed to it."""
+    REFUSED = auto()
+    """The broker does not take it; it is too large, as far as this side can tell."""
+
+
 OnMessage = Callable[[Message], None]
-OnSent = Callable[[bool], None]
-"""Called when the broker has a message, with whether it has subscribers, as far as the broker says."""
+OnSent = Callable[[Outcome], None]
+"""Called once for each message at QoS 1, on the network thread."""

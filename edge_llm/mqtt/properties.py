@@ -1,6 +1,7 @@
 """Converts between paho's types and plain ones: MQTT 5's properties, messages, topic filters."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import paho.mqtt.client as paho
@@ -16,7 +17,11 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
 
 
 def plain_message(message: paho.MQTTMessage, on_acknowledge: Callable[[Message], None]) -> Message:
-    """Copy a message of paho's, with the properties that it has."""
+    """Copy a message of paho's, with the properties that it has.
+
+    Raises:
+        UnicodeDecodeError: its topic is not UTF-8, which MQTT forbids and a broker may let pass.
+    """
     sent = message.properties
     return Message(
         message.topic,
@@ -46,10 +51,18 @@ def connect_properties(
     return properties
 
 
+@dataclass(frozen=True, slots=True)
+class PublishProperties:
+    """Properties of a PUBLISH packet as paho has them, and their size in it."""
+
+    paho: Properties
+    bytes: int
+
+
 @lru_cache(64)
 def publish_properties(
     content_type: str | None, expiry_s: int | None, correlation: bytes | None, response_topic: str | None
-) -> Properties:
+) -> PublishProperties:
     """Properties of a PUBLISH packet; made once for many, for paho builds tables each time."""
     properties = _properties(PacketTypes.PUBLISH)
     if content_type is not None:
@@ -60,7 +73,7 @@ def publish_properties(
         properties.CorrelationData = correlation
     if response_topic is not None:
         properties.ResponseTopic = response_topic
-    return properties
+    return PublishProperties(properties, len(properties.pack()))  # type: ignore[no-untyped-call]
 
 
 def _properties(packet_type: int) -> Properties:

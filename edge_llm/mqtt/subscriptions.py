@@ -26,10 +26,12 @@ class DurableSession:
 
     It hands out at most ``receive_maximum`` messages at a time, and again each that was not acknowledged.
     ``on_connected`` runs before any of them comes, with whether the broker had kept the session.
+    ``echo_topic`` is a topic of this side alone: what it sends there shows what the broker drops.
     """
 
     receive_maximum: int
     on_connected: Callable[[bool], None]
+    echo_topic: str | None = None
 
 
 def handler_of(topic: str, subscriptions: Mapping[str, Subscription]) -> OnMessage | None:

@@ -226,7 +226,7 @@ def test_a_node_is_announced_once_after_home_assistant_has_started(
     (topic, payload), options = connection.publish.call_args
     assert topic == discovery_topic(HomeAssistantSettings(), TOPICS)
     assert json.loads(payload) == home_assistant.discovery()
-    assert options == {"retain": True}
+    assert options["retain"] is True
 
 
 def test_it_is_announced_again_at_the_next_start(home_assistant: HomeAssistant, connection: Any) -> None:
