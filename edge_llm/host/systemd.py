@@ -49,10 +49,12 @@ class Supervision:
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="watchdog")
 
-    def start(self) -> None:
-        """Begin to report; where nobody listens, no thread is started."""
-        if "NOTIFY_SOCKET" in os.environ:
+    def start(self) -> bool:
+        """Begin to report; returns whether: where nobody listens, no thread is started."""
+        listening = "NOTIFY_SOCKET" in os.environ
+        if listening:
             self._thread.start()
+        return listening
 
     def stop(self) -> None:
         """End the thread."""

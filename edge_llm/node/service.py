@@ -2,7 +2,8 @@
 
 import faulthandler
 import signal
-from queue import SimpleQueue
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from edge_llm import __version__
@@ -11,7 +12,7 @@ from edge_llm.config import Settings
 from edge_llm.contract.node import Info, Limits, State
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.engine.engine import Engine
-from edge_llm.event_log import EventLog
+from edge_llm.event_log import EventLog, stack_of
 from edge_llm.gateway.decision import Admission
 from edge_llm.gateway.gateway import Gateway
 from edge_llm.gateway.in_flight import InFlight
@@ -22,6 +23,7 @@ from edge_llm.homeassistant.discovery import HomeAssistant
 from edge_llm.host import systemd
 from edge_llm.host.memory import share_heap
 from edge_llm.host.power.choose import choose_source
+from edge_llm.host.thread_watch import LOOK_EVERY_S, ThreadWatch, end_process
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
 from edge_llm.node.responder import Responder
@@ -52,11 +54,19 @@ def serve(settings: Settings) -> None:
     faulthandler.enable()  # systemd's watchdog ends with SIGABRT: then the log says where each thread was
     _end_at_signals()
     systemd.notify("STATUS=loading the model")
+    watch = ThreadWatch()
+    watch.start()
     service = Service(settings)
-    service.start()
-    log.info("service.stopping", signal=_wait_for_signal().name)
-    systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
-    service.stop()
+    try:
+        watch.watch(service.start())
+        log.info("service.stopping", signal=_wait_for_signal(watch.look).name)
+        watch.stop()
+        systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
+        service.stop()
+    except Exception as error:  # noqa: BLE001 - else its threads would go on without it
+        log.critical("service.failed", error=type(error).__name__, stack=stack_of(error))
+        end_process("main")
+    watch.close()
 
 
 class Service:
@@ -97,7 +107,7 @@ class Service:
             self._subscriptions(routes),
             on_ready=self._announce,
             last_will=(topics.state, OFFLINE),
-            durable=DurableSession(capacity + _COMMANDS, self._gateway.on_connected),
+            durable=DurableSession(capacity + _COMMANDS, self._gateway.on_connected, topics.echo),
         )
         self._publisher = Publisher(
             self._connection, topics, in_flight, self._request_log, responder, capacity
@@ -125,8 +135,8 @@ class Service:
         meter = meter_subscriptions(self._settings.telemetry, self._power, subscriptions)
         return subscriptions | dict.fromkeys(self._home_assistant.subscriptions, home_assistant) | meter
 
-    def start(self) -> None:
-        """Begin to answer, on threads of their own."""
+    def start(self) -> tuple[str, ...]:
+        """Begin to answer, on threads of their own; returns their names."""
         self._engine.start()
         self._publisher.start()
         self._connection.start()
@@ -139,7 +149,15 @@ class Service:
             cores=cores.effective,
             pinning=cores.mode,
         )
-        self._supervision.start()
+        reporting = self._supervision.start()
+        return (
+            "engine",
+            "publisher",
+            "mqtt",
+            "telemetry",
+            *(("metrics",) if self._metrics else ()),
+            *(("watchdog",) if reporting else ()),
+        )
 
     def stop(self) -> None:
         """Finish the replies in progress, say goodbye, and end every thread."""
@@ -181,6 +199,8 @@ class Service:
     def status(self) -> str:
         """Say in words what the node does now, for people."""
         broker = f"{self._settings.mqtt.host}:{self._settings.mqtt.port}"
+        if self._connection.contested:
+            return self._connection.contested
         if self._connection.ready:
             state = self._state()
             only = f"; state in memory only: {state.reason}" if state else ""
@@ -216,8 +236,8 @@ def _end_at_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _wait_for_signal() -> signal.Signals:
-    """Say that the service is ready, and wait for the first signal to stop."""
+def _wait_for_signal(look: Callable[[], None]) -> signal.Signals:
+    """Say that the service is ready, and wait for the first signal to stop; meanwhile ``look`` regularly."""
     came: SimpleQueue[int] = SimpleQueue()  # a handler may not use an Event: it may interrupt its holder
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -227,4 +247,8 @@ def _wait_for_signal() -> signal.Signals:
     for number in _STOP:
         signal.signal(number, on_signal)
     systemd.notify("READY=1")
-    return signal.Signals(came.get())
+    while True:
+        try:
+            return signal.Signals(came.get(timeout=LOOK_EVERY_S))
+        except Empty:
+            look()
