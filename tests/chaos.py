@@ -6,17 +6,15 @@ A program of its own (`scripts/chaos`); `tests/long/test_chaos.py` runs a short 
 import argparse
 import json
 import random
-import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -32,43 +30,9 @@ from edge_llm.cli.bundles import cached_bundle
 from edge_llm.demo import broker_command, free_port
 from tests.common import TOPICS
 from tests.processes import Service
+from tests.proxy import Proxy
 
 PERSISTENT = "\npersistence true\npersistence_location {directory}/\nautosave_interval 1\n"
-
-
-class Proxy:
-    """A link on loopback that can be slow, or cut."""
-
-    def __init__(self, target: int) -> None:
-        self.delay_s = 0.0
-        self.cut = False
-        self._target = target
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            near, _ = self._server.accept()
-            if self.cut:
-                near.close()
-                continue
-            try:
-                far = socket.create_connection(("127.0.0.1", self._target))
-            except OSError:
-                near.close()
-                continue
-            Thread(target=self._carry, args=(near, far), daemon=True).start()
-
-    def _carry(self, near: socket.socket, far: socket.socket) -> None:
-        with near, far, suppress(OSError):
-            while not self.cut:
-                for side in select.select([near, far], [], [], 0.05)[0]:
-                    data = side.recv(65536)
-                    if not data:
-                        return
-                    time.sleep(self.delay_s)
-                    (far if side is near else near).sendall(data)
 
 
 class Broker:

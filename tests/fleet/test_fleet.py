@@ -133,7 +133,7 @@ class Asker(threading.Thread):
         clients = [Client(self._fleet.mqtt("hub"), name) for name in NODES]
         for client in clients:
             client.__enter__()
-        while not self._stop_asking.is_set():
+        while not self._stop_asking.wait(0.5):
             for client in clients:
                 try:
                     text = "What is the capital of Japan?"

@@ -11,7 +11,9 @@ import pytest
 
 from edge_llm.bundle import Bundle
 from edge_llm.convert.prepare import Quantization
-from tests.conftest import TOPICS, Broker, Hub, Service, eventually
+from tests.common import TOPICS, eventually
+from tests.conversation import Hub
+from tests.processes import Broker, Service
 
 Bundles = Callable[[Quantization], Bundle]
 # Greedy decoding of this one goes round in circles for as long as it may.
@@ -27,7 +29,7 @@ def node(
         broker.port, bundles("int8"), tmp_path / "log", EDGE_LLM_MQTT__PROTOCOL=version, **environment
     )
     try:
-        service.wait_connected()
+        service.wait_serving()
         yield service
     finally:
         service.process.kill()
