@@ -29,7 +29,8 @@ from edge_llm.errors import EdgeLlmError, RequestError
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 1 (failed), 2 (usage), 78 (configuration)."""
     signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     options = _parser().parse_args(arguments)
     try:
         run: Callable[[argparse.Namespace], int] = options.run

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,8 +11,26 @@ from pydantic import ValidationError
 
 from edge_llm.config.sections import ENV_PREFIX, Settings
 from edge_llm.errors import ConfigError
+from edge_llm.event_log import EventLog
+
+log = EventLog(__name__)
 
 DEFAULT_PATH = Path("/etc/edge_llm/edge_llm.yaml")
+_OF_A_SERVICE = re.compile(
+    r"""
+    (?:\w+_)?
+    (?: SERVICE_HOST=.* | SERVICE_PORT(?:_\w+)?=\d+
+      | PORT(?:_\d+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://.*
+      | PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR)=.*
+      | NAME=/.+/.+ | ENV_\w+=.*
+    )""",
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+"""What Kubernetes sets for a service whose name begins with edge-llm, and Docker for a linked container.
+
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables,
+https://docs.docker.com/engine/network/links/#environment-variables
+"""
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -46,12 +65,33 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown_environment() -> None:
-    for name in os.environ:
-        section = name.removeprefix(ENV_PREFIX).split("__")[0].lower()
-        if name.startswith(ENV_PREFIX) and section not in Settings.model_fields:
-            raise ConfigError(
-                f"environment: {name} is not a setting{_nearest(section, Settings.model_fields)}"
-            )
+    """Refuse variables that look like settings and are none, but for those that nobody has set himself."""
+    ignored = []
+    for name, value in os.environ.items():
+        if not name.upper().startswith(ENV_PREFIX):
+            continue
+        rest = name[len(ENV_PREFIX) :]
+        section, *keys = rest.lower().split("__")
+        if section in Settings.model_fields:
+            continue
+        if not keys and _OF_A_SERVICE.fullmatch(f"{rest}={value}"):
+            ignored.append(name)
+        else:
+            raise ConfigError(f"environment: {name} is not a setting{_nearest_variable(section)}")
+    if ignored:
+        reason = "not settings: Kubernetes or Docker has set them for a service or container of this name"
+        log.info("config.ignored", variables=sorted(ignored), reason=reason)
+
+
+def _nearest_variable(name: str) -> str:
+    """A hint: a setting of which the underscore is single, a section, or all of them."""
+    section, _, key = name.partition("_")
+    model: Any = Settings.model_fields[section].annotation if section in Settings.model_fields else None
+    if key in getattr(model, "model_fields", ()):
+        return f"; did you mean {ENV_PREFIX}{section}__{key}?".replace(
+            f"{section}__{key}", f"{section}__{key}".upper()
+        )
+    return _nearest(name, Settings.model_fields)
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

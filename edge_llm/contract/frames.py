@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from edge_llm.contract.requests import VERSION
 from edge_llm.contract.turns import Turn
@@ -84,13 +84,18 @@ class TimingMs(Payload):
     total: float
 
 
-Quality = Literal["measured", "attributed", "estimated", "unavailable"]
+Quality = Literal["measured", "attributed", "estimated", "none"]
 """Origin of a figure of power or energy: a sensor; a share of a sensor's figure, by processor time; a model;
-or there is no figure."""
+or there is no figure. Home Assistant has ``unavailable`` and ``unknown`` for entities that are gone."""
+
+
+def _renamed(quality: object) -> object:
+    """The word that nodes used before for ``none``: in their request logs, and on the wire."""
+    return "none" if quality == "unavailable" else quality
 
 
 class Energy(Payload):
-    """Energy of one reply in joules; no figures where ``quality`` is ``unavailable``: telemetry says why.
+    """Energy of one reply in joules; no figures where ``quality`` is ``none``: telemetry says why.
 
     ``shared``: another reply was made meanwhile, and each has its part by the tokens computed for it.
     """
@@ -100,7 +105,7 @@ class Energy(Payload):
     decode_joules: float | None = None
     joules_per_token: float | None = None
     """All the joules, prefill included, for each token of the reply."""
-    quality: Quality
+    quality: Annotated[Quality, BeforeValidator(_renamed)]
     shared: bool = False
 
 

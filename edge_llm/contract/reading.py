@@ -36,7 +36,7 @@ def decode(payload: bytes) -> str:
         RequestError: bad_request; it is no UTF-8.
     """
     content = payload.removeprefix(codecs.BOM_UTF8).rstrip(b"\0")
-    if content.startswith(_UTF_16) or b"\0" in content:
+    if (content.startswith(_UTF_16) and content[2:]) or b"\0" in content:
         raise RequestError("bad_request", "not UTF-8: it has NUL bytes or the mark of UTF-16; send UTF-8")
     try:
         return content.decode("utf-8")

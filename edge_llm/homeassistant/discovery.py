@@ -23,6 +23,11 @@ log = EventLog(__name__)
 
 _JITTER_S = 1.0, 5.0
 """Delay of the announcement: all nodes hear at the same instant that Home Assistant has started."""
+_FILE_ENDS = re.compile(
+    r"([-_. ](gguf|safetensors|onnx|bin|(i|iq|q)\d\w*|int\d|b?f(p)?\d+|imat|ud))+$", re.IGNORECASE
+)
+"""What files and repositories add to a model's name: their format, and the quantization of the source."""
+_SIZE = re.compile(r"\d+(\.\d+)?[bmk]", re.IGNORECASE)
 _MISSED_PERIODS = 3
 """Number of periods without telemetry after which a sensor is unavailable."""
 
@@ -105,7 +110,7 @@ class HomeAssistant:
                 "identifiers": [f"edge_llm_{object_id}"],
                 "name": self._settings.name or f"edge_llm {topics.node}",
                 "manufacturer": "edge_llm",
-                "model": self._model,
+                "model": model_name(self._model),
                 "sw_version": __version__,
             },
             "origin": {"name": "edge_llm", "sw_version": __version__},
@@ -175,6 +180,20 @@ def status_topics(settings: HomeAssistantSettings) -> tuple[str, ...]:
 def discovery_topic(settings: HomeAssistantSettings, topics: Topics) -> str:
     """Out, QoS 1, retained: the topic of the discovery message; an empty one withdraws the device."""
     return f"{settings.prefix}/device/{_object_id(settings, topics)}/config"
+
+
+def model_name(name: str) -> str:
+    """The name of a model as its makers write it, where the bundle has that of a file.
+
+    ``models/qwen2.5-0.5b-instruct-q8_0.gguf`` is ``Qwen2.5-0.5B-Instruct``.
+    """
+    stem = _FILE_ENDS.sub("", re.split(r"[/\\]", name.strip())[-1]).strip(" -_.")
+    if stem and stem == stem.lower():
+        stem = "-".join(
+            word.upper() if _SIZE.fullmatch(word) else word[:1].upper() + word[1:]
+            for word in re.split("[-_]", stem)
+        )
+    return stem or name
 
 
 def _object_id(settings: HomeAssistantSettings, topics: Topics) -> str:

@@ -42,7 +42,7 @@ _STOP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 
 def serve(settings: Settings) -> None:
-    """Run the service until SIGTERM, SIGINT or SIGHUP, then finish the replies in progress.
+    """Run the service until SIGTERM, SIGINT or SIGHUP (but under nohup), then finish the replies in progress.
 
     One of these while the model is loaded, and a second one, ends the process at once: the broker keeps what
     is not answered.
@@ -231,8 +231,14 @@ class Service:
         )
 
 
+def _stop_signals() -> tuple[signal.Signals, ...]:
+    """The signals that stop the service: not the one that whoever started it has it ignore."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return tuple(each for each in _STOP if not (each == signal.SIGHUP and ignored))
+
+
 def _end_at_signals() -> None:
-    for number in _STOP:
+    for number in _stop_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -244,7 +250,7 @@ def _wait_for_signal(look: Callable[[], None]) -> signal.Signals:
         _end_at_signals()
         came.put(number)
 
-    for number in _STOP:
+    for number in _stop_signals():
         signal.signal(number, on_signal)
     systemd.notify("READY=1")
     while True:

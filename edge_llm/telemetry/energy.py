@@ -25,7 +25,7 @@ in the others something else may have been busy."""
 def source_quality(source: PowerSource) -> Quality:
     """The quality of a source's own figures."""
     if isinstance(source, Unavailable):
-        return "unavailable"
+        return "none"
     return "estimated" if source.estimated else "measured"
 
 
@@ -125,8 +125,8 @@ class EnergyMeter:
                 dram_watts=dram_watts,
                 service_watts=service_watts,
                 energy_joules_total=None if self._total_joules is None else round(self._total_joules, 3),
-                quality="unavailable" if package_watts is None else self._own_quality,
-                service_quality="unavailable" if service_watts is None else self._shared_quality,
+                quality="none" if package_watts is None else self._own_quality,
+                service_quality="none" if service_watts is None else self._shared_quality,
                 source=self._source.name,
                 method=self._source.method,
                 reason=period.reason if known else "no time has passed",

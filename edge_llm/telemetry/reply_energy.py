@@ -92,8 +92,8 @@ class ReplyEnergyMeter:
 
     def energy(self, quality: Quality, completion_tokens: int) -> Energy:
         """The energy charged so far; without figures if some of it could not be read."""
-        if self._unread or quality == "unavailable":
-            return Energy(quality="unavailable", shared=self._shared)
+        if self._unread or quality == "none":
+            return Energy(quality="none", shared=self._shared)
         joules = self._prefill_joules + self._decode_joules
         return Energy(
             joules=joules,

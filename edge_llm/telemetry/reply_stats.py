@@ -63,7 +63,7 @@ class ReplyStats:
             energy = self.energy.attribute(meter, usage.completion_tokens)
         except Exception:  # whatever the host's files hold, the reply is sent
             log.exception("energy.failed")
-            energy = Energy(quality="unavailable")
+            energy = Energy(quality="none")
         self._ended.append(ReplyRecord(usage, timing_ms, energy))
         return energy
 

@@ -78,6 +78,55 @@ def test_a_variable_that_is_no_setting_is_refused(monkeypatch: pytest.MonkeyPatc
         load_settings()
 
 
+SET_BY_OTHERS = {
+    "EDGE_LLM_PORT": "tcp://10.96.0.17:1883",
+    "EDGE_LLM_SERVICE_HOST": "10.96.0.17",
+    "EDGE_LLM_SERVICE_PORT": "1883",
+    "EDGE_LLM_SERVICE_PORT_MQTT": "1883",
+    "EDGE_LLM_PORT_1883_TCP": "tcp://10.96.0.17:1883",
+    "EDGE_LLM_PORT_1883_TCP_PROTO": "tcp",
+    "EDGE_LLM_PORT_1883_TCP_PORT": "1883",
+    "EDGE_LLM_PORT_1883_TCP_ADDR": "10.96.0.17",
+    "EDGE_LLM_MQTT_PORT": "tcp://10.96.0.18:1883",
+    "EDGE_LLM_MQTT_SERVICE_HOST": "10.96.0.18",
+    "EDGE_LLM_BROKER_PORT_1883_UDP_ADDR": "10.96.0.18",
+    "EDGE_LLM_NAME": "/web/edge-llm",
+    "EDGE_LLM_ENV_PATH": "/usr/bin:/bin",
+}
+
+
+def test_what_kubernetes_and_docker_set_is_ignored_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for name, value in SET_BY_OTHERS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("EDGE_LLM_MQTT__HOST", "broker")
+    assert load_settings().mqtt.host == "broker"
+    (record,) = caplog.records
+    assert record.message.startswith("config.ignored")
+    assert all(name in record.message for name in SET_BY_OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("EDGE_LLM_PORT", "there are node, mqtt"),
+        ("EDGE_LLM_MQTT_PORT", "did you mean EDGE_LLM_MQTT__PORT"),
+        ("EDGE_LLM_ENGINE_PREFIX_STORE", "did you mean EDGE_LLM_ENGINE__PREFIX_STORE"),
+        ("EDGE_LLM_SERVICE__HOST", "is not a setting"),
+        ("EDGE_LLM_NAME", "did you mean node"),
+        ("edge_llm_mqt__host", "did you mean mqtt"),
+    ],
+)
+def test_what_a_person_has_set_wrongly_is_refused_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "1883")
+    with pytest.raises(ConfigError, match=hint):
+        load_settings()
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*nowhere\.yaml: No such file"):
         load_settings(tmp_path / "nowhere.yaml")

@@ -143,7 +143,7 @@ def sensor_lines(report: dict[str, Any]) -> Iterator[str]:
     if power["source"]:
         yield f"power      {power['source']}, {power['quality']}: {power['method']}"
     else:
-        yield "power      unavailable; a metering plug (telemetry.meter_topic) would measure it, and"
+        yield "power      none; a metering plug (telemetry.meter_topic) would measure it, and"
         yield "           telemetry.tdp_watts would estimate it"
     for name, sensor in power["sensors"].items():
         if not sensor["available"]:

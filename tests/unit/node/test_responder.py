@@ -119,7 +119,7 @@ def test_a_reply_is_streamed_and_ends_in_done_with_its_figures(node: Node) -> No
     assert (done.text, done.model, done.finish_reason) == ("Hello", "tiny", "stop")
     assert (done.usage.completion_tokens, done.timing_ms.total, done.tokens_per_second) == (2, 13, 100)
     assert done.energy
-    assert done.energy.quality == "unavailable"
+    assert done.energy.quality == "none"
     assert node.stats.requests_total == 1
     assert [record.usage for record in node.stats.drain()] == [done.usage]
 

@@ -81,7 +81,7 @@ def test_it_is_numbered_and_has_the_figures_of_host_engine_and_replies(start: St
     assert first.boot_time == emitted[1].boot_time < first.time
     assert (first.node, first.pinning, first.llm.rejected_total) == ("kitchen-pc", PINNING, 3)
     assert (first.memory.kv_bytes, first.memory.prefix_cache_bytes) == (7, 5)
-    assert (first.power.quality, first.power.source) == ("unavailable", None)
+    assert (first.power.quality, first.power.source) == ("none", None)
 
 
 def test_a_reply_that_ended_is_handed_out_once(start: Start) -> None:

@@ -201,7 +201,7 @@ def test_a_failed_reading_makes_the_replys_energy_unknown_and_not_less(book: Boo
     other = book.begin()
     reply.feed(5)
     book.script.spend(1, 30)
-    assert reply.end() == Energy(quality="unavailable", shared=False)
+    assert reply.end() == Energy(quality="none", shared=False)
     other.feed(5)
     book.script.spend(1, 30)
     assert other.end().joules == pytest.approx(20)
@@ -215,7 +215,7 @@ def test_without_an_idle_moment_there_is_no_attribution() -> None:
     meter.sample()
     script.spend(4, 30)
     reply.close((5, None))
-    assert meter.attribute(reply, 5).quality == "unavailable"
+    assert meter.attribute(reply, 5).quality == "none"
     figures = meter.power()
     assert (figures.package_watts, figures.service_watts) == (30, None)
     assert figures.reason == "the idle machine's power is not known yet"
@@ -240,7 +240,7 @@ def test_without_a_source_there_is_a_reason() -> None:
     meter.sample()
     figures = meter.power()
     assert (figures.package_watts, figures.energy_joules_total, figures.source) == (None, None, None)
-    assert (figures.quality, figures.service_quality) == ("unavailable", "unavailable")
+    assert (figures.quality, figures.service_quality) == ("none", "none")
     assert figures.reason == "no sensor"
 
 

@@ -56,15 +56,15 @@ def test_every_number_of_the_telemetry_is_covered(metrics: Metrics) -> None:
 
 def test_a_null_has_no_metric_and_power_says_why(metrics: Metrics) -> None:
     power = dict.fromkeys(TELEMETRY["power"]) | {
-        "quality": "unavailable",
-        "service_quality": "unavailable",
+        "quality": "none",
+        "service_quality": "none",
         "reason": "no sensor",
     }
     metrics.emit(Telemetry.model_validate({**TELEMETRY, "power": power}), ())
     found = families(metrics)
     assert [name for name in found if name.startswith("edge_llm_power")] == ["edge_llm_power"]
     labels = found["edge_llm_power"].samples[0].labels
-    assert labels == {"source": "", "quality": "unavailable", "reason": "no sensor"}
+    assert labels == {"source": "", "quality": "none", "reason": "no sensor"}
 
 
 def test_before_the_first_telemetry_there_is_nothing(metrics: Metrics) -> None:

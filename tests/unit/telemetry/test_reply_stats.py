@@ -26,7 +26,7 @@ def timing(ttft_s: float) -> TimingMs:
 
 
 def reply(ttft_s: float, tokens: int = 11, joules: float | None = None) -> ReplyRecord:
-    energy = Energy(joules=joules, quality="measured" if joules else "unavailable")
+    energy = Energy(joules=joules, quality="measured" if joules else "none")
     return ReplyRecord(usage(tokens), timing(ttft_s), energy)
 
 
@@ -86,7 +86,7 @@ def test_a_reply_is_answered_and_counted_whatever_a_sensor_does(caplog: pytest.L
     meter = new_meter()
     stats.begin(meter)
     meter.close((41, None))
-    assert stats.completed(meter, usage(), timing(0.5)) == Energy(quality="unavailable")
+    assert stats.completed(meter, usage(), timing(0.5)) == Energy(quality="none")
     assert caplog.messages == ["energy.failed"]
     assert "no such device" in caplog.text
     totals.add(stats.drain())
