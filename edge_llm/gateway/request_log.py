@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS request (
 ) WITHOUT ROWID;
 """
 _WRITE = "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?, ?)"
+_TRIM_EVERY = 200
+"""Rows that are written until those that are no longer remembered are deleted."""
 ALIVE_EVERY_S = 5.0
 
 
@@ -50,12 +52,12 @@ class RequestLog:
         self._clock = database.clock
         self._last_alive = database.last_mark()
         self._written = -inf
+        self._rows_since_trim = 0
         database.define(self._create)
         for client, *fields in database.run(_read_all):
             if _fits(client, fields):
                 self.keep(client, RequestRecord(*fields))
-        oldest = min((entry.arrived for entry in self._entries.values()), default=0.0)
-        self._execute("DELETE FROM request WHERE arrived < ?", oldest)
+        self._trim()
 
     def _create(self, db: sqlite3.Connection) -> None:
         """Make the table, and write what is in memory: in a file that is begun anew it is missing."""
@@ -116,7 +118,7 @@ class RequestLog:
     def alive(self) -> None:
         """Remember that the broker is reached now; cheap enough to be called often."""
         self._last_alive = now = self._clock.now()
-        if now >= self._written + ALIVE_EVERY_S:
+        if self._database.path and now >= self._written + ALIVE_EVERY_S:
             self._written = now
             try:
                 self._database.mark_clock()
@@ -137,8 +139,20 @@ class RequestLog:
 
     def _write(self, client: str, entry: RequestRecord) -> None:
         self._execute(_WRITE, *_row(client, entry))
+        self._rows_since_trim += 1
+        if self._rows_since_trim >= _TRIM_EVERY:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Delete what is forgotten in memory."""
+        self._rows_since_trim = 0
+        with self._lock:
+            oldest = min((entry.arrived for entry in self._entries.values()), default=0.0)
+        self._execute("DELETE FROM request WHERE arrived < ?", oldest)
 
     def _execute(self, statement: str, *values: object) -> None:
+        if self._database.path is None:  # the entries themselves are in memory
+            return
         try:
             self._database.run(lambda db: db.execute(statement, values))
         except sqlite3.Error as error:

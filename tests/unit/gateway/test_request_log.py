@@ -72,6 +72,21 @@ def test_the_oldest_are_forgotten_first_in_memory_and_in_the_file(
     assert [again.find("c", str(number)) is not None for number in range(5)] == 2 * [False] + 3 * [True]
 
 
+def test_a_log_that_runs_for_long_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in its file, nor in memory where the file cannot be used or there is none."""
+    monkeypatch.setattr(module, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(module, "_TRIM_EVERY", 10)
+    (tmp_path / "plain").write_text("")
+    for path, most in ((tmp_path / "log.db", 13), (tmp_path / "plain" / "x", 13), (None, 0)):
+        database = StateDatabase(path)
+        log = RequestLog(database)
+        for number in range(100):
+            log.keep("c", record(str(number), arrived=float(number)))
+            log.accept("c", str(number))
+        (rows,) = database.run(lambda db: db.execute("SELECT count(*) FROM request").fetchone())
+        assert rows <= most
+
+
 def test_a_database_that_fails_is_a_log_line_and_memory_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -126,6 +126,16 @@ def test_where_power_comes_from_is_said_beside_its_quality() -> None:
     assert attributes(sensor, json.dumps(telemetry))["reason"] == "no RAPL in this machine"
 
 
+@pytest.mark.parametrize("payload", [b"", b"\xff\xfe", b"{", b"offline", b"ONLINE", b"x" * 100_000])
+@pytest.mark.parametrize("retained", [True, False])
+def test_what_others_retain_on_its_status_topic_hurts_nothing(payload: bytes, *, retained: bool) -> None:
+    home_assistant = HomeAssistant(HomeAssistantSettings(enabled=True), TOPICS, "m", period_s=10.0)
+    connection = create_autospec(Connection)
+    home_assistant.on_status(connection, Message("homeassistant/status", payload, retained=retained))
+    home_assistant.stop()
+    connection.publish.assert_not_called()
+
+
 def test_no_quality_is_a_word_that_home_assistant_keeps_for_entities_that_are_gone() -> None:
     options = {option for each in OF_TELEMETRY.values() for option in each.get("options", ())}
     assert "none" in options
