@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_llm.bundle import Bundle
 from edge_llm.convert.prepare import Quantization
 from edge_llm.demo import free_port
-from tests.conftest import eventually
+from tests.common import eventually
 
 
 def test_nohup_is_respected_and_a_kubernetes_service_is_no_typing_error(
