@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 import pytest
 
 from edge_llm.bundle import Bundle
+from edge_llm.client import Client, MqttSettings, RequestError
 from edge_llm.convert.prepare import Quantization
-from tests.common import TOPICS, eventually
+from tests.common import NODE, TOPICS, eventually
 from tests.conversation import Hub
 from tests.processes import Broker, Service
 
@@ -108,3 +111,49 @@ def test_a_reply_that_does_not_fit_ends_in_an_error_and_the_others_go_on(
             if each["id"] not in ("short", "long", "after", "later", "restarted")
         ]
         hub.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "version", "named"),
+    [
+        ("max_packet_size 8192", "5", "packets of at most 8192 bytes"),
+        ("max_packet_size 8192", "3.1.1", "messages of 4096 bytes, but not of 16384"),
+        ("message_size_limit 1000", "5", "not of 1024"),
+        ("message_size_limit 1000", "3.1.1", "not of 1024"),
+        ("", "5", None),
+        ("", "3.1.1", None),
+    ],
+)
+def test_check_names_the_limit(
+    bundle: Bundles, tmp_path: Path, limit: str, version: str, named: str | None
+) -> None:
+    with small_broker(tmp_path, limit) as broker:
+        config = tmp_path / "edge_llm.yaml"
+        config.write_text(
+            f"mqtt: {{host: 127.0.0.1, port: {broker.port}, protocol: '{version}'}}\n"
+            f"engine: {{bundle: {bundle('int8').path}}}\n"
+        )
+        command = [sys.executable, "-m", "edge_llm.cli", "check", "--json", "--config", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        findings = {each["part"]: each["text"] for each in json.loads(done.stdout)["findings"]}
+        assert "MQTT" in findings["broker"]
+        assert (named or "") in findings.get("packet size", "")
+        assert ("packet size" in findings) == (named is not None)
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_request_that_the_broker_does_not_take_ends_at_once(
+    bundle: Bundles, tmp_path: Path, version: str
+) -> None:
+    with (
+        small_broker(tmp_path, "max_packet_size 1000") as broker,
+        node(broker, bundle, tmp_path, version),
+        Client(
+            MqttSettings.model_validate({"host": "127.0.0.1", "port": broker.port, "protocol": version}),
+            NODE,
+        ) as client,
+    ):
+        with pytest.raises(RequestError, match="and the broker"):
+            client.ask("Hi " * 700, timeout_s=20)
+        assert client.ask("Hi", max_tokens=2, timeout_s=20).finish_reason == "length"

@@ -10,6 +10,7 @@ from typing import Literal
 from uuid import uuid4
 
 from edge_llm.bundle import Bundle, open_bundle
+from edge_llm.client.broker_limit import BrokerLimit
 from edge_llm.config import DEFAULT_PATH, EngineSettings, MqttSettings, Settings, load_settings
 from edge_llm.contract.topics import Topics
 from edge_llm.convert.trial import try_bundle
@@ -23,7 +24,8 @@ from edge_llm.mqtt.subscriptions import Subscription
 from edge_llm.state.file import find_directory_problem, find_problem
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_BROKER_S = 8.0
+_BROKER_S = 12.0
+"""Seconds in which a strange port can be told from a broker."""
 _TRIAL_MEMORY = 1.5
 """Memory that a trial takes at most, in sizes of the bundle: the weights, packed, while the file is read."""
 _TRIAL_MEMORY_MB = 150
@@ -141,18 +143,27 @@ def _check_broker(settings: Settings) -> Iterator[Finding]:
     filters = (*topics.inbound, *Routes(settings.routes).filters, *status_topics(settings.homeassistant))
     if topics.shared:
         filters = (*filters, topics.shared)
+    subscriptions = dict.fromkeys(filters, Subscription(lambda _message: None))
+    size = BrokerLimit(topics.echo)
+    subscriptions[size.topic] = size.subscription
     try:
-        name = f"edge_llm-check-{uuid4().hex[:8]}"
-        connection = Connection(mqtt, name, dict.fromkeys(filters, Subscription(lambda _message: None)))
+        connection = Connection(mqtt, f"edge_llm-check-{uuid4().hex[:8]}", subscriptions)
     except ConfigError as error:
         yield Finding("failed", "broker", str(error))
         return
     connection.start()
     ready = connection.wait_ready(_BROKER_S)
     failure = connection.failure or "no answer"
+    limit = size.find(connection) if ready else None
     connection.stop()
     if ready:
         encrypted = "TLS" if mqtt.tls else "plain text"
         yield Finding("ok", "broker", f"{where}, MQTT {connection.protocol}, {encrypted}")
+        if limit:
+            text = (
+                f"the broker takes {limit}: longer replies end in too_large, and what else is longer is left"
+                " out; raise its limit (mosquitto: max_packet_size, message_size_limit)"
+            )
+            yield Finding("warning", "packet size", text)
     else:
         yield Finding("failed", "broker", f"{where}: {failure}")
