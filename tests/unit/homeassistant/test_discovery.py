@@ -142,25 +142,6 @@ def test_no_quality_is_a_word_that_home_assistant_keeps_for_entities_that_are_go
     assert not options & {"unavailable", "unknown", "None", ""}
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("Qwen2.5-0.5B-Instruct", "Qwen2.5-0.5B-Instruct"),
-        ("Smollm2 135M 8k Lc100K Mix1 Ep2", "Smollm2 135M 8k Lc100K Mix1 Ep2"),
-        ("qwen2.5-coder-0.5b-instruct-q8_0", "Qwen2.5-Coder-0.5B-Instruct"),
-        ("models/Llama-3.2-1B-Instruct-Q4_K_M.gguf", "Llama-3.2-1B-Instruct"),
-        ("C:\\models\\gemma_2_2b_it.bf16.gguf", "Gemma-2-2B-It"),
-        ("SmolLM2-135M-Instruct-GGUF", "SmolLM2-135M-Instruct"),
-        ("phi-3.5-mini-iq4_xs", "Phi-3.5-Mini"),
-        ("model.safetensors", "Model"),
-        ("gguf", "Gguf"),
-    ],
-)
-def test_the_devices_model_is_no_files_name(name: str, shown: str) -> None:
-    message = HomeAssistant(HomeAssistantSettings(enabled=True), TOPICS, name, period_s=10.0).discovery()
-    assert message["device"]["model"] == shown
-
-
 def reply(**fields: Any) -> str:
     return json.dumps({"v": 1, "id": "42", "node": "kitchen-pc", "seq": 3, **fields})
 
