@@ -55,7 +55,7 @@ def ask(conversation: Conversation, request_id: str, tokens: int) -> None:
     conversation.send(id=request_id, text=f"Tell me tale {request_id}.", max_tokens=tokens)
 
 
-def test_without_a_sensor_power_is_unavailable_with_its_reason(
+def test_without_a_sensor_there_is_no_power_and_a_reason(
     hub: Hub, start: Callable[..., Service]
 ) -> None:
     """This machine is virtual: no figure is made up, in telemetry and in done; the rest is there."""
@@ -66,8 +66,8 @@ def test_without_a_sensor_power_is_unavailable_with_its_reason(
         "dram_watts": None,
         "service_watts": None,
         "energy_joules_total": None,
-        "quality": "unavailable",
-        "service_quality": "unavailable",
+        "quality": "none",
+        "service_quality": "none",
         "source": None,
         "method": None,
         "reason": "",
@@ -77,7 +77,7 @@ def test_without_a_sensor_power_is_unavailable_with_its_reason(
     panel = Conversation(hub, "panel")
     ask(panel, "one", 20)
     frame = panel.answered(1)[0]
-    assert frame["energy"] == {"quality": "unavailable", "shared": False}
+    assert frame["energy"] == {"quality": "none", "shared": False}
     panel.say("")
     after = telemetry(hub, where=lambda each: each["llm"]["completion_tokens_total"])
     llm = after["llm"]

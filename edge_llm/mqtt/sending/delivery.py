@@ -73,6 +73,7 @@ class Delivery:
         if outcome is None:
             self._send_echo(link, self._echo, publication, again=True)
         elif outcome is Outcome.REFUSED:
+            self.limit.dropped(publication.packet_bytes(link.version))
             self._refuse(publication, link.version)
         else:
             self._taken(publication, outcome, link.version)
@@ -95,6 +96,7 @@ class Delivery:
             self.limit.forget()
         held = self._echo.begin() if self._echo else []
         for publication in self.outbox.broken(held, self.limit.proven, version):
+            self.limit.gave_up(publication.packet_bytes(version))
             self._refuse(publication, version)
 
     def _send(self, link: Link, publication: Publication) -> None:
@@ -124,8 +126,6 @@ class Delivery:
 
     def _refuse(self, publication: Publication, version: str) -> None:
         size = publication.packet_bytes(version)
-        if not self.limit.forbids(size):
-            self.limit.refused(size)
         if publication.on_sent is None and self._said.get(publication.topic, 0.0) <= monotonic():
             self._said[publication.topic] = monotonic() + _SAID_AGAIN_S
             log.warning(

@@ -14,6 +14,8 @@ _BREAKS = 2
 """Number of connections that may break during a message of a size that the broker never took before."""
 _BREAKS_OF_PROVEN_SIZE = 5
 """The same for other messages: a bad network is the likelier cause."""
+_ABOUT = 1.1
+"""What is larger by no more than this is about as large."""
 
 
 class Outbox:
@@ -28,7 +30,7 @@ class Outbox:
 
     def __len__(self) -> int:
         """Count the publications at QoS 1 that the broker has not acknowledged."""
-        return len(self._waiting) + len(self._on_its_way)
+        return len(self._waiting) + sum(each.qos for each in tuple(self._on_its_way.values()))
 
     def put(self, publication: Publication) -> None:
         """Add a publication at the end."""
@@ -74,7 +76,7 @@ class Outbox:
             self._on_its_way.clear()
         for publication in broken:
             publication.breaks += 1
-            proven = publication.packet_bytes(version) <= proven_bytes
+            proven = publication.packet_bytes(version) <= proven_bytes * _ABOUT
             allowed = _BREAKS_OF_PROVEN_SIZE if proven else _BREAKS
             (given_up if publication.breaks >= allowed else again).append(publication)
         with self._lock:  # before all others: whether the broker has them is not known

@@ -3,7 +3,11 @@
 from time import monotonic
 
 _FOUND_S = 3600.0
-"""Seconds for which a limit is believed that nobody announced: a bad network can look like one."""
+"""Seconds for which a limit is believed that nobody announced."""
+_STRIKES = 2
+"""Number of messages that must be given up before a limit is believed: a bad network looks like one."""
+_MARGIN = 0.05
+"""Messages of one kind vary in size: one that is smaller by this is not tried either."""
 
 
 class SizeLimit:
@@ -13,10 +17,12 @@ class SizeLimit:
         """Begin without a limit."""
         self.announced: int | None = None
         """Maximum Packet Size of MQTT 5's CONNACK."""
-        self._found: int | None = None
-        self._until = 0.0
         self.proven = 0
         """The largest packet that was acknowledged."""
+        self._given_up: list[int] = []
+        """The smallest packets that the connection broke at, in order."""
+        self._found: int | None = None
+        self._until = 0.0
 
     @property
     def bytes(self) -> int | None:
@@ -33,13 +39,25 @@ class SizeLimit:
     def took(self, packet_bytes: int) -> None:
         """Take in that the broker acknowledged a packet."""
         self.proven = max(self.proven, packet_bytes)
+        self._given_up = [size for size in self._given_up if size > packet_bytes]
 
-    def refused(self, packet_bytes: int) -> None:
-        """Take in that the broker does not take a packet; what it took before says more."""
-        if packet_bytes > self.proven:
-            self._found = packet_bytes - 1  # of two, the later is the smaller: a larger one is not sent
+    def gave_up(self, packet_bytes: int) -> None:
+        """Take in that the connection broke at a packet so often that it is not sent again."""
+        if packet_bytes <= self.proven:
+            self.proven = 0  # the broker has another configuration now
+        self._given_up = sorted([*self._given_up, packet_bytes])[:_STRIKES]
+        if len(self._given_up) == _STRIKES:
+            self._find(int(self._given_up[-1] * (1 - _MARGIN)))
+
+    def dropped(self, packet_bytes: int) -> None:
+        """Take in that the broker dropped a packet, and nothing else can be the reason."""
+        self._find(packet_bytes - 1)
+
+    def _find(self, limit: int) -> None:
+        if limit >= self.proven:
+            self._found = limit
             self._until = monotonic() + _FOUND_S
 
     def forget(self) -> None:
         """Forget what was found out: the broker may have another configuration now."""
-        self._found, self.proven = None, 0
+        self._found, self._given_up = None, []
