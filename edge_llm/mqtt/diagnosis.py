@@ -113,9 +113,5 @@ class Contested:
         """What to tell people; None unless it happened three times within a minute."""
         if len(self._ended) < _CONTESTED or monotonic() - self._ended[0] > _CONTESTED_S:
             return None
-        if self._certain:
-            return f"another client uses the id {self._client_id}: give each node its own node.id"
-        return (
-            "the broker ends each connection soon: if another client uses the id"
-            f" {self._client_id}, give each node its own node.id"
-        )
+        uses = "uses" if self._certain else "seems to use"
+        return f"another client {uses} the id {self._client_id}: give each node its own node.id"

@@ -55,9 +55,7 @@ def ask(conversation: Conversation, request_id: str, tokens: int) -> None:
     conversation.send(id=request_id, text=f"Tell me tale {request_id}.", max_tokens=tokens)
 
 
-def test_without_a_sensor_there_is_no_power_and_a_reason(
-    hub: Hub, start: Callable[..., Service]
-) -> None:
+def test_without_a_sensor_there_is_no_power_and_a_reason(hub: Hub, start: Callable[..., Service]) -> None:
     """This machine is virtual: no figure is made up, in telemetry and in done; the rest is there."""
     start(period_s=1)
     first = telemetry(hub)

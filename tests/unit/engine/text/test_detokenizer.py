@@ -37,7 +37,9 @@ def test_the_pieces_of_any_ids_are_the_decoded_whole(name: str, data: st.DataObj
     """Special tokens, bytes that make characters, bytes that make none, letters, ids that are no token."""
     tokenizer = TOKENIZERS[name]
     size = tokenizer.get_vocab_size()
-    character = st.characters(exclude_categories=["Cs"]).map(lambda c: tokenizer.encode(c, add_special_tokens=False).ids)
+    character = st.characters(exclude_categories=["Cs"]).map(
+        lambda c: tokenizer.encode(c, add_special_tokens=False).ids
+    )
     one = st.integers(0, size + 3).map(lambda index: [index])
     last = st.integers(max(0, size - 105), size - 1).map(lambda index: [index])  # no bytes among them
     groups = data.draw(st.lists(one | character | last, max_size=30))
