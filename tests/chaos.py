@@ -152,14 +152,9 @@ def run(
             proxy.port,
             bundle,
             directory / "service.log",
-<<<<<<< HEAD
             sessions__file=directory / "state.db",
             mqtt__requests_per_minute=600,
-=======
-            EDGE_LLM_SESSIONS__FILE=str(directory / "state.db"),
-            EDGE_LLM_MQTT__REQUESTS_PER_MINUTE="600",
-            EDGE_LLM_MQTT__PROTOCOL=protocol,
->>>>>>> 362e226 (Chaos with a broker of small packets and a link cut in the middle of packets; a limit that nobody announced needs two witnesses)
+            mqtt__protocol=protocol,
         )
         stack.callback(service.stop, signal.SIGKILL)
         service.wait_for("mqtt.connected")

@@ -17,10 +17,10 @@ from edge_llm.convert.prepare import Quantization
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
-from tests.chaos import Proxy
 from tests.common import eventually
 from tests.conversation import Hub
 from tests.processes import Broker, Service
+from tests.proxy import Proxy
 
 
 class Node:

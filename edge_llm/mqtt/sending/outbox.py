@@ -30,7 +30,8 @@ class Outbox:
 
     def __len__(self) -> int:
         """Count the publications at QoS 1 that the broker has not acknowledged."""
-        return len(self._waiting) + sum(each.qos for each in tuple(self._on_its_way.values()))
+        with self._lock:
+            return sum(each.qos for each in (*self._waiting, *self._on_its_way.values()))
 
     def put(self, publication: Publication) -> None:
         """Add a publication at the end."""
