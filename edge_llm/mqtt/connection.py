@@ -196,7 +196,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - whosever fault it is, a new connection may be better
             log.error("mqtt.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400
             self._diagnosis.report(f"what came from the broker cannot be dealt with ({type(error).__name__})")
-            pause_s = self._attempts.unanswered()
+            pause_s = None if self._delivery.suspicious else self._attempts.unanswered()
         finally:
             self._ready.clear()
             if link:

@@ -240,7 +240,7 @@ def test_another_client_of_the_same_id_is_named_after_the_third_time(make: Make)
         channel.accept()
         channel.acknowledge(*channel.read())
         time.sleep(0.05)
-        channel.send(14, b"\x8e\x00")  # DISCONNECT: Session taken over
+        channel.send(14, b"\x8e\x04\x1f\x00\x01x")  # DISCONNECT: Session taken over, with a reason string
 
     _, connection = make(take_over, take_over, take_over, Channel.serve)
     eventually(lambda: connection.contested)
