@@ -157,7 +157,23 @@ def write_bundle(
     write_graph(source, directory, observed)
     (directory / TOKENIZER).write_text(source.tokenizer_json, encoding="utf-8")
     (directory / CHAT_TEMPLATE).write_text(source.chat_template, encoding="utf-8")
-    manifest = Manifest(
+    manifest = _describe(source, directory, quantization, bits, calibration)
+    unset = {name for name in ("calibration", "sampling") if getattr(manifest, name) is None}
+    raw = manifest.model_dump_json(indent=2, exclude=unset) + "\n"
+    (directory / MANIFEST).write_text(raw, encoding="utf-8")
+    return Bundle(directory, manifest, hash="")
+
+
+def _describe(
+    source: Source,
+    directory: Path,
+    quantization: str,
+    bits: dict[str, int],
+    calibration: Calibration | None,
+) -> Manifest:
+    """Make the manifest of the files in ``directory``."""
+    a = source.architecture
+    return Manifest(
         name=source.name,
         source=source.origin,
         revision=source.revision,
@@ -178,7 +194,3 @@ def write_bundle(
         kv=KvGeometry(layers=a.layers, kv_heads=a.kv_heads, head_dim=a.head_dim),
         sha256={file.name: sha256_of(file) for file in sorted(directory.iterdir()) if file.is_file()},
     )
-    unset = {name for name in ("calibration", "sampling") if getattr(manifest, name) is None}
-    raw = manifest.model_dump_json(indent=2, exclude=unset) + "\n"
-    (directory / MANIFEST).write_text(raw, encoding="utf-8")
-    return Bundle(directory, manifest, hash="")

@@ -112,16 +112,20 @@ class Service:
         self._publisher = Publisher(
             self._connection, topics, in_flight, self._request_log, responder, capacity
         )
-        sinks = TelemetryPublisher(self._connection, topics), OnChange(self._state, self._publish_info)
-        self._collector = Collector(
-            settings.telemetry,
-            topics.node,
+        self._collector = self._make_collector(stats)
+        self._supervision = systemd.Supervision(lambda: self._engine.steps, self.status)
+
+    def _make_collector(self, stats: ReplyStats) -> Collector:
+        publisher = TelemetryPublisher(self._connection, self._topics)
+        sinks = publisher, OnChange(self._state, self._publish_info)
+        return Collector(
+            self._settings.telemetry,
+            self._topics.node,
             stats,
             self._engine,
             lambda: self._gateway.rejected_total,
             (*sinks, self._metrics) if self._metrics else sinks,
         )
-        self._supervision = systemd.Supervision(lambda: self._engine.steps, self.status)
 
     def _subscriptions(self, routes: Routes) -> dict[str, Subscription]:
         """Every filter that the node subscribes to, with the part that takes what comes."""
