@@ -99,7 +99,7 @@ class Service:
     def wait_ready(self) -> None:
         """Wait until it has a model, and ends in order when it is told to."""
         self.wait_for("service.ready")
-        eventually(lambda: caught_signals(self.process.pid) & 1 << signal.SIGHUP - 1)
+        eventually(lambda: caught_signals(self.process.pid) & 1 << signal.SIGTERM - 1)
 
     def wait_serving(self) -> None:
         """Wait until it answers what is asked through its broker, whom anybody may listen to."""
