@@ -57,9 +57,11 @@ def serve(settings: Settings) -> None:
     watch = ThreadWatch()
     watch.start()
     service = Service(settings)
+    signals = _catch_signals()  # before anything is answered: a stop in between must let it end
     try:
         watch.watch(service.start())
-        log.info("service.stopping", signal=_wait_for_signal(watch.look).name)
+        systemd.notify("READY=1")
+        log.info("service.stopping", signal=_wait_for_signal(signals, watch.look).name)
         watch.stop()
         systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
         service.stop()
@@ -246,8 +248,8 @@ def _end_at_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _wait_for_signal(look: Callable[[], None]) -> signal.Signals:
-    """Say that the service is ready, and wait for the first signal to stop; meanwhile ``look`` regularly."""
+def _catch_signals() -> SimpleQueue[int]:
+    """From now on put the first signal to stop into a queue; a second one ends the process at once."""
     came: SimpleQueue[int] = SimpleQueue()  # a handler may not use an Event: it may interrupt its holder
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -256,7 +258,11 @@ def _wait_for_signal(look: Callable[[], None]) -> signal.Signals:
 
     for number in _stop_signals():
         signal.signal(number, on_signal)
-    systemd.notify("READY=1")
+    return came
+
+
+def _wait_for_signal(came: SimpleQueue[int], look: Callable[[], None]) -> signal.Signals:
+    """Wait for the first signal to stop; meanwhile ``look`` regularly."""
     while True:
         try:
             return signal.Signals(came.get(timeout=LOOK_EVERY_S))
