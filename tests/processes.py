@@ -105,7 +105,7 @@ class Service:
         """Wait until it answers what is asked through its broker, whom anybody may listen to."""
         self.wait_ready()
         self.wait_for("mqtt.connected")
-        hub = Hub(self._port, self._topics.state)
+        hub = Hub(self._port, self._topics.state, version="3.1.1")  # which every broker speaks
         eventually(lambda: hub.on(self._topics.state)[-1:] == [ONLINE])
         hub.close()
 

@@ -1,6 +1,7 @@
 """The composition root: builds the parts, wires them, starts and stops them."""
 
 import faulthandler
+import os
 import signal
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -51,7 +52,8 @@ def serve(settings: Settings) -> None:
         EdgeLlmError: the bundle or the configuration cannot be used; nothing was started.
     """
     share_heap()
-    faulthandler.enable()  # systemd's watchdog ends with SIGABRT: then the log says where each thread was
+    faulthandler.enable()
+    signal.signal(signal.SIGABRT, _abort)
     _end_at_signals()
     systemd.notify("STATUS=loading the model")
     watch = ThreadWatch()
@@ -241,6 +243,16 @@ def _stop_signals() -> tuple[signal.Signals, ...]:
     """The signals that stop the service: not the one that whoever started it has it ignore."""
     ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     return tuple(each for each in _STOP if not (each == signal.SIGHUP and ignored))
+
+
+def _abort(_number: int, _frame: FrameType | None) -> None:
+    """Say where each thread is, and end: systemd's watchdog sends SIGABRT.
+
+    Here, with the interpreter's lock: faulthandler's own handler reads the stacks of threads that go on.
+    """
+    faulthandler.dump_traceback()
+    signal.signal(signal.SIGABRT, signal.SIG_DFL)
+    os.abort()
 
 
 def _end_at_signals() -> None:
