@@ -124,6 +124,7 @@ class Asker:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client._reset_sockets()  # paho leaves them to the garbage collector
 
 
 def run(

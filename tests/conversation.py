@@ -78,8 +78,7 @@ class Hub:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-        if left_open := self._client.socket():  # where the thread ended before the broker's last word
-            left_open.close()
+        self._client._reset_sockets()  # paho leaves them to the garbage collector, which complains
         for topic, payload in self.messages:
             validate(topic, payload)
 

@@ -84,6 +84,7 @@ def sending(broker: HasPort) -> Iterator[paho.Client]:
     yield client
     client.disconnect()
     client.loop_stop()
+    client._reset_sockets()  # paho leaves them to the garbage collector
 
 
 def fill(sane: Conversation) -> None:
