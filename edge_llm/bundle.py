@@ -24,6 +24,10 @@ FORMAT_VERSION: Literal[1] = 1
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 MODEL_DATA = "model.onnx.data"
+PREFILL = "prefill.onnx"
+PREFILL_DATA = "prefill.onnx.data"
+EMBEDDING = "embedding.onnx"
+"""The prefill graph and the look-up of the embedding that it is fed by: in no bundle made before 0.3."""
 TOKENIZER = "tokenizer.json"
 CHAT_TEMPLATE = "chat_template.jinja"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2

@@ -45,12 +45,14 @@ def make_bundle(
     calibrate: str | None = None,
     target_bytes: int | None = None,
     target_kl: float | None = None,
+    prefill: bool = True,
 ) -> tuple[Bundle, dict[str, Any]]:
     """Prepare a bundle with progress on standard error; returns it and, if ``quality``, that of a sample.
 
     An older bundle stays in its place until the new one was tried and measured.
 
     ``calibrate`` is a file of text or chats, "" for text that the model writes, None for plain rounding.
+    ``prefill`` adds a prefill graph.
     """
     with extra():
         from edge_llm.convert import verify
@@ -69,7 +71,8 @@ def make_bundle(
             if quality:
                 measured.update(verify.verify_against_source(bundle, source, progress, verify.SAMPLE_EVERY))
 
-        return prepare_bundle(source, out, quantization, progress, target, pieces, measure), measured
+        bundle = prepare_bundle(source, out, quantization, progress, target, pieces, measure, prefill=prefill)
+        return bundle, measured
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from itertools import chain, combinations
 from pathlib import Path
 
 from edge_llm.bundle import Bundle
-from edge_llm.convert.graph import Quantizer, Read
+from edge_llm.convert.graph import Quantizer
+from edge_llm.convert.llama_graph import Read
 from edge_llm.convert.quantize import QuantizedMatrix, quantize
 from edge_llm.convert.writer import GraphWriter
 from edge_llm.errors import SourceError

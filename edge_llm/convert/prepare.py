@@ -20,8 +20,10 @@ from edge_llm.convert import quality
 from edge_llm.convert.calibration.calibrate import SEED, TOKENS, Calibrated, calibration_text
 from edge_llm.convert.calibration.checkpoint import Checkpoint, remove_checkpoints
 from edge_llm.convert.calibration.text import Piece
-from edge_llm.convert.graph import Quantizer, Read, Weight, matrix_count, write_graph
+from edge_llm.convert.graph import Quantizer, Weight, matrix_count, write_graph
+from edge_llm.convert.llama_graph import Read
 from edge_llm.convert.mixed import NO_TARGET, Roundings, Target, choose_bits, group_of
+from edge_llm.convert.prefill_graph import write_prefill_graph
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quantize import BLOCK, Bits, QuantizedMatrix, quantize
 from edge_llm.convert.sources.source import Source
@@ -50,12 +52,14 @@ def prepare_bundle(
     target: Target = NO_TARGET,
     calibrate: Sequence[Piece] | None = None,
     measure: Callable[[Bundle], None] = lambda _bundle: None,
+    *,
+    prefill: bool = True,
 ) -> Bundle:
     """Quantize ``source`` into a bundle at ``out``; an older bundle there stays until the new one was tried.
 
     ``target`` is for ``mixed``. ``calibrate`` is the text to choose 4-bit weights by: if it is empty, the
     model writes the text; None means plain rounding. ``measure`` is given the new bundle before that takes
-    the older one's place.
+    the older one's place. ``prefill`` adds a prefill graph; fp32, which is for reference, has none.
 
     Raises:
         SourceError: the source is incomplete or damaged, the target is out of reach, or the text is unfit.
@@ -75,7 +79,8 @@ def prepare_bundle(
             text, record = calibration_text(reference, calibrate, checkpoint, progress)
             quantizer = Calibrated(source, quantizer, reference, text, checkpoint, progress)
             progress = Progress(quiet=True)  # the calibration has a bar of its own
-        write_bundle(source, directory, quantization, quantizer, progress, record)
+        prefill = prefill and quantization != "fp32"
+        write_bundle(source, directory, quantization, quantizer, progress, record, prefill=prefill)
     remove_checkpoints(out)
     return read_manifest(out)
 
@@ -142,8 +147,10 @@ def write_bundle(
     quantizer: Quantizer,
     progress: Progress,
     calibration: Calibration | None = None,
+    *,
+    prefill: bool = False,
 ) -> Bundle:
-    """Fill an empty directory with a bundle's files."""
+    """Fill an empty directory with a bundle's files, those of the prefill graph among them if asked for."""
     a = source.architecture
     advance = progress.stage(f"write {quantization}", matrix_count(a), "tensors")
     bits: dict[str, int] = {}
@@ -154,7 +161,9 @@ def write_bundle(
         advance(name, weight.nbytes)
         return weight
 
-    write_graph(source, directory, observed)
+    written = write_graph(source, directory, observed)
+    if prefill:
+        write_prefill_graph(source, directory, written, progress)
     (directory / TOKENIZER).write_text(source.tokenizer_json, encoding="utf-8")
     (directory / CHAT_TEMPLATE).write_text(source.chat_template, encoding="utf-8")
     manifest = _describe(source, directory, quantization, bits, calibration)

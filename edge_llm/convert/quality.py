@@ -20,6 +20,8 @@ from edge_llm.engine.tokenizer import ChatTokenizer
 ALL = "all"
 CONTEXT_TOKENS = 768
 """Enough for the longest of the shipped conversations."""
+_LAST_TOKENS = 2
+"""Number of a prompt's tokens that go with the reply, as when it is served."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,18 @@ def conversations(name: str, every: int = 1) -> list[Conversation]:
 def log_probabilities(
     decoder: Decoder, tokenizer: ChatTokenizer, sample: Sequence[Conversation]
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield float32 ``[tokens of its reply, vocab]`` for each conversation, computed when asked for."""
+    """Yield float32 ``[tokens of its reply, vocab]`` for each conversation, computed when asked for.
+
+    The prompt goes through the prefill graph, if the decoder has one; its last tokens and the reply do not.
+    """
     for conversation in sample:
         prompt, reply = _encode(tokenizer, conversation)
         slot = decoder.cache.acquire()
         assert slot is not None
-        ids = np.array([[*prompt, *reply[:-1]]], dtype=np.int64)
-        logits = decoder.forward(range(slot, slot + 1), ids, len(reply))[0]
+        rows = range(slot, slot + 1)
+        decoder.forward(rows, np.array([prompt[:-_LAST_TOKENS]], dtype=np.int64), 0)
+        ids = np.array([[*prompt[-_LAST_TOKENS:], *reply[:-1]]], dtype=np.int64)
+        logits = decoder.forward(rows, ids, len(reply))[0]
         decoder.cache.release(slot)
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))

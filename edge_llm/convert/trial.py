@@ -106,6 +106,8 @@ def _try_model(bundle: Bundle, prompt: list[int], tokenizer: ChatTokenizer, thre
     cache = KVCache(manifest.kv, 1, min(_CAPACITY, manifest.context_tokens))
     decoder = load_decoder(bundle, cache, threads)
     ids = prompt[: cache.capacity - 1]
+    decoder.forward([0], np.array([ids], dtype=np.int64), 0)
+    cache.rewind(0, 0)
     for _ in range(2):
         logits = decoder.forward([0], np.array([ids], dtype=np.int64), 1)
         if logits.shape != (1, 1, manifest.vocab_size) or not np.isfinite(logits).all():

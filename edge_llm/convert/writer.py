@@ -4,7 +4,7 @@ Knows operators and bytes, not models. The operators beyond ONNX's own are those
 (domain com.microsoft, see ContribOperators.md of its repository).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
@@ -14,14 +14,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_llm.bundle import MODEL_DATA
 from edge_llm.convert.quantize import QuantizedMatrix
 
 _PAGE = 4096
 _PART_ROWS = 1 << 15
 """Maximum rows of a matrix in one operator. ONNX Runtime holds a matrix twice while it packs it for its
 kernels, so the head of a model is split."""
-_DTYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int64": TensorProto.INT64}
+_DTYPES = {
+    "float32": TensorProto.FLOAT,
+    "uint8": TensorProto.UINT8,
+    "int8": TensorProto.INT8,
+    "int64": TensorProto.INT64,
+}
 _IR_VERSION, _OPSET = 10, 21
 
 
@@ -41,12 +45,20 @@ class StoredMatrix:
 class GraphWriter:
     """Collects nodes and initializers; each array goes to ``data`` at once and is not kept."""
 
-    def __init__(self, data: BufferedWriter) -> None:
-        """Write arrays into ``data``, a binary file that will stand beside the model as MODEL_DATA."""
+    def __init__(self, data: BufferedWriter, written: Mapping[str, onnx.TensorProto] | None = None) -> None:
+        """Write arrays into ``data``, a binary file that will stand beside the model under the name it has.
+
+        What is ``written`` is not written again: initializers of another graph, in the same directory.
+        """
         self._data = data
         self.directory = Path(data.name).parent
         self._nodes: list[onnx.NodeProto] = []
-        self._initializers: dict[str, onnx.TensorProto] = {}
+        self._initializers: dict[str, onnx.TensorProto] = dict(written or {})
+
+    @property
+    def initializers(self) -> Mapping[str, onnx.TensorProto]:
+        """What was written so far, by name."""
+        return self._initializers
 
     def node(
         self, operator: str, inputs: Sequence[str], *outputs: str, contrib: bool = False, **attributes: float
@@ -65,7 +77,8 @@ class GraphWriter:
                 self._data.write(b"\0" * (-self._data.tell() % _PAGE))
                 offset = self._data.tell()
                 self._data.write(np.ascontiguousarray(value).data)
-                self._refer(name, value.dtype.name, value.shape, offset, value.nbytes)
+                location = Path(self._data.name).name
+                self._refer(name, value.dtype.name, value.shape, location, offset, value.nbytes)
         return name
 
     def matrix(self, name: str, weight: NDArray[np.float32] | QuantizedMatrix) -> StoredMatrix:
@@ -143,8 +156,8 @@ class GraphWriter:
         tensor = self._initializers[name]
         if not tensor.external_data:
             return self.constant(f"{name}.rows", numpy_helper.to_array(tensor).reshape(rows, -1))
-        offset, length = _place(tensor)
-        self._refer(f"{name}.rows", "uint8", (rows, length // rows), offset, length)
+        location, offset, length = _place(tensor)
+        self._refer(f"{name}.rows", "uint8", (rows, length // rows), location, offset, length)
         return f"{name}.rows"
 
     def _rows(self, matrix: StoredMatrix, start: int) -> StoredMatrix:
@@ -153,25 +166,28 @@ class GraphWriter:
 
         def part(name: str) -> str:
             tensor = self._initializers[name]
-            offset, length = _place(tensor)
+            location, offset, length = _place(tensor)
             row_bytes = length // matrix.rows
             dtype, shape = helper.tensor_dtype_to_np_dtype(tensor.data_type).name, (rows, *tensor.dims[1:])
-            self._refer(f"{name}.{start}", dtype, shape, offset + start * row_bytes, rows * row_bytes)
+            begin = offset + start * row_bytes
+            self._refer(f"{name}.{start}", dtype, shape, location, begin, rows * row_bytes)
             return f"{name}.{start}"
 
         parts = [name and part(name) for name in (matrix.values, matrix.scales, matrix.zero_points)]
         return StoredMatrix(rows, matrix.columns, matrix.bits, matrix.block, *parts)
 
-    def _refer(self, name: str, dtype: str, shape: Sequence[int], offset: int, length: int) -> None:
+    def _refer(
+        self, name: str, dtype: str, shape: Sequence[int], location: str, offset: int, length: int
+    ) -> None:
         tensor = TensorProto(
             name=name, data_type=_DTYPES[dtype], dims=shape, data_location=TensorProto.EXTERNAL
         )
-        for key, value in (("location", MODEL_DATA), ("offset", offset), ("length", length)):
+        for key, value in (("location", location), ("offset", offset), ("length", length)):
             tensor.external_data.add(key=key, value=str(value))
         self._initializers[name] = tensor
 
 
-def _place(tensor: TensorProto) -> tuple[int, int]:
-    """Return offset and length of a tensor in the data file."""
+def _place(tensor: TensorProto) -> tuple[str, int, int]:
+    """Return data file, offset and length of a tensor."""
     place = {entry.key: entry.value for entry in tensor.external_data}
-    return int(place["offset"]), int(place["length"])
+    return place["location"], int(place["offset"]), int(place["length"])

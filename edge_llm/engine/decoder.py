@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_llm.bundle import Bundle
+from edge_llm.bundle import PREFILL, Bundle
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx.concat import ConcatDecoder
 from edge_llm.engine.onnx.fused import FusedDecoder
@@ -20,6 +20,11 @@ class Decoder(Protocol):
 
     cache: KVCache
 
+    @property
+    def prefills_apart(self) -> bool:
+        """True where passes without logits have a graph of their own, which is faster for many tokens."""
+        ...
+
     def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
         """Append ``ids`` ``[len(slots), tokens]``, a row to each slot in ascending order.
 
@@ -29,23 +34,32 @@ class Decoder(Protocol):
         ...
 
 
-def load_decoder(bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> Decoder:
+def load_decoder(
+    bundle: Bundle,
+    cache: KVCache,
+    threads: int | PinningPlan | None = None,
+    *,
+    prefill: bool = True,
+) -> Decoder:
     """Load the decoder of the bundle's graph format; ``threads`` default to the physical cores.
+
+    With ``prefill`` the bundle's prefill graph is used, if it has one.
 
     Raises:
         BundleError: ONNX Runtime refuses the graph.
     """
     if bundle.manifest.graph_format == "concat":
         return ConcatDecoder(bundle, cache, threads)
-    return FusedDecoder(bundle, cache, threads)
+    return FusedDecoder(bundle, cache, threads, prefill=prefill and PREFILL in bundle.manifest.sha256)
 
 
 def warm_up(decoder: Decoder) -> None:
-    """Feed a short prompt and a step, so that weights and work space are there; leaves the slots empty.
+    """Feed short prompts and a step, so that weights and work space are there; leaves the slots empty.
 
     The KV pool is left alone: its pages come as tokens do, and contexts that nobody fills cost no memory.
     """
     cache = decoder.cache
-    for tokens in (min(_WARM_UP_TOKENS, cache.capacity - 1), 1):
-        decoder.forward([0], np.zeros((1, tokens), dtype=np.int64), 1)
-    cache.rewind(0, 0)
+    prompt = min(_WARM_UP_TOKENS, cache.capacity - 1)
+    for tokens, logits in ((prompt, 0), (prompt, 1), (1, 1)):
+        decoder.forward([0], np.zeros((1, tokens), dtype=np.int64), logits)
+        cache.rewind(0, 0)

@@ -33,6 +33,10 @@ _LAST_FED = 2
 adds up in another order for one token than for several, and int8 activations make that noise visible: a
 cached prompt would not always get the tokens that it gets cold."""
 
+_LAST_PASS = 32
+"""Maximum number of a prompt's last tokens that go through the decode graph together where there is a prefill
+graph: up to here one pass through the one takes no longer than a pass through each."""
+
 _STOPPING: tuple[Code, str] = "unavailable", "the node is stopping"
 _BROKEN: tuple[Code, str] = "internal", "the engine failed on this request; see the node's log"
 
@@ -192,11 +196,12 @@ class Scheduler:
         sequence = prefilling[0]
         alone = len(prefilling) == len(self._active)
         start = self._cache.length(sequence.slot)
-        end = min(start + (PREFILL_CHUNK if alone else SHARED_PREFILL_CHUNK), sequence.prompt_tokens)
-        if 0 < sequence.prompt_tokens - end < _LAST_FED:
-            end = sequence.prompt_tokens - _LAST_FED
-        prefill_only = sequence.request.prefill_only
-        last = end == sequence.prompt_tokens
+        prompt, prefill_only = sequence.prompt_tokens, sequence.request.prefill_only
+        end = min(start + (PREFILL_CHUNK if alone else SHARED_PREFILL_CHUNK), prompt)
+        apart = self._decoder.prefills_apart and prompt - start > _LAST_PASS and not prefill_only
+        if apart or end < prompt:
+            end = min(end, prompt - _LAST_FED)
+        last = end == prompt
         self._feed([sequence], [sequence.ids[start:end]], 1 if last and not prefill_only else 0)
         if last and prefill_only and sequence.status is RequestStatus.PREFILL:
             self._retire(sequence, "stop")

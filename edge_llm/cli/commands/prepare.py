@@ -41,6 +41,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--target-kl", type=float, metavar="X", help="for mixed: maximum KL divergence to int8, in nats"
     )
+    parser.add_argument(
+        "--no-prefill-graph",
+        action="store_true",
+        help="leave out the graph that reads prompts by 8-bit integers: smaller, slower at prompts",
+    )
     parser.add_argument("--no-quality", action="store_true", help="do not measure the quality of the bundle")
 
 
@@ -60,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
             calibrate=options.calibrate,
             target_bytes=options.target_bytes,
             target_kl=options.target_kl,
+            prefill=not options.no_prefill_graph,
         )
     size = sum(file.stat().st_size for file in bundle.path.iterdir())
     if options.json:

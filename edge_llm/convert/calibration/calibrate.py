@@ -15,7 +15,8 @@ from edge_llm.convert.calibration.activations import Activations
 from edge_llm.convert.calibration.checkpoint import Checkpoint
 from edge_llm.convert.calibration.gptq import Curvature, curvature, gptq
 from edge_llm.convert.calibration.text import CONTEXT_TOKENS, Piece, encode, own_text
-from edge_llm.convert.graph import INPUTS, Quantizer, Read, Weight, matrix_count
+from edge_llm.convert.graph import INPUTS, Quantizer, Weight, matrix_count
+from edge_llm.convert.llama_graph import Read
 from edge_llm.convert.progress import Progress
 from edge_llm.convert.quantize import QuantizedMatrix
 from edge_llm.convert.sources.source import Source

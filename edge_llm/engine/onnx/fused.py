@@ -6,25 +6,57 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edge_llm.bundle import Bundle
+from edge_llm.bundle import MODEL, Bundle
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.onnx.prefill import Prefill, bind_pool
 from edge_llm.engine.onnx.session import open_session
 from edge_llm.host.cpu import PinningPlan
 
+_SINK_TOKENS = 4
+"""First tokens of a context that the decode graph reads, although there is a prefill graph. All later ones
+attend to them, and their activations have outliers (attention sinks, Xiao et al. 2023; massive activations,
+Sun et al. 2024) that 8 bits a token round badly: this nearly halves the KL of what follows. They are the chat
+template's own, and so nearly always cached."""
+
 
 class FusedDecoder:
-    """A ``Decoder`` over the graph that ``convert`` writes; the KV pool is bound in place."""
+    """A ``Decoder`` over the graphs that ``convert`` writes; the KV pool is bound in place."""
 
-    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        cache: KVCache,
+        threads: int | PinningPlan | None = None,
+        *,
+        prefill: bool = False,
+    ) -> None:
         """See ``load_decoder``."""
         self.cache = cache
-        self._session = open_session(bundle, threads)
+        self._session = open_session(bundle, MODEL, threads)
+        self._prefill = Prefill(bundle, cache, threads) if prefill else None
         self._vocab_size = bundle.manifest.vocab_size
         self._total = np.zeros((), dtype=np.int32)
         self._steps: dict[range, _Pass] = {}
 
+    @property
+    def prefills_apart(self) -> bool:
+        """See ``Decoder.prefills_apart``."""
+        return self._prefill is not None
+
     def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
-        """See ``Decoder.forward``.
+        """See ``Decoder.forward``."""
+        if self._prefill is None or logits > 0:
+            return self._decode(slots, ids, logits)
+        (slot,) = slots
+        sinks = 0 if self.cache.length(slot) else _SINK_TOKENS
+        result = self._decode(slots, ids[:, :sinks], 0) if sinks else np.empty((1, 0, 0), dtype=np.float32)
+        if ids.shape[1] > sinks:
+            self._prefill.run(slot, ids[:, sinks:])
+            self.cache.advance(slot, ids.shape[1] - sinks)
+        return result
+
+    def _decode(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+        """One pass through the decode graph.
 
         The graph takes neighbouring rows of the pool. A slot between two that are fed is fed a token, too: it
         is written past that slot's end, where the next of its own tokens overwrites it.
@@ -67,11 +99,7 @@ class FusedDecoder:
         step.bind_input("total_sequence_length", self._total)
         step.bind_input("logits_positions", np.arange(count - logits, count))
         step.binding.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(step.logits))
-        for index, array in enumerate(self.cache.arrays):
-            layer, part = index // 2, ("key", "value")[index % 2]
-            row = ort.OrtValue.ortvalue_from_numpy(array[rows.start : rows.stop])
-            step.binding.bind_ortvalue_input(f"past.{layer}.{part}", row)
-            step.binding.bind_ortvalue_output(f"present.{layer}.{part}", row)
+        bind_pool(step.binding, self.cache, rows)
         return step
 
 

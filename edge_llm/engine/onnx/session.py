@@ -1,14 +1,14 @@
-"""Opens the ONNX Runtime session of a bundle's graph, of either graph format."""
+"""Opens the ONNX Runtime session of a graph in a bundle, of either graph format."""
 
 import onnxruntime as ort
 
-from edge_llm.bundle import MODEL, Bundle
+from edge_llm.bundle import Bundle
 from edge_llm.errors import BundleError
 from edge_llm.host.cpu import PinningPlan, physical_cores
 
 
-def open_session(bundle: Bundle, threads: int | PinningPlan | None) -> ort.InferenceSession:
-    """Load the bundle's graph; ``threads``, the caller's among them, default to the physical cores.
+def open_session(bundle: Bundle, graph: str, threads: int | PinningPlan | None) -> ort.InferenceSession:
+    """Load the bundle's file ``graph``; ``threads``, with the caller's, default to the physical cores.
 
     With a plan every worker is bound to its core; the caller binds itself, to the plan's first.
 
@@ -30,7 +30,7 @@ def open_session(bundle: Bundle, threads: int | PinningPlan | None) -> ort.Infer
     if bundle.manifest.quantization == "fp32":
         # Packed copies of float32 weights would double the memory of what is only a reference.
         options.add_session_config_entry("session.disable_prepacking", "1")
-    path = bundle.path / MODEL
+    path = bundle.path / graph
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common base

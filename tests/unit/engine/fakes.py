@@ -27,6 +27,7 @@ class FakeDecoder:
         self.cache = KVCache(KvGeometry(layers=1, kv_heads=1, head_dim=1), slots, capacity)
         self.fed: dict[int, list[int]] = {slot: [] for slot in range(slots)}
         self.passes: list[tuple[tuple[int, ...], int]] = []
+        self.prefills_apart = False
         self.on_pass: Callable[[], None] = lambda: None
         self.choose: Callable[[list[int]], int] = lambda _ids: 1
         self.scores: Callable[[list[int]], NDArray[np.float32]] = self._one_choice
