@@ -126,6 +126,10 @@ class EngineSettings(_Section):
     context_tokens: int = Field(
         2048, ge=64, description="maximum length of prompt and reply together, in tokens"
     )
+    prefill_graph: bool = Field(
+        default=True,
+        description="read prompts through the bundle's prefill graph, where it has one and the processor can",
+    )
     slots: int = Field(2, ge=1, le=16, description="maximum number of replies in progress at the same time")
     prefix_cache_mb: int = Field(
         256, ge=0, description="memory in MB for the prefixes of earlier prompts; 0 turns the cache off"

@@ -30,6 +30,14 @@ class Pinning(Payload):
     """``denied``: at least one thread is not where the plan wants it; inference goes on all the same."""
 
 
+class PrefillGraph(Payload):
+    """Use of the graph that reads prompts by products of 8-bit integers."""
+
+    used: bool
+    reason: str | None = None
+    """Why it is not used."""
+
+
 class State(Payload):
     """What the node keeps in memory only, because the file or directory that is configured cannot be used."""
 
@@ -55,6 +63,8 @@ class Info(Payload):
     bundle_hash: str
     limits: Limits
     pinning: Pinning
+    prefill_graph: PrefillGraph | None = None
+    """Absent from nodes of older versions."""
     state: State | None = None
     """Absent when all is kept that should be."""
 

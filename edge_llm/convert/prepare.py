@@ -5,6 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_llm.bundle import (
     CHAT_TEMPLATE,
     MANIFEST,
@@ -36,10 +39,11 @@ from edge_llm.errors import SourceError
 
 Quantization = Literal["int8", "int4", "mixed", "fp32"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
-_BITS: dict[str, Bits] = {"int8": 8, "fp32": 32}
-_INT4: dict[str, tuple[Literal[4, 8], int]] = {"qkv": (8, BLOCK), "o": (8, BLOCK)}
-"""Bits and block size of ``int4`` by group; (4, 64) for the rest. Wider blocks are faster. The quality they
-cost is regained by 8 bits for attention, which is a tenth of the weights and the most sensitive part."""
+_WIDE_BLOCK = 64
+"""Block size of ``int8`` and ``int4``: wider ones are faster, and cost quality."""
+_INT4: dict[str, Literal[4, 8]] = {"qkv": 8, "o": 8}
+"""Bits of ``int4`` by group; 4 for the rest. Attention is a tenth of the weights and the most sensitive part:
+its 8 bits regain the quality that wide blocks cost."""
 _SENSITIVITY_EVERY = 4
 """One in this number of calibration conversations is used to measure the groups of ``mixed``."""
 
@@ -70,7 +74,7 @@ def prepare_bundle(
         if quantization == "mixed":
             quantizer, layout = _mixed(source, directory, target, progress)
         else:
-            quantizer = int4 if quantization == "int4" else uniform(_BITS[quantization])
+            quantizer = {"int4": int4, "int8": int8}.get(quantization, uniform(32))
         record = None
         if calibrate is not None:
             reference = write_bundle(source, Path(scratch), "int8", uniform(8), progress)
@@ -86,7 +90,7 @@ def prepare_bundle(
 
 
 def uniform(bits: Bits) -> Quantizer:
-    """Return the quantizer that gives every matrix the same bits."""
+    """Return the quantizer that gives every matrix the same bits, in blocks of BLOCK."""
 
     def quantizer(_name: str, read: Read, _graph: GraphWriter) -> Weight:
         return read() if bits == 32 else quantize(read(), bits)
@@ -96,9 +100,16 @@ def uniform(bits: Bits) -> Quantizer:
 
 def int4(name: str, read: Read, _graph: GraphWriter) -> Weight:
     """The quantizer behind ``--quant int4``."""
-    weight = read()
-    bits, block = _INT4.get(group_of(name), (4, 64))
-    return quantize(weight, bits, BLOCK if weight.shape[1] % block else block)
+    return _in_wide_blocks(read(), _INT4.get(group_of(name), 4))
+
+
+def int8(_name: str, read: Read, _graph: GraphWriter) -> Weight:
+    """The quantizer behind ``--quant int8``."""
+    return _in_wide_blocks(read(), 8)
+
+
+def _in_wide_blocks(weight: NDArray[np.float32], bits: Literal[4, 8]) -> QuantizedMatrix:
+    return quantize(weight, bits, BLOCK if weight.shape[1] % _WIDE_BLOCK else _WIDE_BLOCK)
 
 
 def _mixed(

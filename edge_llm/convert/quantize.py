@@ -65,6 +65,15 @@ def quantize(weight: NDArray[np.float32], bits: Literal[4, 8], block: int = BLOC
     return concatenated(parts)
 
 
+def alike(one: QuantizedMatrix, other: QuantizedMatrix) -> bool:
+    """Return whether two matrices can be ``concatenated``."""
+    return (one.bits, one.block, one.zero_points is None) == (
+        other.bits,
+        other.block,
+        other.zero_points is None,
+    )
+
+
 def concatenated(parts: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
     """Join the rows of all ``parts`` in one matrix."""
     zero_points = [part.zero_points for part in parts if part.zero_points is not None]

@@ -11,6 +11,7 @@ from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx.concat import ConcatDecoder
 from edge_llm.engine.onnx.fused import FusedDecoder
 from edge_llm.host.cpu import PinningPlan
+from edge_llm.host.instructions import prefill_graph_refused, read_flags
 
 _WARM_UP_TOKENS = 16
 
@@ -43,14 +44,20 @@ def load_decoder(
 ) -> Decoder:
     """Load the decoder of the bundle's graph format; ``threads`` default to the physical cores.
 
-    With ``prefill`` the bundle's prefill graph is used, if it has one.
+    With ``prefill`` the bundle's prefill graph is used, unless ``prefill_refused`` says why not.
 
     Raises:
         BundleError: ONNX Runtime refuses the graph.
     """
     if bundle.manifest.graph_format == "concat":
         return ConcatDecoder(bundle, cache, threads)
-    return FusedDecoder(bundle, cache, threads, prefill=prefill and PREFILL in bundle.manifest.sha256)
+    return FusedDecoder(bundle, cache, threads, prefill=prefill_refused(bundle, wanted=prefill) is None)
+
+
+def prefill_refused(bundle: Bundle, *, wanted: bool) -> str | None:
+    """Say why prompts do not go through a prefill graph on this machine; None if they do."""
+    in_bundle = PREFILL in bundle.manifest.sha256
+    return prefill_graph_refused(in_bundle=in_bundle, wanted=wanted, flags=read_flags())
 
 
 def warm_up(decoder: Decoder) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Event, Thread
 from threading import enumerate as enumerate_threads
 
-from edge_llm.bundle import MODEL_DATA, Bundle, verify_files
+from edge_llm.bundle import MODEL_DATA, PREFILL_DATA, Bundle, verify_files
 from edge_llm.config import EngineSettings
 from edge_llm.contract.node import Pinning
 from edge_llm.contract.turns import Turn
-from edge_llm.engine.decoder import Decoder, load_decoder, warm_up
+from edge_llm.engine.decoder import Decoder, load_decoder, prefill_refused, warm_up
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.prefix_store import PrefixStore
@@ -26,6 +26,9 @@ from edge_llm.host.cpu import PinningPlan, plan_pinning
 from edge_llm.host.cpu_list import format_cpu_list
 from edge_llm.host.memory import HugePages, lock_memory, release_free_memory
 from edge_llm.host.pinning import allowed_cpus, pin_this_thread, thread_ids
+
+_WEIGHTS = {MODEL_DATA, PREFILL_DATA}
+"""The large files of a bundle."""
 
 
 class Engine:
@@ -47,13 +50,17 @@ class Engine:
                 f"engine.context_tokens: {manifest.name} has {manifest.context_tokens},"
                 f" not {settings.context_tokens}"
             )
-        verify_files(bundle, manifest.sha256.keys() - {MODEL_DATA})
+        verify_files(bundle, manifest.sha256.keys() - _WEIGHTS)
         # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
         self.tokenizer = ChatTokenizer(bundle)
         release_free_memory()
         self._cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
         self._huge_pages = HugePages()
-        decoder, self._workers = _verified_decoder(bundle, self._cache, self._plan, self._huge_pages)
+        self.prefill_refused = prefill_refused(bundle, wanted=settings.prefill_graph)
+        """Why prompts do not go through a prefill graph; None if they do."""
+        decoder, self._workers = _verified_decoder(
+            bundle, self._cache, self._plan, self._huge_pages, prefill=settings.prefill_graph
+        )
         warm_up(decoder)
         self._prefixes = _prefix_cache(settings, bundle, self._cache)
         self._scheduler = Scheduler(
@@ -137,7 +144,7 @@ class Engine:
 
 
 def _verified_decoder(
-    bundle: Bundle, cache: KVCache, plan: PinningPlan, huge_pages: HugePages
+    bundle: Bundle, cache: KVCache, plan: PinningPlan, huge_pages: HugePages, *, prefill: bool
 ) -> tuple[Decoder, frozenset[int]]:
     """Load the decoder while another core compares the weights, which are most of the bundle.
 
@@ -147,11 +154,11 @@ def _verified_decoder(
         BundleError: the weights are not those of the manifest, or ONNX Runtime refuses the graph.
     """
     with ThreadPoolExecutor(1, "checksum") as pool:
-        verified = pool.submit(verify_files, bundle, bundle.manifest.sha256.keys() & {MODEL_DATA})
+        verified = pool.submit(verify_files, bundle, bundle.manifest.sha256.keys() & _WEIGHTS)
         others = thread_ids()
         try:
             with huge_pages:
-                decoder = load_decoder(bundle, cache, plan)
+                decoder = load_decoder(bundle, cache, plan, prefill=prefill)
         finally:
             verified.result()  # where it fails too, it says better why
         return decoder, thread_ids() - others - {thread.native_id for thread in enumerate_threads()}
@@ -172,7 +179,8 @@ def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> P
 def effective_pinning(plan: PinningPlan, threads: Iterable[int], root: Path = Path("/")) -> Pinning:
     """The plan of the engine's ``threads`` and where they may run; a thread that has ended is left out."""
     allowed = allowed_cpus(threads, root)
-    as_planned = sorted(allowed) == [(core,) for core in plan.cores]
+    # Each graph's session has a worker for each core.
+    as_planned = sorted(set(allowed)) == [(core,) for core in plan.cores]
     return Pinning(
         requested=plan.requested,
         effective=format_cpu_list(cpu for cpus in allowed for cpu in cpus),

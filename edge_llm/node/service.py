@@ -10,7 +10,7 @@ from types import FrameType
 from edge_llm import __version__
 from edge_llm.bundle import TOKENIZER, read_manifest
 from edge_llm.config import Settings
-from edge_llm.contract.node import Info, Limits, State
+from edge_llm.contract.node import Info, Limits, PrefillGraph, State
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.engine.engine import Engine
 from edge_llm.event_log import EventLog, stack_of
@@ -235,6 +235,9 @@ class Service:
             ),
             pool=settings.mqtt.pool,
             pinning=self._engine.pinning,
+            prefill_graph=PrefillGraph(
+                used=self._engine.prefill_refused is None, reason=self._engine.prefill_refused
+            ),
             state=self._state(),
         )
 

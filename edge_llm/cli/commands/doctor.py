@@ -14,6 +14,7 @@ from edge_llm.config import TelemetrySettings, load_settings
 from edge_llm.host.cgroup import read_limits
 from edge_llm.host.cpu import plan_pinning, read_caches, read_model_name, read_topology
 from edge_llm.host.cpu_list import format_cpu_list
+from edge_llm.host.instructions import exact_integer_products, read_flags
 from edge_llm.host.memory import read_memory
 from edge_llm.host.power.choose import choose_source, survey
 from edge_llm.host.power.rapl import UDEV_RULE
@@ -41,6 +42,7 @@ def _report(inference_cores: str) -> dict[str, Any]:
     return {
         "cpu": {
             "model": read_model_name(),
+            "integer_products": exact_integer_products(read_flags()),
             "logical_cpus": list(topology.cpus),
             "physical_cores": len(topology.cores),
             "performance_cores": sum(core[0] in topology.performance for core in topology.cores),
@@ -70,10 +72,16 @@ def _lines(report: dict[str, Any]) -> list[str]:
     threads = "one thread each" if plan["mode"] == "pinned" else "as many threads, bound to none"
     available, total = (_size(memory.get(name)) for name in ("available_bytes", "total_bytes"))
     lockable = _size(memory["lock_limit_bytes"], "all of it")
+    prompts = (
+        f"through the bundle's prefill graph, by {cpu['integer_products']}"
+        if cpu["integer_products"]
+        else "not through a prefill graph: without VNNI or AMX its products would saturate"
+    )
     cores = f"{cpu['physical_cores']} physical, {cpu['performance_cores']} of them for performance"
     return [
         f"processor  {cpu['model'] or 'unknown'}",
         f"cores      {cores}; CPUs {format_cpu_list(cpu['logical_cpus'])}",
+        f"prompts    {prompts}",
         f"caches     {caches or 'unknown'}",
         f"memory     {available} available of {total}; engine.mlock may lock {lockable}",
         f"cgroup     {', '.join(limits)}",
