@@ -94,12 +94,12 @@ class Connection:
 
     @property
     def failure(self) -> str | None:
-        """Why there is no connection, or none that lasts; None where no try has failed yet."""
+        """Reason why there is no connection, or none that lasts; None where no try has failed yet."""
         return self._diagnosis.failure
 
     @property
     def contested(self) -> str | None:
-        """What to tell people where another client seems to use the same id; else None."""
+        """Warning for people that another client seems to use the same id; else None."""
         return self._diagnosis.contested
 
     @property

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS cut (
 ) WITHOUT ROWID;
 """
 _ADD_TOKENIZER = "ALTER TABLE message ADD COLUMN tokenizer TEXT"
-"""For files of nodes that kept token ids without saying whose: those are not used, the text is."""
+"""Upgrades files in which token ids have no tokenizer: those ids are not used, the text is."""
 _LATEST = "SELECT client, session, max(CAST(time AS REAL)) AS latest FROM message GROUP BY client, session"
 
 
