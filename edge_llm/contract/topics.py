@@ -70,7 +70,7 @@ class Topics:
 
     @property
     def echo(self) -> str:
-        """Own, MQTT 3.1.1 alone: what the node sends here comes back to it, or was dropped by the broker."""
+        """Out and in, MQTT 3.1.1: the node sends to itself here, and sees whether the broker drops it."""
         return self._of("echo")
 
     @property

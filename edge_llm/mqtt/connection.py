@@ -227,11 +227,11 @@ class Connection:
                 return 0.0
 
     def _send_due(self, link: Link) -> None:
+        while self._due:  # first: what is published after ``subscribe`` is to come back
+            self._due.popleft()(link)
         self._delivery.send_due(link)
         for packet_id in self._inbox.take_due():
             link.acknowledge(packet_id)
-        while self._due:
-            self._due.popleft()(link)
 
     def _take(self, link: Link, event: links.Event) -> None:
         match event:
