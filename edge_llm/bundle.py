@@ -93,9 +93,9 @@ class Manifest(BaseModel):
     vocab_size: int
     eos_token_ids: tuple[int, ...]
     eos_sources: dict[str, tuple[str, ...]] = {}
-    """Where each end token was found: ``{"<|im_end|>": ("tokenizer_config", "template")}``."""
+    """Places that each end token was found in: ``{"<|im_end|>": ("tokenizer_config", "template")}``."""
     special_tokens: dict[str, str | tuple[str, ...]] | None = None
-    """Names that the chat template is given, such as ``bos_token``; None in bundles made before."""
+    """Special tokens for the chat template, by names like ``bos_token``; None in bundles made before."""
     bos_token: str | None
     eos_token: str | None
     kv: KvGeometry
@@ -129,7 +129,7 @@ def open_bundle(path: Path) -> Bundle:
 
 
 def read_manifest(path: Path) -> Bundle:
-    """The bundle at ``path``, of whose files nothing is known until ``verify_files``.
+    """Read the manifest of the bundle at ``path``; its files are not checked: see ``verify_files``.
 
     Raises:
         BundleError: no bundle there, or another format version.
@@ -214,7 +214,7 @@ def _write_through(path: Path) -> None:
 
 
 def _replace(new: Path, path: Path) -> None:
-    """Give ``new`` the name ``path``; what had it goes.
+    """Rename ``new`` to ``path``, and remove what was there.
 
     Both change places in one step where the file system can: whenever the power fails, one of them is there.
     """

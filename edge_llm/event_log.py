@@ -1,4 +1,4 @@
-"""One line a fact: the dotted name of an event and its fields. Prompt and reply text never are among them."""
+"""Logs events, one line each: a dotted name and fields, which never hold the text of prompts or replies."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ class RateLimitedLog:
 
 
 def stack_of(error: BaseException) -> str:
-    """Where an error came from, without its message: that may quote a prompt."""
+    """Format the traceback of an error without its message, which may quote a prompt."""
     return "".join(format_tb(error.__traceback__)).rstrip()
 
 

@@ -13,7 +13,7 @@ from edge_llm.convert.progress import Progress
 from edge_llm.convert.sources.open_source import open_source
 from edge_llm.convert.sources.source import Source
 from tests.conversation import Hub
-from tests.processes import Broker, HasPort, Nodes
+from tests.processes import Broker, HasPort, Nodes, Service
 
 settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("untimed")
@@ -83,6 +83,20 @@ def module_node(broker: HasPort, int8: Bundle, tmp_path_factory: pytest.TempPath
     """Starts nodes that the tests of a module share."""
     with Nodes(broker, int8, tmp_path_factory.mktemp("nodes")) as nodes:
         yield nodes
+
+
+@pytest.fixture(scope="module", params=["5", "3.1.1"])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def service(
+    version: str, broker: HasPort, int8: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A node that the tests of a module share: one by each MQTT version, one after the other."""
+    with Nodes(broker, int8, tmp_path_factory.mktemp("nodes")) as node:
+        yield node(mqtt__protocol=version)
 
 
 @pytest.fixture

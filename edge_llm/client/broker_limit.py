@@ -16,9 +16,12 @@ class BrokerLimit:
     """Sends messages to a topic of one's own, larger ones each time."""
 
     def __init__(self, topic: str) -> None:
-        """``subscription`` is to be among those of the connection, for ``topic``."""
+        """``subscription`` is to be among those of the connection, for ``topic``.
+
+        It is made on demand: a broker may refuse it, and is none the worse for that.
+        """
         self.topic = topic
-        self.subscription = Subscription(self._on_message)
+        self.subscription = Subscription(self._on_message, on_demand=True)
         self._changed = Condition()
         self._back: set[int] = set()
         self._refused: set[int] = set()
@@ -28,6 +31,7 @@ class BrokerLimit:
         limit = connection.packet_limit
         if limit is not None:
             return f"packets of at most {limit} bytes" if limit < _SIZES[-1] else None
+        connection.subscribe(self.topic)
         for number, size in enumerate(_SIZES):
             connection.publish(
                 self.topic,

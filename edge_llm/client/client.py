@@ -204,7 +204,7 @@ class Session:
         return self._client.stream(text, timeout_s=timeout_s, session=self.name, **fields)
 
     def messages(self) -> tuple[Turn, ...]:
-        """Return all messages so far.
+        """Return the messages so far; of a long conversation the last ones (docs/mqtt.md, sessions).
 
         Raises:
             RequestError: see ``Client.ask``.

@@ -49,6 +49,6 @@ def node_info(settings: MqttSettings, node: str, telemetry_s: float = 0.0) -> di
     finally:
         connection.stop()
     if not found:
-        why = f"has nothing of node {node}" if ready else connection.failure or "no answer"
-        raise RequestError("unavailable", f"the broker at {settings.host}:{settings.port}: {why}")
+        why = f" has nothing of node {node}" if ready else f": {connection.failure or 'no answer'}"
+        raise RequestError("unavailable", f"the broker at {settings.host}:{settings.port}{why}")
     return {name: heard.get(getattr(topics, name)) for name in ("state", "info", "telemetry")}

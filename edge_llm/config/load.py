@@ -26,7 +26,7 @@ _OF_A_SERVICE = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-"""What Kubernetes sets for a service whose name begins with edge-llm, and Docker for a linked container.
+"""Variables that Kubernetes sets for a service called edge-llm…, and Docker for a linked container.
 
 https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables,
 https://docs.docker.com/engine/network/links/#environment-variables
@@ -65,7 +65,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown_environment() -> None:
-    """Refuse variables that look like settings and are none, but for those that nobody has set himself."""
+    """Refuse variables EDGE_LLM_… that are no settings, except those that Kubernetes or Docker set."""
     ignored = []
     for name, value in os.environ.items():
         if not name.upper().startswith(ENV_PREFIX):
@@ -84,7 +84,7 @@ def _refuse_unknown_environment() -> None:
 
 
 def _nearest_variable(name: str) -> str:
-    """A hint: a setting of which the underscore is single, a section, or all of them."""
+    """Suggest the setting or section that was meant: often a double underscore is missing."""
     section, _, key = name.partition("_")
     model: Any = Settings.model_fields[section].annotation if section in Settings.model_fields else None
     if key in getattr(model, "model_fields", ()):

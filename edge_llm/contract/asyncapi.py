@@ -107,6 +107,13 @@ CHANNELS = (
         (Telemetry,),
         qos=0,
     ),
+    Channel(
+        "echo",
+        _TOPICS.echo,
+        "send",
+        "the node's messages to itself, which show what the broker drops; not for clients",
+        text="In a form that only the node reads. On MQTT 3.1.1 it subscribes to this topic, too.",
+    ),
 )
 _PARAMETERS = {
     "node": "The node's id: node.id of its configuration, and retained on info.",

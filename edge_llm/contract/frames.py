@@ -90,7 +90,7 @@ or there is no figure. Home Assistant has ``unavailable`` and ``unknown`` for en
 
 
 def _renamed(quality: object) -> object:
-    """The word that nodes used before for ``none``: in their request logs, and on the wire."""
+    """Read ``unavailable`` as ``none``: older nodes wrote it, in request logs and on the wire."""
     return "none" if quality == "unavailable" else quality
 
 
@@ -104,7 +104,7 @@ class Energy(Payload):
     prefill_joules: float | None = None
     decode_joules: float | None = None
     joules_per_token: float | None = None
-    """All the joules, prefill included, for each token of the reply."""
+    """``joules``, prefill included, divided by the reply's tokens."""
     quality: Annotated[Quality, BeforeValidator(_renamed)]
     shared: bool = False
 

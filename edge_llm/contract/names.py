@@ -1,4 +1,4 @@
-"""Makes an id of any text, so that a room named "living room" or "Küche" has a conversation."""
+"""Converts any text to a legal id, so that a room named "living room" or "Küche" has a conversation."""
 
 import hashlib
 import re

@@ -39,7 +39,7 @@ class PrefillGraph(Payload):
 
 
 class State(Payload):
-    """What the node keeps in memory only, because the file or directory that is configured cannot be used."""
+    """State that is kept in memory only, because its configured file or directory cannot be used."""
 
     sessions: Literal["memory"] | None = None
     """Sessions and answered requests."""
@@ -106,7 +106,7 @@ class Power(Payload):
     """Mean watts since the telemetry before, and total joules; ``reason`` says why some are null."""
 
     package_watts: float | None
-    """All that ``source`` covers: the processor's packages, the battery's load, or all behind a plug."""
+    """Power of all that ``source`` covers: the processor's packages, the battery's load, or the plug's."""
     dram_watts: float | None
     service_watts: float | None
     """The node's part of ``package_watts`` above the idle machine's, by processor time."""

@@ -38,9 +38,9 @@ _ADDED_FIELDS = frozenset(
 _MOST_TOKENS = 20_000
 _EMPTY = "the prompt is empty"
 _ID_FIELDS = {"session": "transaction"}
-"""The field that is the id of a request of this kind, where it is not ``id``."""
+"""Name of the field that holds the id, by kind of request, where it is not ``id``."""
 EVERYTHING = "*"
-"""As the id of a cancel: all of this client's requests."""
+"""Id in a cancel that stands for all of this client's requests."""
 
 
 def _depth(value: Any) -> int:
@@ -56,7 +56,7 @@ def _not_too_deep(value: Any) -> Any:
 
 
 Custom = Annotated[Any, AfterValidator(_not_too_deep)]
-"""Comes back as it is in every frame."""
+"""JSON that comes back unchanged in every frame."""
 _CUSTOM: TypeAdapter[Any] = TypeAdapter(Custom)
 
 
@@ -244,7 +244,7 @@ def parse_request_id(payload: bytes, most_tokens: int = _MOST_TOKENS, *, kind: s
 
 
 def unreadable(kind: str, payload: bytes, max_bytes: int) -> Request:
-    """What can be read of a refused request, for its error: the id, and ``custom``."""
+    """Read the id and ``custom`` of a refused request, as far as possible, for its error."""
     custom = None
     if len(payload) <= max_bytes:
         with suppress(ValueError, LookupError, TypeError, RecursionError, RequestError):

@@ -8,7 +8,7 @@ from edge_llm.config import ID_PATTERN
 
 _CLIENT = re.compile(ID_PATTERN)
 _UNPUBLISHABLE = re.compile(r"[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What no topic may have (MQTT 1.5.4, 4.7.1), and control characters, which a broker may refuse."""
+"""Characters that no topic may have (MQTT 1.5.4, 4.7.1), and controls, which a broker may refuse."""
 _MAX_TOPIC_BYTES = 65535
 ONLINE, OFFLINE = b"online", b"offline"
 """Payloads of ``state``."""
@@ -70,7 +70,7 @@ class Topics:
 
     @property
     def echo(self) -> str:
-        """Own, MQTT 3.1.1 alone: what the node sends here comes back to it, or was dropped by the broker."""
+        """Out and in, MQTT 3.1.1: the node sends to itself here, and sees whether the broker drops it."""
         return self._of("echo")
 
     @property
@@ -97,7 +97,7 @@ class Topics:
         return found if found and is_client_id(found[1]) else None
 
     def parse_any(self, topic: str) -> tuple[str, str] | None:
-        """The same, where the client's level may be anything: see ``is_client_id``."""
+        """Kind and client of an inbound topic, as ``parse``; the client may be any text."""
         way, _, client = topic.rpartition("/")
         kind = self._kinds.get(way)
         return (kind, client) if kind else None

@@ -18,7 +18,7 @@ from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import BundleError, RequestError
 
 _CAPACITY = 512
-"""Tokens of the trial's context, if the model has so many."""
+"""Maximum length of the trial's context in tokens."""
 _WORD = "Hello"
 _SYSTEM = Turn(role="system", content="Answer briefly.")
 _USER = Turn(role="user", content=_WORD)
@@ -27,7 +27,7 @@ _SAID = Turn(role="assistant", content="Yes.")
 
 @contextmanager
 def tried_bundle(out: Path, measure: Callable[[Bundle], None] = lambda _bundle: None) -> Iterator[Path]:
-    """As ``new_bundle``, but what cannot serve does not replace the bundle at ``out``.
+    """Yield an empty directory; when the block succeeds, try the bundle in it and install it at ``out``.
 
     ``measure`` sees the bundle before it does; what that raises leaves the old one in its place, too.
 

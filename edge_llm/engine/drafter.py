@@ -46,7 +46,7 @@ class Drafter:
             self.acceptance = _MEMORY * self.acceptance + (1 - _MEMORY) * hit
 
     def _worthwhile(self) -> int:
-        """The length with the most expected tokens a unit of time; if that is 0, now and then 1, to see."""
+        """Choose the length with the most expected tokens per time; instead of 0 now and then 1, to learn."""
         best, best_rate, expected, likely = 0, 1.0, 1.0, 1.0
         for length in range(1, MAX_DRAFT + 1):
             likely *= self.acceptance

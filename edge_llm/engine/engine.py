@@ -133,7 +133,7 @@ class Engine:
 
     @property
     def prefix_store_problem(self) -> str | None:
-        """Why prefixes are not kept over a restart, although they should be."""
+        """Reason why prefixes are not kept over a restart, although they should be; else None."""
         return self._prefixes.store_problem if self._prefixes else None
 
     def stop(self) -> None:

@@ -47,7 +47,7 @@ class PrefixCache:
 
     @property
     def store_problem(self) -> str | None:
-        """Why prefixes are not kept over a restart, although they should be."""
+        """Reason why prefixes are not kept over a restart, although they should be; else None."""
         return self._store.problem if self._store else None
 
     def load(self, slot: int, ids: Sequence[int]) -> int:

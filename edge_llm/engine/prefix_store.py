@@ -30,7 +30,7 @@ _PARTIAL = ".partial"
 
 
 class _ForeignError(ValueError):
-    """A whole file, of another bundle or version."""
+    """The file is intact, but of another bundle or version."""
 
 
 class PrefixStore:
@@ -45,7 +45,7 @@ class PrefixStore:
         self._shape = shape
         self._budget_bytes = budget_bytes
         self.problem: str | None = None
-        """Why prefixes are not kept over a restart."""
+        """Reason why prefixes are not kept over a restart; None if they are."""
 
     def save(self, ids: Sequence[int], kv: NDArray[np.float32]) -> None:
         """Write ``ids`` and their ``kv`` ``[2 * layers, kv_heads, len(ids), head_dim]``; never raises."""
@@ -123,7 +123,7 @@ class PrefixStore:
 
 
 def _try(act: Callable[[], Result]) -> Result | None:
-    """Do what may fail for want of a file or of leave."""
+    """Return the result of ``act``; None after an OSError."""
     try:
         return act()
     except OSError:

@@ -18,7 +18,7 @@ from edge_llm.engine.types import Completion, Emit, Failure, GenerationRequest, 
 from edge_llm.errors import Code, RequestError
 
 LOOP_TOKENS = 1536
-"""A reply whose last tokens, this number of them, are a loop is ended, as ``length``."""
+"""Length of a loop in tokens at which a reply is ended, as ``length``."""
 _SHORTEST_LOOP, _LOOP_REPEATS = 64, 4
 _LOOK_EVERY = 64
 """Tokens between two looks for a loop: each takes a fraction of a millisecond."""

@@ -45,7 +45,7 @@ class GenerationRequest:
     expires_at: float | None = None
     owner: Hashable | None = None
     redelivered: bool = False
-    """Accepted before, by a process that was killed: not refused for the queue's length now."""
+    """Whether an earlier process accepted it: it is not refused because the queue is full."""
     awaits_history: bool = False
     """Stays in the queue until ``Engine.release`` brings the turns before these."""
     prefill_only: bool = False

@@ -28,7 +28,7 @@ from edge_llm.gateway.routes import RoutedTopic, Routes
 from edge_llm.mqtt.message import Message
 
 _SHOWN_CHARACTERS = 64
-"""Characters of a name that is none that get into the log."""
+"""Maximum characters of an illegal client name in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Say again how far the reply to this very request is."""
+    """Send the status of the reply again, which is in progress."""
 
     reply: Reply
 
@@ -155,7 +155,7 @@ class Admission:
         return Refuse(Asked(kind, client, request, message, reply_to), error)
 
     def _refuse_name(self, kind: str, client: str, message: Message) -> Decision:
-        """Answer a client that names itself in a way that no client can, on that name's reply topic alone."""
+        """Answer a client with an illegal name on that name's reply topic."""
         topic = self._topics.reply(client)
         if kind == "cancel" or not is_publishable(topic):
             return Ignore(f"no client id: {shown(client)}")
@@ -225,7 +225,7 @@ class Admission:
 
 
 def shown(client: str) -> str:
-    """A client's name for the log, where it may be anything."""
+    """Make a client's name safe for the log: an illegal one is cut and escaped."""
     return client if is_client_id(client) else ascii(client[:_SHOWN_CHARACTERS])
 
 

@@ -29,7 +29,7 @@ from edge_llm.mqtt.message import Message
 log = EventLog(__name__)
 
 _MAX_REPLIES = 512
-"""Replies and refusals that may wait to be sent before a refusal of what came at QoS 0 is dropped."""
+"""Maximum replies and refusals waiting to be sent; above it, refusals at QoS 0 are dropped."""
 
 
 class Gateway:

@@ -16,7 +16,7 @@ from edge_llm.mqtt.message import OnSent, Outcome
 log = EventLog(__name__)
 
 _DELTA_EXPIRY_S = 60
-"""A delta that a client could not fetch for this long is worth nothing: the terminal frame has it all."""
+"""Message Expiry of a delta in seconds; after that the terminal frame, which has all, is enough."""
 
 
 class Publisher:
@@ -153,7 +153,7 @@ class Publisher:
         )
 
     def _on_ended(self, reply: Reply, terminal: Terminal, outcome: Outcome) -> None:
-        """Take in what became of a terminal frame; on the network thread."""
+        """Handle the result of sending a terminal frame; on the network thread."""
         if outcome is not Outcome.REFUSED:
             _acknowledge(reply)
             return

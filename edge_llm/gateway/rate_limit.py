@@ -6,7 +6,7 @@ from time import monotonic
 from edge_llm.errors import RequestError
 
 _BURST_S = 10.0
-"""A client that was quiet may send at once what it may send in this time."""
+"""A quiet client may send at once as many requests as its rate allows in this time (seconds)."""
 _LEAST_BURST = 5
 _MAX_CLIENTS = 1024
 

@@ -27,15 +27,15 @@ from edge_llm.mqtt.message import Message
 
 COALESCE_S = 0.05
 COALESCE_CHARACTERS = 24
-"""After the first, a delta waits for this much time or text, whichever comes first."""
+"""Minimum characters of a delta after the first, unless COALESCE_S has passed since the last."""
 STATUS_EVERY_S = 5.0
-"""A client that has got no frame for this long is told again how far its request is."""
+"""Seconds without a frame after which the status is sent again."""
 
 
 Room = Callable[["Reply"], int | None]
 """The largest payload of a reply's frames in bytes; None where there is no limit."""
 _SEQ_BYTES = 8
-"""Room for the number of a frame to grow."""
+"""Bytes that the number of a frame may grow by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class _Stage:
 
 
 def unlimited(_reply: "Reply") -> None:
-    """Any payload has room."""
+    """Set no limit (None) to the payload's size."""
 
 
 class Reply:

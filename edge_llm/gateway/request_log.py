@@ -159,7 +159,7 @@ class RequestLog:
             self._not_saved(error)
 
     def _not_saved(self, error: sqlite3.Error) -> None:
-        """The reply is made: that it may be made twice must not undo it."""
+        """Log that the file failed; the reply goes out all the same, though a restart may make it again."""
         log.error("request_log.not_saved", reason=str(error))
 
 

@@ -26,7 +26,7 @@ _JITTER_S = 1.0, 5.0
 _FILE_ENDS = re.compile(
     r"([-_. ](gguf|safetensors|onnx|bin|(i|iq|q)\d\w*|int\d|b?f(p)?\d+|imat|ud))+$", re.IGNORECASE
 )
-"""What files and repositories add to a model's name: their format, and the quantization of the source."""
+"""Ends of file and repository names that are not the model's name: format and quantization."""
 _SIZE = re.compile(r"\d+(\.\d+)?[bmk]", re.IGNORECASE)
 _MISSED_PERIODS = 3
 """Number of periods without telemetry after which a sensor is unavailable."""
@@ -45,7 +45,7 @@ class HomeAssistant:
         self._timer: Timer | None = None
         self._stopped = False
         self._left_out = False
-        """Whether the log says already that the broker does not take the announcement."""
+        """Whether it has been logged that the broker does not take the announcement."""
         self.subscriptions = status_topics(settings)
 
     def announce(self, connection: Connection) -> None:
@@ -183,7 +183,7 @@ def discovery_topic(settings: HomeAssistantSettings, topics: Topics) -> str:
 
 
 def model_name(name: str) -> str:
-    """The name of a model as its makers write it, where the bundle has that of a file.
+    """Convert the bundle's model name, which may be a file's, to the name as the model's makers write it.
 
     ``models/qwen2.5-0.5b-instruct-q8_0.gguf`` is ``Qwen2.5-0.5B-Instruct``.
     """
@@ -197,7 +197,7 @@ def model_name(name: str) -> str:
 
 
 def _object_id(settings: HomeAssistantSettings, topics: Topics) -> str:
-    """The device's name in its topic, where Home Assistant allows no dot."""
+    """The device's name in its discovery topic; Home Assistant allows no dot there."""
     return settings.object_id or topics.node.replace(".", "_")
 
 

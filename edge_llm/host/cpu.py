@@ -23,13 +23,13 @@ class Topology:
     cores: tuple[tuple[int, ...], ...]
     """The CPUs of each physical core, lowest first; in order of their lowest."""
     performance: frozenset[int]
-    """CPUs of the strongest kind: all where there is one kind only."""
+    """CPUs of the strongest kind; all CPUs where there is one kind only."""
     kinds_from: str | None
     """The kernel's file that tells the kinds apart; None where there is one kind."""
 
     @property
     def cpus(self) -> tuple[int, ...]:
-        """All of them, in order."""
+        """All logical CPUs, in ascending order."""
         return tuple(sorted(cpu for core in self.cores for cpu in core))
 
 

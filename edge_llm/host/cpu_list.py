@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 _PART = re.compile(r"(\d+)(?:-(\d+)(?::([1-9]\d*))?)?")
 _MOST_CPUS = 8192
-"""Above what any kernel is built for: a typing error must not become a list that fills the memory."""
+"""Maximum CPU number, above any kernel's: a typing error must not make a list that fills the memory."""
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:

@@ -58,7 +58,7 @@ class HugePages:
     """
 
     def __init__(self) -> None:
-        """For one ``with``."""
+        """Prepare for one use in ``with``."""
         self._before: list[tuple[int, int]] = []
         self._stopping = False
         self._thread: Thread | None = None

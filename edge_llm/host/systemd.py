@@ -50,7 +50,7 @@ class Supervision:
         self._thread = Thread(target=self._run, name="watchdog")
 
     def start(self) -> bool:
-        """Begin to report; returns whether: where nobody listens, no thread is started."""
+        """Start the thread and return True; return False without one where systemd does not listen."""
         listening = "NOTIFY_SOCKET" in os.environ
         if listening:
             self._thread.start()

@@ -61,13 +61,13 @@ class ProcessMemory:
     """The memory of this process in bytes: resident, and with what it shares counted in proportion (PSS)."""
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
+        """Prepare to read."""
         self._process = psutil.Process()
         self._pss_bytes: int | None = None
         self._due = 0.0
 
     def read(self) -> tuple[int | None, int | None]:
-        """Resident and PSS; the kernel walks all pages for the latter, so it may be PSS_EVERY_S old."""
+        """Read resident memory and PSS in bytes; PSS may be PSS_EVERY_S old: it is slow to read."""
         try:
             if monotonic() >= self._due:
                 self._due = monotonic() + PSS_EVERY_S

@@ -94,12 +94,12 @@ class Connection:
 
     @property
     def failure(self) -> str | None:
-        """Why there is no connection, or none that lasts; None where no try has failed yet."""
+        """Reason why there is no connection, or none that lasts; None where no try has failed yet."""
         return self._diagnosis.failure
 
     @property
     def contested(self) -> str | None:
-        """What to tell people where another client seems to use the same id; else None."""
+        """Warning for people that another client seems to use the same id; else None."""
         return self._diagnosis.contested
 
     @property
@@ -227,11 +227,11 @@ class Connection:
                 return 0.0
 
     def _send_due(self, link: Link) -> None:
+        while self._due:  # first: what is published after ``subscribe`` is to come back
+            self._due.popleft()(link)
         self._delivery.send_due(link)
         for packet_id in self._inbox.take_due():
             link.acknowledge(packet_id)
-        while self._due:
-            self._due.popleft()(link)
 
     def _take(self, link: Link, event: links.Event) -> None:
         match event:

@@ -12,28 +12,28 @@ log = EventLog(__name__)
 
 _CONTESTED = 3
 _CONTESTED_S = 60.0
-"""So many connections that were ended from outside, within so many seconds, are another client's doing."""
+"""_CONTESTED connections ended from outside within this time mean that another client uses the same id."""
 
 
 class Diagnosis:
-    """Why there is no connection, logged once a change; the network thread writes, any reads."""
+    """Keeps and logs the reason why there is no connection; the network thread writes, any reads."""
 
     def __init__(self, settings: MqttSettings, client_id: str) -> None:
         """Begin without a failure."""
         self.text: str | None = None
-        """Why there is no connection now."""
+        """Reason why there is no connection now; None while there is one."""
         self._contested = Contested(client_id)
         self._settings = settings
         self._probed: tuple[str, str | None] | None = None
 
     @property
     def failure(self) -> str | None:
-        """Why there is no connection, or none that lasts."""
+        """Reason why there is no connection, or none that lasts; None if none is known."""
         return self._contested.certain or self.text or self._contested.text
 
     @property
     def contested(self) -> str | None:
-        """What to tell people where another client seems to use the same id; else None."""
+        """Warning for people that another client seems to use the same id; else None."""
         return self._contested.text
 
     def clear(self) -> None:
@@ -81,7 +81,7 @@ class Diagnosis:
 
 
 class Contested:
-    """Whether another client uses the same id: the broker keeps the younger of two connections."""
+    """Detects that another client uses the same id: the broker keeps the younger of two connections."""
 
     def __init__(self, client_id: str) -> None:
         """Judge the connections of ``client_id``."""
@@ -110,7 +110,7 @@ class Contested:
 
     @property
     def text(self) -> str | None:
-        """What to tell people; None unless it happened three times within a minute."""
+        """Warning for people; None unless it happened _CONTESTED times within _CONTESTED_S."""
         if len(self._ended) < _CONTESTED or monotonic() - self._ended[0] > _CONTESTED_S:
             return None
         uses = "uses" if self._certain else "seems to use"

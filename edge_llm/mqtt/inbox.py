@@ -12,7 +12,7 @@ log = EventLog(__name__)
 
 
 class Inbox:
-    """What came over one connection after the other; ``acknowledge`` is for any thread."""
+    """Messages received and not yet acknowledged, over all connections; any thread may ``acknowledge``."""
 
     def __init__(
         self, subscriptions: Mapping[str, Subscription], on_due: Callable[[], None], *, durable: bool

@@ -38,7 +38,7 @@ _PROTOCOL_ERROR = ReasonCode(PacketTypes.DISCONNECT, "Protocol error")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who connects: ``receive_maximum`` is None where the broker keeps no session."""
+    """Identity and options of a connecting client; ``receive_maximum`` is None without a kept session."""
 
     settings: MqttSettings
     secret: str | None
@@ -101,7 +101,7 @@ class Link:
         self.version = version
         self.events: deque[Event] = deque()
         self.answered = False
-        """Whether the broker has said anything in MQTT."""
+        """Whether the broker has sent any MQTT packet."""
         self.accepted_at: float | None = None
         self._identity = identity
         self._on_acknowledge = on_acknowledge

@@ -35,7 +35,7 @@ class Message:
 
 
 class Outcome(Enum):
-    """What became of a message to the broker."""
+    """Result of sending a message to the broker."""
 
     TAKEN = auto()
     """The broker has it."""

@@ -143,7 +143,7 @@ class Responder:
         )
 
     def _sampling(self, request: Request) -> SamplingParams:
-        """What the request says, else the configuration, else the bundle, else greedy."""
+        """Choose each sampling parameter: the request's, else the configuration's, the bundle's, greedy."""
         settings, model, last = self._defaults, self._recommended, GREEDY
         return SamplingParams(
             temperature=_either(
@@ -254,5 +254,5 @@ Value = TypeVar("Value")
 
 
 def _either(*values: Value | None) -> Value:
-    """The first that is there; the last one always is."""
+    """Return the first value that is not None; the last one never is."""
     return next(value for value in values if value is not None)

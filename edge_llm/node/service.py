@@ -194,7 +194,7 @@ class Service:
         self._connection.publish(self._topics.info, self._info().encode(), retain=True)
 
     def _state(self) -> State | None:
-        """What is not kept over a restart, although it should be."""
+        """Name the state that is kept in memory although it should be on disk; None if there is none."""
         sessions, prefixes = self._database.problem, self._engine.prefix_store_problem
         if not sessions and not prefixes:
             return None
@@ -243,13 +243,13 @@ class Service:
 
 
 def _stop_signals() -> tuple[signal.Signals, ...]:
-    """The signals that stop the service: not the one that whoever started it has it ignore."""
+    """The signals that stop the service; SIGHUP only if it is not ignored (nohup)."""
     ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     return tuple(each for each in _STOP if not (each == signal.SIGHUP and ignored))
 
 
 def _abort(_number: int, _frame: FrameType | None) -> None:
-    """Say where each thread is, and end: systemd's watchdog sends SIGABRT.
+    """Write each thread's stack to standard error, and abort: systemd's watchdog sends SIGABRT.
 
     Here, with the interpreter's lock: faulthandler's own handler reads the stacks of threads that go on.
     """
@@ -264,7 +264,7 @@ def _end_at_signals() -> None:
 
 
 def _catch_signals() -> SimpleQueue[int]:
-    """From now on put the first signal to stop into a queue; a second one ends the process at once."""
+    """Put the first stop signal that comes into a queue; a second one ends the process at once."""
     came: SimpleQueue[int] = SimpleQueue()  # a handler may not use an Event: it may interrupt its holder
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -277,7 +277,7 @@ def _catch_signals() -> SimpleQueue[int]:
 
 
 def _wait_for_signal(came: SimpleQueue[int], look: Callable[[], None]) -> signal.Signals:
-    """Wait for the first signal to stop; meanwhile ``look`` regularly."""
+    """Wait for the first stop signal; call ``look`` every LOOK_EVERY_S meanwhile."""
     while True:
         try:
             return signal.Signals(came.get(timeout=LOOK_EVERY_S))

@@ -32,7 +32,9 @@ CREATE TABLE IF NOT EXISTS cut (
 ) WITHOUT ROWID;
 """
 _ADD_TOKENIZER = "ALTER TABLE message ADD COLUMN tokenizer TEXT"
-"""For files of nodes that kept token ids without saying whose: those are not used, the text is."""
+"""Upgrades files in which token ids have no tokenizer: those ids are not used, the text is."""
+KEPT_TURNS = 200
+"""Turns of a session that are kept for ``load`` at least; older ones go once prompts no longer hold them."""
 _LATEST = "SELECT client, session, max(CAST(time AS REAL)) AS latest FROM message GROUP BY client, session"
 
 
@@ -67,6 +69,7 @@ class SessionStore:
     def load(self, client: str, session: str, request: str = "") -> tuple[Turn, ...]:
         """Read the turns of a session, oldest first, but those of ``request``; none if it is unknown or old.
 
+        They are its last KEPT_TURNS at least, and all that its next prompt may hold.
         A node that is killed between a reply and its delivery makes the reply again, from the same history.
         """
         return self._history(client, session, request, all_turns=True).turns
@@ -122,6 +125,7 @@ class SessionStore:
             )
             _move_cut(db, client, session, dropped)
             self._insert(db, client, session, request, messages)
+            _forget_dropped(db, client, session)
             self._trim(db)
 
         try:
@@ -214,6 +218,16 @@ def _move_cut(db: sqlite3.Connection, client: str, session: str, dropped: int) -
     if rows:
         row = (client, session, rows[-1][0], before + len(rows))
         db.execute("INSERT OR REPLACE INTO cut VALUES (?, ?, ?, ?)", row)
+
+
+def _forget_dropped(db: sqlite3.Connection, client: str, session: str) -> None:
+    """Delete the turns before the last KEPT_TURNS that prompts no longer hold; they stay counted."""
+    number, _ = _cut(db, client, session)
+    db.execute(
+        "DELETE FROM message WHERE client = :client AND session = :session AND number <= min(:cut,"
+        " (SELECT max(number) FROM message WHERE client = :client AND session = :session) - :kept)",
+        {"client": client, "session": session, "cut": number, "kept": KEPT_TURNS},
+    )
 
 
 def _forget(db: sqlite3.Connection, sessions: Sequence[tuple[str, str]]) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _SQLITE_LOCKS = 0x40000000, 512
-"""Where sqlite's locks are in a file, and how many bytes: from PENDING_BYTE on (os.h of sqlite)."""
+"""Offset and length in bytes of sqlite's locks in a file: from PENDING_BYTE on (os.h of sqlite)."""
 
 
 def move_aside(path: Path, *beside: str) -> Path:

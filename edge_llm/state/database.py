@@ -60,7 +60,7 @@ class StateDatabase:
         """Open the file, or make it; never fails."""
         self.path = path
         self.problem: str | None = None
-        """Why all is kept in memory alone, although there is a path."""
+        """Reason why all is kept in memory although there is a path; else None."""
         self._lock = RLock()
         self._creators: list[Work[object]] = []
         self._closed = False

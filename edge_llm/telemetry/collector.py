@@ -21,7 +21,7 @@ from edge_llm.telemetry.reply_stats import Counters, ReplyRecord, ReplyStats
 log = EventLog(__name__)
 
 _FIRST_S = 2.0
-"""The first telemetry comes early: a hub waits for it."""
+"""Seconds to the first telemetry, which comes early: a hub waits for it."""
 _ACTIVE_SAMPLE_S = 1.0
 _IDLE_SAMPLE_S = 10.0
 """Time between readings of power; counters with a small range wrap within half a minute under full load."""
@@ -69,7 +69,7 @@ class Collector:
         rejected_total: Callable[[], int],
         sinks: tuple[Sink, ...],
     ) -> None:
-        """Nothing is read before ``start``; ``rejected_total`` counts the requests that were refused."""
+        """Prepare to collect; ``rejected_total`` returns the number of requests that were refused."""
         self._settings = settings
         self._node = node
         self._stats = stats

@@ -53,7 +53,7 @@ class _Interval:
     reason: str | None = None
 
     def plus(self, other: "_Interval") -> "_Interval":
-        """Add another; a figure that one of them lacks is not known of both."""
+        """Return the sum of two intervals; a figure that one of them lacks is None."""
         return _Interval(
             self.seconds + other.seconds,
             _sum(self.package, other.package),

@@ -114,7 +114,6 @@ def fleet(demo_bundle: Bundle, wheelhouse: Path, tmp_path_factory: pytest.TempPa
             "node_config": {
                 "mqtt": {"host": "broker", "port": 8883},
                 "engine": {"context_tokens": 1024},
-                "sessions": {"file": "/var/lib/edge_llm/sessions.sqlite"},
             },
         }
         addresses: dict[str, dict[str, object]] = {

@@ -31,16 +31,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(cache)}
 
 
+def once(broker: str, *arguments: str) -> list[str]:
+    return [sys.executable, *COMMANDS[broker], "demo", "--once", *arguments]
+
+
 @pytest.mark.parametrize("broker", COMMANDS)
 def test_json_is_one_object_with_the_reply_and_its_figures(home: dict[str, str], broker: str) -> None:
-    command = [
-        sys.executable,
-        *COMMANDS[broker],
-        "demo",
-        "--once",
-        "What is the capital of Japan?",
-        "--json",
-    ]
+    command = once(broker, "What is the capital of Japan?", "--json")
     done = subprocess.run(command, env=home, capture_output=True, text=True, check=True, timeout=120)
     result = json.loads(done.stdout)
     assert "Tokyo" in result.pop("text")
@@ -51,8 +48,9 @@ def test_json_is_one_object_with_the_reply_and_its_figures(home: dict[str, str],
 
 
 def test_once_prints_the_reply_and_a_line_of_figures(home: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "edge_llm.cli", "demo", "--once"]
-    done = subprocess.run(command, env=home, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        once("mosquitto"), env=home, capture_output=True, text=True, check=True, timeout=120
+    )
     first, *reply, last = done.stdout.strip().splitlines()
     assert first.startswith("> ")
     assert "energy" in " ".join(reply).lower()
@@ -61,13 +59,7 @@ def test_once_prints_the_reply_and_a_line_of_figures(home: dict[str, str]) -> No
 
 @pytest.mark.parametrize("broker", COMMANDS)
 def test_ctrl_c_leaves_no_process_behind(home: dict[str, str], broker: str) -> None:
-    command = [
-        sys.executable,
-        *COMMANDS[broker],
-        "demo",
-        "--once",
-        "Count from one to five hundred in words.",
-    ]
+    command = once(broker, "Count from one to five hundred in words.")
     demo = psutil.Popen(command, env=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert demo.stdout
     demo.stdout.read(60)  # the prompt and the beginning of the reply

@@ -76,11 +76,6 @@ class Conversation:
         self.engine.stop()
 
 
-@pytest.fixture(scope="module")
-def int8(bundle: Callable[[Quantization], Bundle]) -> Bundle:
-    return bundle("int8")
-
-
 @pytest.fixture
 def engine(int8: Bundle) -> Iterator[Conversation]:
     engine = Conversation(int8)

@@ -1,6 +1,6 @@
 """A long conversation with the demo model: the turns after an overflow find their prompt computed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -10,7 +10,6 @@ from edge_llm.bundle import TOKENIZER, Bundle
 from edge_llm.config import EngineSettings, SamplingSettings, SessionsSettings
 from edge_llm.contract.frames import Done, Usage
 from edge_llm.contract.requests import Request
-from edge_llm.convert.prepare import Quantization
 from edge_llm.engine.engine import Engine
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
@@ -60,11 +59,6 @@ class Node:
     def close(self) -> None:
         self.engine.stop()
         self.sessions.close()
-
-
-@pytest.fixture
-def int8(bundle: Callable[[Quantization], Bundle]) -> Bundle:
-    return bundle("int8")
 
 
 @pytest.fixture

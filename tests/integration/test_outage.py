@@ -3,28 +3,11 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
 
-import pytest
-
-from edge_llm.bundle import Bundle
 from edge_llm.contract.topics import Topics
 from tests.common import TOPICS, eventually
 from tests.conversation import LONG, Conversation, Hub
 from tests.processes import Broker, Nodes, Service
-
-
-@pytest.fixture(scope="module", params=["5", "3.1.1"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def service(
-    protocol: str, broker: Broker, int8: Bundle, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    with Nodes(broker, int8, tmp_path_factory.mktemp("nodes")) as node:
-        yield node(mqtt__protocol=protocol)
 
 
 def test_a_broker_killed_mid_reply_costs_no_terminal_frame(broker: Broker, service: Service) -> None:

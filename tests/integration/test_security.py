@@ -180,6 +180,19 @@ def test_one_node_cannot_read_or_speak_for_another(broker: SecureBroker, service
     hub.close()
 
 
+def test_what_a_node_sends_to_itself_is_for_the_node_alone(broker: SecureBroker) -> None:
+    node, guest = broker.hub(NODE, TOPICS.echo), broker.hub("guest", TOPICS.echo)
+    guest.publish(TOPICS.echo, "forged")
+    guest.settle(settled("guest"))
+    node.publish(TOPICS.echo, "own")
+    node.settle(settled(NODE))
+    guest.settle(settled("guest"))
+    assert node.on(TOPICS.echo) == [b"own"]
+    assert guest.on(TOPICS.echo) == []
+    node.close()
+    guest.close()
+
+
 def test_home_assistant_finds_a_node_that_no_other_user_can_forge(
     broker: SecureBroker, service: Service
 ) -> None:

@@ -5,23 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_llm.bundle import Bundle
 from tests.common import TOPICS, eventually
 from tests.conversation import LONG, Conversation, Hub
-from tests.processes import HasPort, Nodes, Service
-
-
-@pytest.fixture(scope="module", params=["5", "3.1.1"])
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def service(
-    version: str, broker: HasPort, int8: Bundle, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    with Nodes(broker, int8, tmp_path_factory.mktemp("nodes")) as node:
-        yield node(mqtt__protocol=version)
+from tests.processes import HasPort, Service
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests.containers import RumqttBroker
 from tests.integration.test_service import *  # noqa: F403 - its tests and fixtures, with those below
 
 
-@pytest.fixture(scope="module")  # type: ignore[no-redef]  # in the place of the imported one
+@pytest.fixture(scope="module")  # in the place of the shared one
 def version() -> str:
     return "3.1.1"
 

@@ -25,11 +25,11 @@ from edge_llm.state.file import find_directory_problem, find_problem
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _BROKER_S = 12.0
-"""Seconds in which a strange port can be told from a broker."""
+"""Seconds to wait for the broker; enough to find out what else listens there."""
 _TRIAL_MEMORY = 1.5
-"""Memory that a trial takes at most, in sizes of the bundle: the weights, packed, while the file is read."""
+"""Peak memory of a trial as a multiple of the bundle's size: weights, packed, while the file is read."""
 _TRIAL_MEMORY_MB = 150
-"""And beside that, for tokenizer and work space."""
+"""Peak memory of a trial beside that, in MB: tokenizer and work space."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _short_of_memory(bundle: Bundle) -> str:
 
 
 def _check_state(settings: Settings) -> Iterator[Finding]:
-    """Look whether what should survive a restart can be kept; the node serves all the same."""
+    """Warn if sessions or prefixes cannot be kept over a restart; the node serves all the same."""
     file, directory = settings.sessions.file, settings.engine.prefix_store
     problems = file and find_problem(file), directory and find_directory_problem(directory)
     for setting, problem in zip(("sessions.file", "engine.prefix_store"), problems, strict=True):

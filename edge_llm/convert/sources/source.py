@@ -38,7 +38,7 @@ class Architecture:
 
 
 def recommended_sampling(values: Mapping[str, Any]) -> Sampling | None:
-    """What ``values`` recommend, without those that are of no use; None where they say nothing."""
+    """Read the sampling parameters in ``values``; invalid ones are left out. None where there are none."""
     found: dict[str, Any] = {}
     for name in Sampling.model_fields:
         with suppress(ValidationError):
@@ -63,7 +63,7 @@ class Source:
     eos_token: str | None
     sampling: Sampling | None = None
     eos_sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Where each end token was found, by its text."""
+    """Names of the places that each end token was found in, by its text."""
     special_tokens: Mapping[str, str | tuple[str, ...]] | None = None
     """Names that the chat template is given; None: ``bos_token`` and ``eos_token`` alone."""
 

@@ -26,7 +26,7 @@ _MAX_COUNTED = 1_000_000
 _MAX_WRITTEN = 4_000_000
 """Maximum number of characters that a template writes beside its messages."""
 _PROBE = "qxzw"
-"""A text that no template has of its own."""
+"""Text that does not occur in templates."""
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
@@ -137,7 +137,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def _range(self, *arguments: int) -> range:
-        """As the sandbox has it, with a limit on all loops together: those within loops count each time."""
+        """The sandbox's ``range``, with a limit on the sum of all ranges of one rendering."""
         numbers = safe_range(*arguments)
         self.iterations += len(numbers)
         if self.iterations > _MAX_COUNTED:
@@ -146,7 +146,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 class _Generation(Extension):
-    """The tag ``{% generation %}``, which marks what the model says for training; here it only stands."""
+    """The tag ``{% generation %}``, which marks the model's text for training; it has no effect here."""
 
     tags = {"generation"}  # noqa: RUF012 - as jinja2 has it
 

@@ -16,7 +16,7 @@ _HWMON = "sys/class/hwmon"
 _BATTERIES = "sys/class/power_supply"
 _MOST_WATTS = 10_000
 _LONGEST_S = 60
-"""A mean of two samples says nothing of a longer time between them."""
+"""Maximum seconds between two samples that are integrated; a longer interval has no figure."""
 
 _POWER_FILES = {
     "power_meter": ("power1_average",),  # ACPI's: the whole machine

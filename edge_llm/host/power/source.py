@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SUSPENDED_S = 0.5
-"""Above the difference of two clocks that are read one after the other."""
+"""Seconds by which CLOCK_BOOTTIME may gain on the other clock; more means that the machine was suspended."""
 _STILL_S = 1.0
-"""A counter of a machine that runs moves within this."""
+"""Seconds within which the counter of a running machine moves."""
 _MOST_WATTS = 2000
 """Above the power of any package. A counter that says more was reset, and one that is not read for as long as
 it takes to run through its range at this power may have wrapped twice."""

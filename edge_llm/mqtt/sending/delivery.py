@@ -17,7 +17,7 @@ _SAID_AGAIN_S = 3600.0
 
 
 class Delivery:
-    """All that goes to the broker. ``outbox`` takes it on any thread; the rest is the network thread's."""
+    """Sends the publications of ``outbox``, which any thread may fill; the rest is the network thread's."""
 
     def __init__(self, echo_topic: str | None) -> None:
         """``echo_topic`` is a topic of one's own, to find out what a broker drops: see ``Echo``."""

@@ -14,7 +14,7 @@ from edge_llm.mqtt.sending.publication import Publication
 
 _TIMEOUT_S = 5.0
 _SURE_BYTES = 64
-"""No broker has a limit below this."""
+"""Payloads of up to this many bytes are below every broker's limit."""
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class _Held:
     publication: Publication
     due: float
     again: bool
-    """Tried a second time: a broker may lose a message at QoS 0 without meaning it."""
+    """Whether this is the second try: a broker may lose a message at QoS 0 by accident."""
 
 
 class Echo:
@@ -39,16 +39,16 @@ class Echo:
 
     @property
     def holds(self) -> bool:
-        """Whether anything is in doubt now."""
+        """Whether publications are held whose outcome is not known yet."""
         return bool(self._held)
 
     @property
     def holds_broken(self) -> bool:
-        """Whether a connection broke before during one of these."""
+        """Whether a connection has broken during a publication that is held."""
         return any(held.publication.breaks for held in self._held.values())
 
     def doubts(self, publication: Publication) -> bool:
-        """Whether nothing as large has come back yet."""
+        """Whether the broker may drop a publication of this size: nothing as large has come back yet."""
         return self.works and len(publication.payload) > self._proven
 
     def hold(self, publication: Publication, *, again: bool = False) -> tuple[bytes, bytes]:

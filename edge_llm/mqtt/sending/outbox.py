@@ -13,9 +13,9 @@ from edge_llm.mqtt.sending.publication import Publication
 _BREAKS = 2
 """Number of connections that may break during a message of a size that the broker never took before."""
 _BREAKS_OF_PROVEN_SIZE = 5
-"""The same for other messages: a bad network is the likelier cause."""
+"""Number of connections that may break during any other message: a bad network is the likelier cause."""
 _ABOUT = 1.1
-"""What is larger by no more than this is about as large."""
+"""Largest ratio of two sizes that count as about the same."""
 
 
 class Outbox:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from edge_llm.cli.commands.doctor import report_sensors, sensor_lines
 from edge_llm.cli.main import main
 from edge_llm.config import TelemetrySettings
 from tests.unit.host import machines
-from tests.unit.host.fake_host import FakeHost, unprivileged
 
 RULES = Path(__file__).parents[3] / "config/udev/70-edge-llm-rapl.rules"
 
@@ -47,13 +45,8 @@ def test_it_shows_where_power_is_read_and_why_it_is_not(capsys: pytest.CaptureFi
 
 def test_counters_for_root_alone_come_with_the_rule_that_opens_them() -> None:
     """The same rule as the file that is shipped."""
-    with tempfile.TemporaryDirectory() as directory:
-        host = FakeHost(Path(directory))
-        machines.amd_zen(host)
-        host.root.chmod(0o755)
-        (host.root / "sys/class/powercap/intel-rapl:0/energy_uj").chmod(0o400 if os.geteuid() == 0 else 0)
-        with unprivileged():
-            lines = [*sensor_lines(report_sensors(TelemetrySettings(), host.root))]
+    with machines.counters_for_root_alone() as host:
+        lines = [*sensor_lines(report_sensors(TelemetrySettings(), host.root))]
     rule = next(line.strip() for line in lines if "SUBSYSTEM" in line)
     assert rule in RULES.read_text().splitlines()
 

@@ -7,20 +7,7 @@ import pytest
 from edge_llm.errors import RequestError
 from edge_llm.gateway import rate_limit as module
 from edge_llm.gateway.rate_limit import RateLimiter
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(module, "monotonic", clock)
-    return clock
+from tests.unit.gateway.conftest import Clock
 
 
 def taken(limiter: RateLimiter, client: str, count: int) -> int:

@@ -2,27 +2,11 @@
 
 from threading import Condition
 
-import pytest
-
 from edge_llm.contract.frames import Error, Status
 from edge_llm.contract.requests import Request
-from edge_llm.gateway import reply as replies
 from edge_llm.gateway.reply import COALESCE_S, STATUS_EVERY_S, Asked, Reply
 from edge_llm.mqtt.message import Message
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(replies, "monotonic", clock)
-    return clock
+from tests.unit.gateway.conftest import Clock
 
 
 def make() -> Reply:

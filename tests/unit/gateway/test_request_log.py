@@ -21,6 +21,15 @@ def record(request_id: str, arrived: float = 1.0) -> RequestRecord:
     return RequestRecord(request_id, b"digest", 7, arrived)
 
 
+def accepted(log: RequestLog) -> RequestRecord:
+    """A request that has come just now, while the broker is reached."""
+    asked = record("1", arrived=log.now())
+    log.keep("c", asked)
+    log.accept("c", "1")
+    log.alive()
+    return asked
+
+
 def test_what_was_accepted_and_finished_is_known_after_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "state" / "log.db"
     log = opened(file)
@@ -166,10 +175,7 @@ def test_a_step_of_the_clock_makes_nothing_older_or_younger(
 ) -> None:
     file = tmp_path / "log.db"
     log = opened(file)
-    asked = record("1", arrived=log.now())
-    log.keep("c", asked)
-    log.accept("c", "1")
-    log.alive()
+    asked = accepted(log)
     machine.wall += step_s
     machine.wait(10)
     assert log.age_s(asked) == pytest.approx(10)
@@ -198,11 +204,7 @@ def test_after_a_boot_the_clock_is_believed_where_it_can_be_right(
     machine: Machine, tmp_path: Path, off_s: float, wrong_by_s: float, expected: float
 ) -> None:
     file = tmp_path / "log.db"
-    log = opened(file)
-    asked = record("1", arrived=log.now())
-    log.keep("c", asked)
-    log.accept("c", "1")
-    log.alive()
+    accepted(opened(file))
     machine.restart(off_s, clock_wrong_by_s=wrong_by_s)
     again = opened(file)
     found = again.find("c", "1")

@@ -1,6 +1,12 @@
 """Machines as they are in the field: what their powercap, hwmon and throttling files hold."""
 
-from tests.unit.host.fake_host import AMD_RANGE_UJ, CPUS, FakeHost
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.unit.host.fake_host import AMD_RANGE_UJ, CPUS, FakeHost, unprivileged
 
 
 def intel_laptop(host: FakeHost) -> None:
@@ -31,6 +37,18 @@ def amd_zen(host: FakeHost) -> None:
     host.zone("intel-rapl:0", "package-0", 65_000_000_000, AMD_RANGE_UJ)
     host.zone("intel-rapl:0:0", "core", 30_000_000_000, AMD_RANGE_UJ)
     host.write("sys/class/hwmon/hwmon0/name", "k10temp")
+
+
+@contextmanager
+def counters_for_root_alone() -> Iterator[FakeHost]:
+    """An AMD machine whose counters this process may not read within the block."""
+    with tempfile.TemporaryDirectory() as directory:
+        host = FakeHost(Path(directory))
+        amd_zen(host)
+        host.root.chmod(0o755)
+        (host.root / "sys/class/powercap/intel-rapl:0/energy_uj").chmod(0o400 if os.geteuid() == 0 else 0)
+        with unprivileged():
+            yield host
 
 
 def virtual_machine(host: FakeHost) -> None:

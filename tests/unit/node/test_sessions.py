@@ -10,7 +10,7 @@ import pytest
 from edge_llm.config import SessionsSettings
 from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.errors import EdgeLlmError
-from edge_llm.node.sessions import History, SessionStore
+from edge_llm.node.sessions import KEPT_TURNS, History, SessionStore
 from edge_llm.state import clock
 from edge_llm.state.database import StateDatabase
 
@@ -127,6 +127,28 @@ def test_dropped_turns_stay_out_of_prompts_and_are_counted(tmp_path: Path) -> No
     again.delete("panel", "s")
     again.append("panel", "s", "r6", *TURNS)
     assert again.history("panel", "s", "r7") == History(TURNS, 0)
+
+
+def test_a_session_that_is_never_left_does_not_grow() -> None:
+    """Turns that prompts no longer hold go, but for the last ones; all of them stay counted."""
+    store = SessionStore(SessionsSettings())
+    for number in range(KEPT_TURNS):
+        turns = [Turn(role=turn.role, content=f"{number}") for turn in TURNS]
+        store.append("panel", "s", f"r{number}", *turns, dropped=2 if number >= 10 else 0)
+    history = store.history("panel", "s", "next")
+    assert [turn.content for turn in history.turns[::2]] == [f"{KEPT_TURNS - n}" for n in range(10, 0, -1)]
+    assert len(history.turns) + history.dropped == 2 * KEPT_TURNS
+    assert [turn.content for turn in store.load("panel", "s")[::2]] == [
+        f"{number}" for number in range(KEPT_TURNS // 2, KEPT_TURNS)
+    ]
+
+
+def test_turns_that_a_prompt_may_hold_are_never_forgotten() -> None:
+    """However many there are: a large context holds them all."""
+    store = SessionStore(SessionsSettings())
+    for number in range(KEPT_TURNS):
+        store.append("panel", "s", f"r{number}", *TURNS)
+    assert len(store.history("panel", "s", "next").turns) == 2 * KEPT_TURNS
 
 
 def test_a_request_that_is_answered_again_drops_its_turns_once() -> None:

@@ -1,6 +1,5 @@
 """Energy counters of machines that are not here, computed by hand."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from edge_llm.host.power.rapl import find_rapl
 from edge_llm.host.power.source import EnergyCounter, Instant, Reading, UnreadableError
 from tests.unit.host import machines
-from tests.unit.host.fake_host import AMD_RANGE_UJ, INTEL_RANGE_UJ, FakeHost, unprivileged
+from tests.unit.host.fake_host import AMD_RANGE_UJ, INTEL_RANGE_UJ, FakeHost
 
 
 def at(seconds: float, suspended: float = 0.0) -> Instant:
@@ -132,13 +131,8 @@ def test_what_is_missing_is_named(host: FakeHost) -> None:
 
 
 def test_counters_that_only_root_may_read_are_named_with_the_way_out() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        host = FakeHost(Path(directory))
-        machines.amd_zen(host)
-        host.root.chmod(0o755)
-        (host.root / "sys/class/powercap/intel-rapl:0/energy_uj").chmod(0o400 if os.geteuid() == 0 else 0)
-        with unprivileged(), pytest.raises(UnreadableError) as caught:
-            find_rapl(host.root)
+    with machines.counters_for_root_alone() as host, pytest.raises(UnreadableError) as caught:
+        find_rapl(host.root)
     assert "intel-rapl:0/energy_uj: Permission denied; let the service's group read it" in str(caught.value)
 
 
