@@ -1,7 +1,7 @@
 """Compares ONNX Runtime's products of 8-bit integers with numpy's, at the extremes; prints one JSON object.
 
-``python -m tests.integer_gemm`` gives the largest error of each kind, 0 if it is exact. A program of its own, so
-that it runs under an emulated processor, too.
+``python -m tests.integer_gemm`` gives the largest error of each kind, 0 if it is exact. A program of its own,
+so that it runs under an emulated processor, too.
 """
 
 import json
