@@ -61,7 +61,6 @@ def log_probabilities(
     for conversation in sample:
         prompt, reply = _encode(tokenizer, conversation)
         slot = decoder.cache.acquire()
-        assert slot is not None
         ids = np.array([[*prompt, *reply[:-1]]], dtype=np.int64)
         logits = decoder.forward(range(slot, slot + 1), ids, len(reply))[0]
         decoder.cache.release(slot)

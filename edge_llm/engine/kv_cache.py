@@ -58,14 +58,19 @@ class KVCache:
         self._lengths[slot] = length
         return length
 
+    def copy(self, source: int, slot: int, start: int, end: int) -> None:
+        """Copy tokens ``start`` to ``end`` of another slot behind the first ``start`` of this one."""
+        assert self._lengths[slot] == start
+        for array in self.arrays:
+            array[slot, :, start:end] = array[source, :, start:end]
+        self._lengths[slot] = end
+
     def read(self, slot: int, start: int, end: int) -> NDArray[np.float32]:
         """Copy keys and values of the slot's tokens ``start`` to ``end``, shaped as ``load``'s pieces."""
         return np.stack([array[slot, :, start:end] for array in self.arrays])
 
-    def acquire(self) -> int | None:
-        """Reserve an empty slot for the caller alone; None when all are taken."""
-        if not self._free:
-            return None
+    def acquire(self) -> int:
+        """Reserve an empty slot for the caller alone; not all may be taken."""
         slot = self._free.pop()
         self._lengths[slot] = 0
         return slot
