@@ -18,6 +18,9 @@ from edge_llm.event_log import EventLog
 
 log = EventLog(__name__)
 
+_PINNED_SHARE = 0.75
+"""Part of the budget in which pinned prefixes are safe from what is used later."""
+
 
 @dataclass(eq=False)
 class _Node:
@@ -130,10 +133,16 @@ class PrefixCache:
         return upper
 
     def _evict(self) -> None:
+        """Drop the oldest leaves; pinned ones last, but first where they have more than their share.
+
+        Else the prefixes of each house that there ever was would leave no room for anybody's session.
+        """
         while self.bytes > self._budget_bytes:
-            leaves = [node for node in self._nodes(self._root) if node.parent and not node.children]
-            # Pinned ones go last, but they go: a client's prefills cannot fill the memory.
-            oldest = min(leaves, key=lambda node: (node.pinned, node.used))
+            nodes = [node for node in self._nodes(self._root) if node.parent]
+            pinned_bytes = sum(node.kv.nbytes for node in nodes if node.pinned)
+            protected = pinned_bytes <= _PINNED_SHARE * self._budget_bytes
+            leaves = [node for node in nodes if not node.children]
+            oldest = min(leaves, key=lambda node: (node.pinned == protected, node.used))
             assert oldest.parent is not None
             del oldest.parent.children[oldest.ids[0]]
             self.bytes -= oldest.kv.nbytes

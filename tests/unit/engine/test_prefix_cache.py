@@ -71,6 +71,23 @@ def test_the_least_recently_used_goes_first_and_pinned_ones_last() -> None:
     assert [prefixes.load(0, [n, n, n]) for n in (1, 2, 3, 4)] == [3, 3, 0, 3]
 
 
+def test_pinned_ones_that_nobody_uses_leave_room_for_sessions() -> None:
+    """A house that changes is prefilled anew each time; of a budget of 16 tokens 12 are safe."""
+    cache = KVCache(GEOMETRY, slots=1, capacity=16)
+    prefixes = PrefixCache(cache, 16 * BYTES_A_TOKEN)
+    houses = [[1, house, house, house] for house in range(2, 9)]
+    for house in houses:
+        fill(cache, house)
+        prefixes.store(0, house, pinned=True)
+    session = [9, 9, 9, 9]
+    for _ in range(2):
+        fill(cache, session)
+        prefixes.store(0, session)
+    known = [prefixes.load(0, house) for house in houses]
+    assert known == [1, 1, 1, 1, 4, 4, 4]
+    assert prefixes.load(0, session) == 4
+
+
 def test_drafts_stop_where_they_do_not_help_and_are_tried_again_now_and_then() -> None:
     drafter = Drafter()
     ids = [1, 2, 3, 4, 5, 1, 2, 3]
@@ -178,6 +195,16 @@ def test_of_a_reply_that_fails_no_token_is_taken_for_computed() -> None:
     _, again = bench.submit("abababab" + "\x03" + "ab" * 20)  # the text of which it is the beginning
     bench.finish()
     assert again.completion.usage.cached_tokens == 1 + 8 + 1
+
+
+def test_a_prefix_that_begins_as_another_computes_what_is_its_own() -> None:
+    bench = Bench(prefixes=True)
+    cached = []
+    for text in ("r" * 1000 + "a" * 900, "r" * 1000 + "b" * 900, "r" * 1000 + "b" * 900 + "c"):
+        _, events = bench.submit(text, max_tokens=0, prefill_only=True)
+        bench.finish()
+        cached.append(events.completion.usage.cached_tokens)
+    assert cached == [0, 1 + 1000, 1 + 1900 - 1]
 
 
 def test_a_prefill_that_is_cancelled_half_way_is_not_pinned() -> None:
