@@ -135,6 +135,8 @@ class Engine:
         self._scheduler.stop(self._grace_s)
         self._thread.join()
         self._huge_pages.stop()
+        if self._prefixes:
+            self._prefixes.stop()
 
 
 def _verified_decoder(

@@ -56,6 +56,11 @@ class PrefixCache:
         """Why prefixes are not kept over a restart, although they should be."""
         return self._store.problem if self._store else None
 
+    def stop(self) -> None:
+        """Write what is to be kept over a restart."""
+        if self._store:
+            self._store.stop()
+
     def load(self, slot: int, ids: Sequence[int], others: Iterable[tuple[int, Sequence[int]]] = ()) -> int:
         """Copy the longest known prefix of ``ids`` into an empty slot; returns its tokens.
 
