@@ -20,6 +20,8 @@ ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 TOPIC_PATTERN = r"^[^+#\x00/]+(/[^+#\x00/]+)*$"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
+_CONTEXT_TOKENS = 8192
+"""The context where none is configured; less with a model that has less."""
 
 
 def _hostname() -> str:
@@ -69,7 +71,7 @@ class MqttSettings(_Section):
     )
     key_file: Path | None = Field(None, description="PEM file with the key of cert_file")
     pool: Identifier | None = Field(None, description="pool whose requests this node also takes")
-    request_bytes: int = Field(16384, ge=256, le=2**20, description="maximum size of a request in bytes")
+    request_bytes: int = Field(65536, ge=256, le=2**20, description="maximum size of a request in bytes")
     requests_per_minute: float = Field(
         120.0, gt=0, description="maximum rate of one client, averaged over time"
     )
@@ -123,8 +125,11 @@ class EngineSettings(_Section):
     mlock: bool = Field(
         default=False, description="lock the process's memory, model included; needs LimitMEMLOCK (ulimit -l)"
     )
-    context_tokens: int = Field(
-        2048, ge=64, description="maximum length of prompt and reply together, in tokens"
+    context_tokens: int | None = Field(
+        None,
+        ge=64,
+        description="maximum length of prompt and reply together, in tokens; default: "
+        f"{_CONTEXT_TOKENS}, or the model's if that is less",
     )
     prefill_graph: bool = Field(
         default=True,
@@ -132,7 +137,7 @@ class EngineSettings(_Section):
     )
     slots: int = Field(2, ge=1, le=16, description="maximum number of replies in progress at the same time")
     prefix_cache_mb: int = Field(
-        256, ge=0, description="memory in MB for the prefixes of earlier prompts; 0 turns the cache off"
+        512, ge=0, description="memory in MB for the prefixes of earlier prompts; 0 turns the cache off"
     )
     prefix_store: Path | None = Field(
         None, description="directory that keeps prefilled prefixes over a restart; as much space again"
@@ -141,6 +146,18 @@ class EngineSettings(_Section):
         16, ge=1, description="maximum number of waiting requests; one more is refused as busy"
     )
     grace_s: float = Field(8.0, ge=0, description="seconds that SIGTERM leaves to replies in progress")
+
+    def context_of(self, model: str, model_tokens: int) -> int:
+        """The context in tokens with a model that has ``model_tokens``.
+
+        Raises:
+            ConfigError: ``context_tokens`` asks for more than that.
+        """
+        if self.context_tokens is None:
+            return min(_CONTEXT_TOKENS, model_tokens)
+        if self.context_tokens > model_tokens:
+            raise ConfigError(f"engine.context_tokens: {model} has {model_tokens}, not {self.context_tokens}")
+        return self.context_tokens
 
 
 class SessionsSettings(_Section):

@@ -66,7 +66,6 @@ def log_probabilities(
     for conversation in sample:
         prompt, reply = _encode(tokenizer, conversation)
         slot = decoder.cache.acquire()
-        assert slot is not None
         rows = range(slot, slot + 1)
         decoder.forward(rows, np.array([prompt[:-_LAST_TOKENS]], dtype=np.int64), 0)
         ids = np.array([[*prompt[-_LAST_TOKENS:], *reply[:-1]]], dtype=np.int64)

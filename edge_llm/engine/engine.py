@@ -21,7 +21,7 @@ from edge_llm.engine.prefix_store import PrefixStore
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.sequence import RequestStatus, Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.errors import ConfigError, RequestError
+from edge_llm.errors import RequestError
 from edge_llm.host.cpu import PinningPlan, plan_pinning
 from edge_llm.host.cpu_list import format_cpu_list
 from edge_llm.host.memory import HugePages, lock_memory, release_free_memory
@@ -45,16 +45,12 @@ class Engine:
         self._plan = plan_pinning(settings.inference_cores)
         self._grace_s = settings.grace_s
         manifest = bundle.manifest
-        if settings.context_tokens > manifest.context_tokens:
-            raise ConfigError(
-                f"engine.context_tokens: {manifest.name} has {manifest.context_tokens},"
-                f" not {settings.context_tokens}"
-            )
+        context = settings.context_of(manifest.name, manifest.context_tokens)
         verify_files(bundle, manifest.sha256.keys() - _WEIGHTS)
         # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
         self.tokenizer = ChatTokenizer(bundle)
         release_free_memory()
-        self._cache = KVCache(manifest.kv, settings.slots, settings.context_tokens)
+        self._cache = KVCache(manifest.kv, settings.slots, context)
         self._huge_pages = HugePages()
         self.prefill_refused = prefill_refused(bundle, wanted=settings.prefill_graph)
         """Why prompts do not go through a prefill graph; None if they do."""
@@ -122,6 +118,11 @@ class Engine:
         return self._plan.cores
 
     @property
+    def context_tokens(self) -> int:
+        """Maximum length of prompt and reply together."""
+        return self._cache.capacity
+
+    @property
     def kv_bytes(self) -> int:
         """Size of the KV pool."""
         return self._cache.bytes
@@ -141,6 +142,8 @@ class Engine:
         self._scheduler.stop(self._grace_s)
         self._thread.join()
         self._huge_pages.stop()
+        if self._prefixes:
+            self._prefixes.stop()
 
 
 def _verified_decoder(

@@ -1,6 +1,9 @@
 """The KV pool: one preallocated array a layer and part, a row of each for a slot. Owns the slots' lengths."""
 
 from collections.abc import Iterable
+from contextlib import suppress
+from math import prod
+from mmap import MADV_NOHUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +19,11 @@ class KVCache:
     """
 
     def __init__(self, geometry: KvGeometry, slots: int, capacity: int) -> None:
-        """Allocate the pool; the operating system provides a page when it is first written."""
+        """Map the pool; it takes memory where tokens are written, in pages of 4 KB."""
         shape = (slots, geometry.kv_heads, capacity, geometry.head_dim)
         self.slots = slots
         self.capacity = capacity
-        self.arrays: list[NDArray[np.float32]] = [
-            np.zeros(shape, dtype=np.float32) for _ in range(2 * geometry.layers)
-        ]
+        self.arrays = [_lazy_zeros(shape) for _ in range(2 * geometry.layers)]
         self._lengths = [0] * slots
         self._free = list(reversed(range(slots)))
 
@@ -58,14 +59,19 @@ class KVCache:
         self._lengths[slot] = length
         return length
 
+    def copy(self, source: int, slot: int, start: int, end: int) -> None:
+        """Copy tokens ``start`` to ``end`` of another slot behind the first ``start`` of this one."""
+        assert self._lengths[slot] == start
+        for array in self.arrays:
+            array[slot, :, start:end] = array[source, :, start:end]
+        self._lengths[slot] = end
+
     def read(self, slot: int, start: int, end: int) -> NDArray[np.float32]:
         """Copy keys and values of the slot's tokens ``start`` to ``end``, shaped as ``load``'s pieces."""
         return np.stack([array[slot, :, start:end] for array in self.arrays])
 
-    def acquire(self) -> int | None:
-        """Reserve an empty slot for the caller alone; None when all are taken."""
-        if not self._free:
-            return None
+    def acquire(self) -> int:
+        """Reserve an empty slot for the caller alone; not all may be taken."""
         slot = self._free.pop()
         self._lengths[slot] = 0
         return slot
@@ -73,3 +79,14 @@ class KVCache:
     def release(self, slot: int) -> None:
         """Give a slot back."""
         self._free.append(slot)
+
+
+def _lazy_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Zeros that take no memory until they are written.
+
+    NumPy's own would be in pages of 2 MB: a first token would cost one for each layer, part and head.
+    """
+    memory = mmap(-1, 4 * prod(shape), flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel that has no huge pages
+        memory.madvise(MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, dtype=np.float32).reshape(shape)

@@ -5,7 +5,7 @@ entries share is held once. Least recently used leaves go first when the budget 
 SGLang's RadixAttention, Zheng et al. 2024, on whole tokens instead of pages).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.prefix_store import PrefixStore
+from edge_llm.event_log import EventLog
+
+log = EventLog(__name__)
+
+_PINNED_SHARE = 0.75
+"""Part of the budget in which pinned prefixes are safe from what is used later."""
 
 
 @dataclass(eq=False)
@@ -50,19 +56,38 @@ class PrefixCache:
         """Reason why prefixes are not kept over a restart, although they should be; else None."""
         return self._store.problem if self._store else None
 
-    def load(self, slot: int, ids: Sequence[int]) -> int:
-        """Copy the longest known prefix of ``ids`` into an empty slot; returns its tokens."""
-        return self._cache.load(slot, (node.kv[:, :, :count] for node, count in self._walk(ids)))
+    def stop(self) -> None:
+        """Write what is to be kept over a restart."""
+        if self._store:
+            self._store.stop()
+
+    def load(self, slot: int, ids: Sequence[int], others: Iterable[tuple[int, Sequence[int]]] = ()) -> int:
+        """Copy the longest known prefix of ``ids`` into an empty slot; returns its tokens.
+
+        ``others`` are the slots in use, each with the ids that it holds: what they share with ``ids`` is
+        known, too.
+        """
+        shared, source = max(((_common(held, ids), other) for other, held in others), default=(0, slot))
+        known = self._cache.load(slot, (node.kv[:, :, :count] for node, count in self._walk(ids)))
+        if shared > known:
+            self._cache.copy(source, slot, known, shared)
+        return max(shared, known)
 
     def store(self, slot: int, ids: Sequence[int], *, pinned: bool = False) -> None:
-        """Remember the slot's keys and values of ``ids``, which it holds from its first token on."""
+        """Remember the slot's keys and values of ``ids``, which it holds from its first token on.
+
+        Never raises: what there is no memory for is not kept.
+        """
 
         def read(known: int) -> NDArray[np.float32]:
             return self._cache.read(slot, known, len(ids))
 
-        self._insert(ids, read, pinned=pinned)
-        if pinned and self._store:
-            self._store.save(ids, read(0))
+        try:
+            self._insert(ids, read, pinned=pinned)
+            if pinned and self._store:
+                self._store.save(ids, read(0))
+        except Exception:
+            log.exception("engine.prefix_not_kept")
 
     def _insert(
         self, ids: Sequence[int], read: Callable[[int], NDArray[np.float32]], *, pinned: bool
@@ -113,10 +138,16 @@ class PrefixCache:
         return upper
 
     def _evict(self) -> None:
+        """Drop the oldest leaves; pinned ones last, but first where they have more than their share.
+
+        Else the prefixes of each house that there ever was would leave no room for anybody's session.
+        """
         while self.bytes > self._budget_bytes:
-            leaves = [node for node in self._nodes(self._root) if node.parent and not node.children]
-            # Pinned ones go last, but they go: a client's prefills cannot fill the memory.
-            oldest = min(leaves, key=lambda node: (node.pinned, node.used))
+            nodes = [node for node in self._nodes(self._root) if node.parent]
+            pinned_bytes = sum(node.kv.nbytes for node in nodes if node.pinned)
+            protected = pinned_bytes <= _PINNED_SHARE * self._budget_bytes
+            leaves = [node for node in nodes if not node.children]
+            oldest = min(leaves, key=lambda node: (node.pinned == protected, node.used))
             assert oldest.parent is not None
             del oldest.parent.children[oldest.ids[0]]
             self.bytes -= oldest.kv.nbytes

@@ -1,4 +1,4 @@
-"""Pinned prefixes on disk: one file each, mapped into memory at start.
+"""Pinned prefixes on disk: one file each, written by a thread of the store's, mapped into memory at start.
 
 A file holds a line of JSON (what it is, and the SHA-256 of the rest), the token ids (int64) and the keys and
 values (float32), each from a page of its own on. It belongs to one bundle: another one's is left alone, with
@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_llm.event_log import EventLog
+from edge_llm.host.pinning import pin_this_thread
 from edge_llm.state.aside import move_aside
 from edge_llm.state.file import find_directory_problem, words_of
 
@@ -44,24 +46,40 @@ class PrefixStore:
         self._bundle_hash = bundle_hash
         self._shape = shape
         self._budget_bytes = budget_bytes
+        # Not bound to the core of the thread that saves, which is the engine's.
+        self._writer = ThreadPoolExecutor(1, "prefix-store", pin_this_thread, tuple(os.sched_getaffinity(0)))
+        self._writing: Future[None] | None = None
         self.problem: str | None = None
         """Reason why prefixes are not kept over a restart; None if they are."""
 
     def save(self, ids: Sequence[int], kv: NDArray[np.float32]) -> None:
-        """Write ``ids`` and their ``kv`` ``[2 * layers, kv_heads, len(ids), head_dim]``; never raises."""
+        """Begin to write ``ids`` and their ``kv`` ``[2 * layers, kv_heads, len(ids), head_dim]``.
+
+        Waits for the one before. ``problem`` says what went wrong.
+        """
+        self.flush()
+        self._writing = self._writer.submit(self._save, ids, kv)
+
+    def flush(self) -> None:
+        """Wait until what was saved is on disk."""
+        if self._writing:
+            self._writing.result()
+
+    def stop(self) -> None:
+        """Write what was saved, and end the thread."""
+        self._writer.shutdown()
+
+    def _save(self, ids: Sequence[int], kv: NDArray[np.float32]) -> None:
         tokens = np.array(ids, dtype=np.int64)
-        digest = _digest(tokens, kv)
-        header = {"v": FORMAT_VERSION, "bundle": self._bundle_hash, "tokens": len(ids), "sha256": digest}
         path = self._directory / f"{hashlib.sha256(tokens.tobytes()).hexdigest()[:24]}{_SUFFIX}"
         partial = path.with_suffix(_PARTIAL)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(json.dumps(header).encode().ljust(_PAGE - 1) + b"\n")
-                file.write(tokens.tobytes().ljust(_padded(tokens.nbytes), b"\0"))
-                file.write(np.ascontiguousarray(kv).data)
-                os.fsync(file.fileno())
-            partial.rename(path)
+            if path.exists() and self._find(path):
+                path.touch()  # the last to go
+            else:
+                self._write(partial, tokens, kv)
+                partial.rename(path)
             self._make_room()
         except OSError as error:
             _try(partial.unlink)  # it takes space, where there may be none
@@ -70,13 +88,21 @@ class PrefixStore:
         else:
             self.problem = None
 
+    def _write(self, path: Path, ids: NDArray[np.int64], kv: NDArray[np.float32]) -> None:
+        header = {"v": FORMAT_VERSION, "bundle": self._bundle_hash, "tokens": len(ids)}
+        with path.open("wb") as file:
+            file.write(json.dumps(header | {"sha256": _digest(ids, kv)}).encode().ljust(_PAGE - 1) + b"\n")
+            file.write(ids.tobytes().ljust(_padded(ids.nbytes), b"\0"))
+            file.write(np.ascontiguousarray(kv).data)
+            os.fsync(file.fileno())
+
     def load(self) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Every prefix that fits this bundle, its keys and values mapped from the file; never raises."""
+        """Every prefix that fits this bundle, latest saved last, mapped from the file; never raises."""
         self.problem = find_directory_problem(self._directory)
         if self.problem:
             log.warning("prefix_store.unusable", reason=self.problem)
         try:
-            paths = sorted(self._directory.iterdir())
+            paths = sorted(self._directory.iterdir(), key=lambda path: path.stat().st_mtime)
         except OSError:  # it is made by the first ``save``, or the line above says why not
             return
         for path in paths:

@@ -1,4 +1,4 @@
-"""Builds the prompt of a request: what of its conversation fits the context beside a reply."""
+"""Builds the prompt of a request, as much of a conversation as fits beside a reply, and cuts it in chunks."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -8,6 +8,19 @@ from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import GenerationRequest
 from edge_llm.errors import RequestError
+
+PREFILL_CHUNK = 256
+SHARED_PREFILL_CHUNK = 64
+"""Tokens of a prompt fed between two decode steps; fewer while others are waiting for those."""
+
+LAST_FED = 2
+"""Minimum number of tokens in a prompt's last pass. One would do for logits, but ONNX Runtime's attention
+adds up in another order for one token than for several, and int8 activations make that noise visible: a
+cached prompt would not always get the tokens that it gets cold."""
+
+LAST_PASS = 32
+"""Maximum number of a prompt's last tokens that go through the decode graph together where there is a prefill
+graph: up to here, one pass through the one takes no longer than a pass through each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +92,14 @@ def _check_vocabulary(ids: Sequence[int], vocab_size: int) -> None:
 
 def _within(ids: Sequence[int], vocab_size: int) -> bool:
     return not ids or (min(ids) >= 0 and max(ids) < vocab_size)
+
+
+def chunk_end(start: int, prompt_tokens: int, *, alone: bool, apart: bool) -> int:
+    """Return the end of the next chunk of a prompt whose first ``start`` tokens are fed.
+
+    ``alone``: nobody waits for a step meanwhile. ``apart``: all but the last tokens have a prefill graph.
+    """
+    end = min(start + (PREFILL_CHUNK if alone else SHARED_PREFILL_CHUNK), prompt_tokens)
+    if end < prompt_tokens or (apart and prompt_tokens - start > LAST_PASS):
+        return min(end, prompt_tokens - LAST_FED)
+    return end

@@ -15,7 +15,7 @@ from edge_llm.contract.turns import Turn
 from edge_llm.engine.decoder import Decoder
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.prefix_cache import PrefixCache
-from edge_llm.engine.prompt import build_prompt
+from edge_llm.engine.prompt import LAST_FED, build_prompt, chunk_end
 from edge_llm.engine.sequence import RequestStatus, Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Queued
@@ -23,19 +23,6 @@ from edge_llm.errors import Code, RequestError
 from edge_llm.event_log import EventLog
 
 log = EventLog(__name__)
-
-PREFILL_CHUNK = 256
-SHARED_PREFILL_CHUNK = 64
-"""Tokens of a prompt fed between two decode steps; fewer while others are waiting for those."""
-
-_LAST_FED = 2
-"""Minimum number of tokens in a prompt's last pass. One would do for logits, but ONNX Runtime's attention
-adds up in another order for one token than for several, and int8 activations make that noise visible: a
-cached prompt would not always get the tokens that it gets cold."""
-
-_LAST_PASS = 32
-"""Maximum number of a prompt's last tokens that go through the decode graph together where there is a prefill
-graph: up to here one pass through the one takes no longer than a pass through each."""
 
 _STOPPING: tuple[Code, str] = "unavailable", "the node is stopping"
 _BROKEN: tuple[Code, str] = "internal", "the engine failed on this request; see the node's log"
@@ -159,25 +146,19 @@ class Scheduler:
                 self._fail(sequence, "expired", text)
 
     def _admit(self) -> None:
-        """Move waiting requests into free slots, oldest first, with what is known of their prompts."""
-        while (sequence := self._next_waiting()) and (slot := self._cache.acquire()) is not None:
+        """Move waiting requests into free slots, oldest first."""
+        while len(self._active) < self._cache.slots and (sequence := self._next_waiting()):
             with self._failing_alone(sequence):
-                self._begin(sequence, slot)
+                self._begin(sequence)
 
-    def _begin(self, sequence: Sequence, slot: int) -> None:
+    def _begin(self, sequence: Sequence) -> None:
         request, capacity = sequence.request, self._cache.capacity
-        try:
-            prompt = build_prompt(request, sequence.history or (), self._tokenizer, capacity)
-        except Exception:
-            self._cache.release(slot)
-            raise
+        prompt = build_prompt(request, sequence.history or (), self._tokenizer, capacity)
+        thoughts = self._tokenizer.thought_filter(thinking=request.enable_thinking)
         with self._changed:
             self._waiting.remove(sequence)
             self._active.append(sequence)
-        thoughts = self._tokenizer.thought_filter(thinking=request.enable_thinking)
-        sequence.start(slot, prompt, self._tokenizer.detokenizer(), capacity, thoughts)
-        if self._prefixes is not None:
-            sequence.cached_tokens = self._prefixes.load(slot, sequence.ids[:-_LAST_FED])
+        sequence.start(self._cache.acquire(), prompt, self._tokenizer.detokenizer(), capacity, thoughts)
         if request.sampling.temperature == 0:
             sequence.drafter = Drafter(self._acceptance)
 
@@ -194,17 +175,25 @@ class Scheduler:
         if not prefilling:
             return
         sequence = prefilling[0]
-        alone = len(prefilling) == len(self._active)
-        start = self._cache.length(sequence.slot)
-        prompt, prefill_only = sequence.prompt_tokens, sequence.request.prefill_only
-        end = min(start + (PREFILL_CHUNK if alone else SHARED_PREFILL_CHUNK), prompt)
-        apart = self._decoder.prefills_apart and prompt - start > _LAST_PASS and not prefill_only
-        if apart or end < prompt:
-            end = min(end, prompt - _LAST_FED)
-        last = end == prompt
-        self._feed([sequence], [sequence.ids[start:end]], 1 if last and not prefill_only else 0)
-        if last and prefill_only and sequence.status is RequestStatus.PREFILL:
-            self._retire(sequence, "stop")
+        alone, apart = len(prefilling) == len(self._active), self._decoder.prefills_apart
+        with self._failing_alone(sequence):
+            start = self._cache.length(sequence.slot) or self._load_prefix(sequence)
+            prefill_only = sequence.request.prefill_only
+            end = chunk_end(start, sequence.prompt_tokens, alone=alone, apart=apart and not prefill_only)
+            last = end == sequence.prompt_tokens
+            self._feed([sequence], [sequence.ids[start:end]], 1 if last and not prefill_only else 0)
+            if last and prefill_only and sequence.status is RequestStatus.PREFILL:
+                self._retire(sequence, "stop")
+
+    def _load_prefix(self, sequence: Sequence) -> int:
+        """Copy what is known of a prompt into its slot, from other slots too; returns its tokens.
+
+        Before its first chunk, not at admission: by then older prompts, which may begin alike, are fed.
+        """
+        if self._prefixes:
+            held = [(s.slot, s.ids[: self._cache.length(s.slot)]) for s in self._active if s is not sequence]
+            sequence.cached_tokens = self._prefixes.load(sequence.slot, sequence.ids[:-LAST_FED], held)
+        return sequence.cached_tokens
 
     def _decode(self) -> None:
         """One step for all whose prompt is fed: as one batch, or with a draft where there is but one."""
@@ -258,20 +247,17 @@ class Scheduler:
 
     def _retire(self, sequence: Sequence, reason: FinishReason) -> None:
         """End a reply well; what was computed for it is remembered."""
-        active = sequence.status is not RequestStatus.WAITING
         with self._failing_alone(sequence):
             sequence.complete(reason)
-            if self._prefixes is not None and active:
-                self._keep_prefix(self._prefixes, sequence, reason)
+            self._keep_prefix(sequence, len(sequence.ids))
             self._remove(sequence)
 
-    def _keep_prefix(self, prefixes: PrefixCache, sequence: Sequence, reason: FinishReason) -> None:
-        try:
-            length = min(self._cache.length(sequence.slot), len(sequence.ids))
-            pinned = sequence.request.prefill_only and reason == "stop"
-            prefixes.store(sequence.slot, sequence.ids[:length], pinned=pinned)
-        except Exception:  # the reply is complete
-            log.exception("engine.prefix_not_kept")
+    def _keep_prefix(self, sequence: Sequence, tokens: int) -> None:
+        """Remember a request's first ``tokens`` as far as they are computed, before it is removed."""
+        if self._prefixes and sequence in self._active:
+            length = min(self._cache.length(sequence.slot), tokens)
+            pinned = sequence.request.prefill_only and length == sequence.prompt_tokens
+            self._prefixes.store(sequence.slot, sequence.ids[:length], pinned=pinned)
 
     @contextmanager
     def _failing_alone(self, sequence: Sequence) -> Iterator[None]:
@@ -285,12 +271,13 @@ class Scheduler:
             self._fail(sequence, *_BROKEN)
 
     def _fail(self, sequence: Sequence, code: Code, message: str) -> None:
-        """End a request in an error."""
-        self._remove(sequence)
+        """End a request in an error; of what was computed for it, the prompt is remembered."""
         try:
             sequence.fail(code, message)
         except Exception:
             log.exception("engine.failure_not_told")
+        self._keep_prefix(sequence, sequence.prompt_tokens)
+        self._remove(sequence)
 
     def _remove(self, sequence: Sequence) -> None:
         """Take a request out of the queue, or give its slot back."""

@@ -10,7 +10,7 @@ from typing import Self
 from edge_llm.errors import ConfigError
 from edge_llm.host.files import read_text
 
-_MCL_CURRENT = 1
+_MCL_CURRENT, _MCL_ONFAULT = 1, 4
 _M_ARENA_MAX = -8
 _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 _HUGE_PAGE = 1 << 21
@@ -19,11 +19,13 @@ _HUGE_PAGE = 1 << 21
 def lock_memory() -> None:
     """Lock all of this process's present memory, the model included, until the process ends.
 
+    A page that was never used is locked when it is: contexts that nobody fills take no memory.
+
     Raises:
         ConfigError: the limit on locked memory forbids it.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mlockall(_MCL_CURRENT):
+    if libc.mlockall(_MCL_CURRENT | _MCL_ONFAULT):
         reason = os.strerror(ctypes.get_errno())
         raise ConfigError(
             f"engine.mlock: the host refuses to lock the memory ({reason}); set LimitMEMLOCK=infinity in the"

@@ -5,18 +5,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge_llm.event_log import EventLog
-from edge_llm.host.cpu_list import parse_cpu_list
+from edge_llm.host.cpu_list import format_cpu_list, parse_cpu_list
 from edge_llm.host.files import read_text
 
 log = EventLog(__name__)
 
 
-def pin_this_thread(core: int) -> None:
-    """Bind the calling thread to one logical CPU; where the host does not allow it, say so and go on."""
+def pin_this_thread(*cpus: int) -> None:
+    """Bind the calling thread to logical CPUs; where the host does not allow it, say so and go on."""
     try:
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cpus)
     except OSError as error:
-        log.warning("pinning.denied", core=core, reason=error.strerror)
+        log.warning("pinning.denied", cpus=format_cpu_list(cpus), reason=error.strerror)
 
 
 def thread_ids(root: Path = Path("/")) -> frozenset[int]:

@@ -228,7 +228,7 @@ class Service:
             bundle_hash=self._bundle.hash,
             limits=Limits(
                 request_bytes=settings.mqtt.request_bytes,
-                context_tokens=settings.engine.context_tokens,
+                context_tokens=self._engine.context_tokens,
                 queue=settings.engine.queue_limit,
                 requests_per_minute=settings.mqtt.requests_per_minute,
                 ttl_s=settings.mqtt.ttl_s,

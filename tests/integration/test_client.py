@@ -95,7 +95,7 @@ def test_what_was_prepared_is_not_read_again(client: Client) -> None:
 
 def test_refusals_and_timeouts_have_codes(client: Client) -> None:
     with pytest.raises(RequestError) as refused:
-        client.ask("word " * 3000)
+        client.ask("word " * 9000)
     assert refused.value.code == "context_overflow"
     with pytest.raises(RequestError) as late:
         client.ask(LONG, max_tokens=1000, timeout_s=0.3)

@@ -16,7 +16,7 @@ from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.engine import Engine
 from edge_llm.engine.kv_cache import KVCache
-from edge_llm.engine.scheduler import PREFILL_CHUNK
+from edge_llm.engine.prompt import PREFILL_CHUNK
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import (
@@ -95,6 +95,19 @@ def test_a_known_prefix_is_not_computed_again_and_changes_no_token(engine: Conve
     assert shared <= other.usage.cached_tokens < other.usage.prompt_tokens
     assert again.usage.cached_tokens == again.usage.prompt_tokens - 2
     assert again.token_ids == cold.token_ids
+
+
+def test_a_prompt_that_is_being_computed_is_not_computed_twice(int8: Bundle, engine: Conversation) -> None:
+    """A question comes while its rules are prefilled, or while another one is answered under them."""
+    shared = len(engine.engine.tokenizer.encode_chat([RULES], open_reply=False))
+    cold = engine.ask(request(QUESTIONS[0], RULES))[0]
+    ahead = GenerationRequest((RULES,), 0, prefill_only=True)
+    for first, length in ((ahead, 24), (request(QUESTIONS[1], RULES, max_tokens=60), 1)):
+        pair = Conversation(int8, slots=2)
+        second = pair.ask(first, request(QUESTIONS[0], RULES, max_tokens=length))[1]
+        pair.close()
+        assert shared <= second.usage.cached_tokens < second.usage.prompt_tokens
+        assert second.token_ids == (cold.token_ids or ())[:length]
 
 
 def test_the_next_turn_computes_only_what_is_new(engine: Conversation) -> None:

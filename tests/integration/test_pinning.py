@@ -66,7 +66,7 @@ def test_where_affinity_is_denied_inference_goes_on(node: Nodes, hub: Hub, tmp_p
     (tmp_path / "sitecustomize.py").write_text(DENY_SETAFFINITY)
     path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     service = node(engine__inference_cores="0", PYTHONPATH=path)
-    assert '"pinning.denied", "core": 0, "reason": "Operation not permitted"' in service.log_text()
+    assert '"pinning.denied", "cpus": "0", "reason": "Operation not permitted"' in service.log_text()
     everywhere = Path("/proc/self/status").read_text().split("Cpus_allowed_list:")[1].split()[0]
     assert pinning_of(hub) == {"requested": "0", "effective": everywhere, "mode": "denied"}
     assert Conversation(hub, "panel").ask(text="Say hello.", max_tokens=3)[-1]["type"] == "done"

@@ -112,8 +112,8 @@ def test_one_client_cannot_cancel_for_another(hub: Hub) -> None:
         (b'{"id": "a4", "text": "hi", "temperature": "warm"}', "bad_request", "temperature"),
         (b'{"id": "a/b", "text": "hi"}', "bad_request", "id"),
         (b'{"id": "a5", "text": "hi", "v": 2}', "unsupported_version", "2"),
-        (b"x" * 20_000, "too_large", "20000"),
-        (json.dumps({"id": "a6", "text": "word " * 3000}).encode(), "context_overflow", "2048"),
+        (b"x" * 70_000, "too_large", "70000"),
+        (json.dumps({"id": "a6", "text": "word " * 9000}).encode(), "context_overflow", "8192"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_gets_an_error_frame(hub: Hub, payload: bytes, code: str, words: str) -> None:
@@ -201,8 +201,8 @@ def test_state_and_info_are_retained(hub: Hub, version: str) -> None:
     assert info["protocol"] == version
     assert info["quantization"] == "int8"
     assert info["limits"] == {
-        "request_bytes": 16384,
-        "context_tokens": 2048,
+        "request_bytes": 65536,
+        "context_tokens": 8192,
         "queue": 16,
         "requests_per_minute": 120.0,
         "ttl_s": 60.0,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from edge_llm.cli.main import main
-from edge_llm.config import Settings, load_settings
+from edge_llm.config import EngineSettings, Settings, load_settings
 from edge_llm.errors import ConfigError
 
 Write = Callable[[str], Path]
@@ -42,6 +42,14 @@ def test_environment_wins_over_yaml_wins_over_defaults(write: Write, monkeypatch
     monkeypatch.setenv("EDGE_LLM_MQTT__HOST", "from-environment")
     mqtt = load_settings(path).mqtt
     assert (mqtt.host, mqtt.username, mqtt.port) == ("from-environment", "from-yaml", 1883)
+
+
+def test_the_context_is_8192_or_what_the_model_has_and_never_more_than_that() -> None:
+    default = EngineSettings()
+    assert [default.context_of("m", has) for has in (2048, 8192, 32768)] == [2048, 8192, 8192]
+    assert EngineSettings(context_tokens=9000).context_of("m", 9000) == 9000
+    with pytest.raises(ConfigError, match=r"^engine.context_tokens: m has 8192, not 9000$"):
+        EngineSettings(context_tokens=9000).context_of("m", 8192)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_every_page_is_in_the_index() -> None:
 
 def test_the_readme_shows_one_request_and_its_reply() -> None:
     request, *_ = objects(ROOT / "README.md")
-    parsed = parse("request", request.encode(), 16384)
+    parsed = parse("request", request.encode(), 65536)
     assert isinstance(parsed, Request)
     assert parsed.custom == {"room": "bath"}
     assert [frame.type for frame in frames(ROOT / "README.md")] == ["status", "delta", "done"]
@@ -89,7 +89,7 @@ def test_the_contracts_page_shows_every_kind_of_request_and_frame() -> None:
         shown = json.loads(text)
         if "type" not in shown:
             kind = "session" if "op" in shown else "request" if "text" in shown else "prefill"
-            parse(kind, text.encode(), 16384)
+            parse(kind, text.encode(), 65536)
             kinds.add(kind)
     assert kinds == {"request", "prefill", "session"}
     assert {frame.type for frame in frames(ROOT / "docs/mqtt.md")} == {"status", "delta", "done", "error"}

@@ -52,7 +52,7 @@ def number(value: Any, default: int) -> int:
 class Package:
     """The package's script as Home Assistant renders it, with entities and calls of the test's."""
 
-    def __init__(self, *, online: str = "on", limit: str = "16384", running: int = 1) -> None:
+    def __init__(self, *, online: str = "on", limit: str = "65536", running: int = 1) -> None:
         self.package = yaml.safe_load((CONFIG / "home-assistant/edge_llm.yaml").read_text())
         states = {"binary_sensor.edge_llm_online": online, "sensor.edge_llm_request_bytes": limit}
         self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
@@ -101,7 +101,7 @@ def test_home_assistants_package_asks_and_listens_where_the_node_does() -> None:
     for given in ({}, {"system": "Be brief.", "session": "kitchen"}):
         variables = package.run(prompt=prompt, **given)
         text = package.render(payload, variables)  # ``false`` keeps it from looking like a value
-        request = parse("request", text.encode(), 16384)
+        request = parse("request", text.encode(), 65536)
         assert isinstance(request, Request)
         assert (request.id, request.text, request.stream) == (variables["request_id"], prompt, False)
         assert (request.system, request.session) == (given.get("system"), given.get("session"))

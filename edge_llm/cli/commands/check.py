@@ -88,9 +88,10 @@ def _check_bundle(engine: EngineSettings) -> Iterator[Finding]:
         yield Finding("failed", "bundle", str(error))
         return
     manifest = bundle.manifest
-    if engine.context_tokens > manifest.context_tokens:
-        text = f"engine.context_tokens: {manifest.name} has {manifest.context_tokens}"
-        yield Finding("failed", "bundle", text)
+    try:
+        engine.context_of(manifest.name, manifest.context_tokens)
+    except ConfigError as error:
+        yield Finding("failed", "bundle", str(error))
     tried = "" if short else ", it answers"
     yield Finding("ok", "bundle", f"{manifest.name}, {manifest.quantization}, every checksum fits{tried}")
     if short:

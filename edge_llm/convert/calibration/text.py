@@ -48,7 +48,6 @@ def own_text(
         ids = list(prompts[number % len(prompts)])
         sample = make_sampler(SamplingParams(temperature=0.7, top_k=0, top_p=0.95, seed=seed + number))
         slot = decoder.cache.acquire()
-        assert slot is not None
         fed = ids
         for _ in range(_REPLY_TOKENS):
             logits = decoder.forward(range(slot, slot + 1), np.array([fed], dtype=np.int64), 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge_llm.config import MqttSettings
 from edge_llm.contract.requests import (
     Prefill,
     Request,
@@ -141,6 +142,17 @@ def test_a_command_in_plain_text_may_end_in_a_line_end(payload: bytes, expected:
 )
 def test_a_cancel_is_read_in_every_form(payload: bytes) -> None:
     assert parse_cancel(payload) == "7"
+
+
+def test_a_prompt_of_five_thousand_tokens_is_within_the_default_limit() -> None:
+    """Home Assistant's for its demo house: rules, entities and 24 tools are 21 KB, as JSON in JSON more."""
+    tools = json.dumps([{"name": f"HassTool{n}", "parameters": {"type": "object"}} for n in range(450)])
+    system = "You control a house.\n" + tools
+    payload = json.dumps({"messages": [{"role": "system", "content": system}]}).encode()
+    assert len(payload) > 30_000
+    parsed = parse("prefill", payload, MqttSettings().request_bytes)
+    assert isinstance(parsed, Prefill)
+    assert parsed.conversation()[0].content == system
 
 
 LONG = "x" * 20000

@@ -1,7 +1,8 @@
-"""A model, a tokenizer and a log of events that take microseconds."""
+"""A model, a tokenizer, a log of events, and a scheduler over them, that take microseconds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,15 @@ from numpy.typing import NDArray
 from edge_llm.bundle import KvGeometry
 from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.prefix_cache import PrefixCache
+from edge_llm.engine.scheduler import Scheduler
+from edge_llm.engine.sequence import Sequence as Request
 from edge_llm.engine.text.thoughts import ThoughtFilter
-from edge_llm.engine.types import Completion, Event, Failure
+from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.engine.types import Completion, Event, Failure, GenerationRequest, SamplingParams
 
+SAMPLED = SamplingParams(temperature=1, top_k=1, top_p=1, seed=0)
+"""Greedy without drafts."""
 VOCAB = 128
 END = 0
 """The token that ends a reply."""
@@ -104,3 +111,40 @@ class Events:
         """The completion that ends it; fails where there is none."""
         assert isinstance(self.end, Completion), self.end
         return self.end
+
+
+class Bench:
+    """A scheduler over the fakes whose steps the test takes."""
+
+    def __init__(self, slots: int = 1, queue_limit: int = 8, *, prefixes: bool = False) -> None:
+        self.decoder = FakeDecoder(slots)
+        cache = PrefixCache(self.decoder.cache, 10**9) if prefixes else None
+        self.tokenizer = FakeTokenizer()
+        tokenizer = cast(ChatTokenizer, self.tokenizer)
+        self.scheduler = Scheduler(self.decoder, tokenizer, (END,), queue_limit, cache)
+        self.order: list[str] = []
+
+    def submit(self, text: str = "hi", max_tokens: int = 3, **fields: object) -> tuple[Request, Events]:
+        events = Events()
+        values = {"sampling": SAMPLED, **fields}
+        request = GenerationRequest((Turn(role="user", content=text),), max_tokens, **values)  # type: ignore[arg-type] # a mixed dict
+
+        def emit(event: object) -> None:
+            if isinstance(event, Completion | Failure):
+                self.order.append(text)
+            events(event)  # type: ignore[arg-type] # an Event
+
+        sequence = Request(request, emit)
+        self.scheduler.submit(sequence)
+        return sequence, events
+
+    def step(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.scheduler._drop_ended()
+            self.scheduler._admit()
+            self.scheduler._prefill()
+            self.scheduler._decode()
+
+    def finish(self) -> None:
+        while self.scheduler.steps is not None:
+            self.step()

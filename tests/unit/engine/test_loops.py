@@ -6,7 +6,7 @@ import pytest
 
 from edge_llm.engine.sequence import LOOP_TOKENS, loop_length
 from edge_llm.engine.types import GREEDY, SamplingParams
-from tests.unit.engine.test_scheduler import Bench
+from tests.unit.engine.fakes import Bench
 
 FRUITS = (5, 11, 9, 6, 11, 9, 7, 11, 9, 8, 11, 9)
 """A list whose items have tokens in common, as "1. apple, 2. banana" have."""

@@ -7,7 +7,7 @@ import pytest
 
 from edge_llm.engine.sampler import make_sampler
 from edge_llm.engine.types import Completion, SamplingParams
-from tests.unit.engine.test_scheduler import Bench
+from tests.unit.engine.fakes import Bench
 
 VOCAB = 50
 OFF: dict[str, float] = {"repetition_penalty": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}

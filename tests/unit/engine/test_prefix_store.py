@@ -1,5 +1,8 @@
 """Files of pinned prefixes: what is damaged or of another bundle is left alone, with a line each."""
 
+import os
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +18,12 @@ def test_corrupt_and_foreign_prefix_files_are_ignored_with_a_line_each(
     good = PrefixStore(tmp_path, "mine", shape, 10**9)
     kv = np.random.default_rng(0).normal(size=(4, 2, 5, 8)).astype(np.float32)
     good.save([1, 2, 3, 4, 5], kv)
+    good.flush()
     good.save([9, 8, 7, 6, 5], kv)
-    PrefixStore(tmp_path, "another bundle's", shape, 10**9).save([7, 7], kv[:, :, :2])
+    good.flush()
+    foreign = PrefixStore(tmp_path, "another bundle's", shape, 10**9)
+    foreign.save([7, 7], kv[:, :, :2])
+    foreign.stop()
     corrupt = min(tmp_path.glob("*.prefix"), key=lambda path: path.stat().st_mtime)
     raw = bytearray(corrupt.read_bytes())
     raw[-1] ^= 1
@@ -62,6 +69,7 @@ def test_a_directory_that_cannot_be_used_is_a_log_line_and_a_problem(
     assert list(store.load()) == []
     assert "plain is not a directory" in (store.problem or "")
     store.save([1], np.zeros((4, 2, 1, 8), np.float32))
+    store.flush()
     assert store.problem
     events = [record.message.split()[0] for record in caplog.records]
     assert events == ["prefix_store.unusable", "prefix_store.not_saved"]
@@ -78,10 +86,48 @@ def test_a_prefix_that_could_not_be_written_leaves_nothing_behind(
     with monkeypatch.context() as patched:
         patched.setattr("edge_llm.engine.prefix_store.os.fsync", full)
         store.save([1], np.zeros((4, 2, 1, 8), np.float32))
+        store.flush()
     assert (store.problem or "").endswith("No space left on device")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "killed.partial").write_text("half")
     assert list(store.load()) == []
     store.save([1], np.zeros((4, 2, 1, 8), np.float32))
+    store.flush()
     assert store.problem is None
     assert [path.suffix for path in tmp_path.iterdir()] == [".prefix"]
+
+
+def test_what_is_saved_again_is_not_written_again_and_is_the_last_to_go(tmp_path: Path) -> None:
+    kv = np.random.default_rng(0).normal(size=(4, 2, 5, 8)).astype(np.float32)
+    store = PrefixStore(tmp_path, "mine", (4, 2, 8), 10**9)
+    for first in (1, 2, 1):
+        store.save([first, 2, 3, 4, 5], kv)
+        store.flush()
+        inodes = {path.stat().st_ino for path in tmp_path.iterdir()}
+        time.sleep(0.02)  # the file system's clock is coarse
+    assert [ids[0] for ids, _ in store.load()] == [2, 1]
+    store.save([1, 2, 3, 4, 5], kv)
+    store.stop()
+    assert {path.stat().st_ino for path in tmp_path.iterdir()} == inodes
+    size = next(tmp_path.iterdir()).stat().st_size
+    smaller = PrefixStore(tmp_path, "mine", (4, 2, 8), size)
+    smaller._make_room()
+    assert [ids[0] for ids, _ in smaller.load()] == [1]
+
+
+def test_it_is_not_written_on_the_core_of_the_thread_that_saves(tmp_path: Path) -> None:
+    store = PrefixStore(tmp_path, "mine", (4, 2, 8), 10**9)
+
+    def save() -> None:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        store.save([1], np.zeros((4, 2, 1, 8), np.float32))
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    saver.join()
+    store.flush()
+    (writer,) = (thread for thread in threading.enumerate() if thread.name.startswith("prefix-store"))
+    assert writer.native_id
+    assert os.sched_getaffinity(writer.native_id) == os.sched_getaffinity(0)
+    store.stop()
+    assert not writer.is_alive()

@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import cast
 
 import pytest
 
 from edge_llm.contract.turns import Turn
-from edge_llm.engine.prefix_cache import PrefixCache
-from edge_llm.engine.scheduler import PREFILL_CHUNK, SHARED_PREFILL_CHUNK, Scheduler
+from edge_llm.engine.prompt import PREFILL_CHUNK, SHARED_PREFILL_CHUNK, chunk_end
 from edge_llm.engine.sequence import RequestStatus, Sequence
 from edge_llm.engine.text.thoughts import ThoughtFilter
-from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import (
     Completion,
     Event,
@@ -23,47 +20,7 @@ from edge_llm.engine.types import (
     TokenEvent,
 )
 from edge_llm.errors import RequestError
-from tests.unit.engine.fakes import END, Events, FakeDecoder, FakeTokenizer
-
-SAMPLED = SamplingParams(temperature=1, top_k=1, top_p=1, seed=0)
-"""Greedy without drafts."""
-
-
-class Bench:
-    """A scheduler whose steps the test takes."""
-
-    def __init__(self, slots: int = 1, queue_limit: int = 8, *, prefixes: bool = False) -> None:
-        self.decoder = FakeDecoder(slots)
-        cache = PrefixCache(self.decoder.cache, 10**9) if prefixes else None
-        self.tokenizer = FakeTokenizer()
-        tokenizer = cast(ChatTokenizer, self.tokenizer)
-        self.scheduler = Scheduler(self.decoder, tokenizer, (END,), queue_limit, cache)
-        self.order: list[str] = []
-
-    def submit(self, text: str = "hi", max_tokens: int = 3, **fields: object) -> tuple[Sequence, Events]:
-        events = Events()
-        values = {"sampling": SAMPLED, **fields}
-        request = GenerationRequest((Turn(role="user", content=text),), max_tokens, **values)  # type: ignore[arg-type] # a mixed dict
-
-        def emit(event: object) -> None:
-            if isinstance(event, Completion | Failure):
-                self.order.append(text)
-            events(event)  # type: ignore[arg-type] # an Event
-
-        sequence = Sequence(request, emit)
-        self.scheduler.submit(sequence)
-        return sequence, events
-
-    def step(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.scheduler._drop_ended()
-            self.scheduler._admit()
-            self.scheduler._prefill()
-            self.scheduler._decode()
-
-    def finish(self) -> None:
-        while self.scheduler.steps is not None:
-            self.step()
+from tests.unit.engine.fakes import END, SAMPLED, Bench
 
 
 def test_a_reply_goes_from_queued_to_complete() -> None:
@@ -320,19 +277,6 @@ def test_a_prompt_that_cannot_be_made_fails_alone_and_its_slot_is_free_again(
     assert isinstance(good.end, Completion)
 
 
-def test_a_prefix_that_cannot_be_kept_harms_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(prefixes=True)
-
-    def fail(*_: object, **__: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(bench.scheduler._prefixes, "store", fail)
-    _, events = bench.submit("a")
-    bench.finish()
-    assert isinstance(events.end, Completion)
-    assert bench.scheduler.steps is None
-
-
 def test_thoughts_are_no_part_of_a_reply_and_their_tokens_are_not_kept() -> None:
     bench = Bench()
     bench.tokenizer.thoughts = ThoughtFilter(within=False)
@@ -344,18 +288,6 @@ def test_thoughts_are_no_part_of_a_reply_and_their_tokens_are_not_kept() -> None
     assert (events.end.text, events.end.token_ids) == ("on", None)
     assert events.end.usage.completion_tokens == len(said)
     assert [event.text for event in events.seen if isinstance(event, TokenEvent)] == ["o", "n"]
-
-
-def test_a_known_prefix_is_loaded_and_what_was_computed_is_kept_also_when_cancelled() -> None:
-    bench = Bench(prefixes=True)
-    first, _ = bench.submit("x" * 300, max_tokens=40)
-    bench.step(3)
-    bench.scheduler.cancel(first)
-    bench.step()
-    _, events = bench.submit("x" * 300 + "y")
-    bench.finish()
-    assert isinstance(events.end, Completion)
-    assert events.end.usage.cached_tokens == 301  # the turn's opening and its letters
 
 
 def test_prefill_only_computes_and_says_nothing() -> None:
@@ -407,3 +339,29 @@ def test_events_are_not_emitted_under_the_schedulers_lock() -> None:
     bench.finish()
     assert len(free) == 2 * 6
     assert all(free)
+
+
+@pytest.mark.parametrize(
+    ("start", "prompt", "alone", "apart", "end"),
+    [
+        (0, 600, True, False, 256),
+        (0, 600, False, False, 64),
+        (512, 600, True, False, 600),
+        (0, 257, True, False, 255),  # never one token alone at the end
+        (512, 600, True, True, 598),  # the last two go through the decode graph
+        (598, 600, True, True, 600),
+        (568, 600, True, True, 600),  # so few that they all do
+        (567, 600, True, True, 598),
+        (0, 600, False, True, 64),
+    ],
+)
+def test_chunks_of_a_prompt(start: int, prompt: int, alone: int, apart: int, end: int) -> None:
+    assert chunk_end(start, prompt, alone=bool(alone), apart=bool(apart)) == end
+
+
+def test_a_long_prompt_goes_through_the_prefill_graph_but_for_its_last_tokens() -> None:
+    bench = Bench()
+    bench.decoder.prefills_apart = True
+    bench.submit("x" * 299, max_tokens=1)
+    bench.finish()
+    assert [tokens for _, tokens in bench.decoder.passes] == [PREFILL_CHUNK, 301 - PREFILL_CHUNK - 2, 2]

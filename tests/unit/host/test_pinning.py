@@ -39,4 +39,4 @@ def test_a_host_that_denies_is_named_in_the_log_and_nothing_else_happens(
 
     monkeypatch.setattr(os, "sched_setaffinity", denied)
     pin_this_thread(0)
-    assert caplog.messages == ["pinning.denied core=0 reason='Operation not permitted'"]
+    assert caplog.messages == ["pinning.denied cpus=0 reason='Operation not permitted'"]
