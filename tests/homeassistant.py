@@ -105,6 +105,9 @@ TELEMETRY: dict[str, Any] = {
     "memory": {
         "rss_bytes": 583_212_345,
         "pss_bytes": 570_000_000,
+        "anonymous_bytes": 183_212_345,
+        "mapped_bytes": 400_000_000,
+        "shared_bytes": 0,
         "available_bytes": 7_100_000_000,
         "kv_bytes": 25_165_824,
         "prefix_cache_bytes": 1_048_576,

@@ -19,6 +19,7 @@ from edge_llm.contract.turns import Turn
 from edge_llm.convert.progress import Advance
 from edge_llm.demo import NODE, peak_rss_mb, running_demo
 from edge_llm.errors import EdgeLlmError
+from edge_llm.host.usage import read_resident_bytes
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message as Arrived
 from edge_llm.mqtt.subscriptions import Subscription
@@ -59,6 +60,8 @@ def measure_service(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Ad
         _measure_overhead(engine, client, plan, rounds, advance)
         _measure_after_pause(client, plan, rounds, advance)
         rounds.add("peak memory of the service", "MB", peak_rss_mb(service.pid))
+        for kind, size in read_resident_bytes(service.pid).items():
+            rounds.add(f"memory of the service, {kind}", "MB", size / 1e6)
         advance("memory")
         rounds.add("idle CPU of the service", "% of a core", _idle_percent(service, plan.idle_s))
         advance("idle")

@@ -89,6 +89,12 @@ class Memory(Payload):
     rss_bytes: int | None
     pss_bytes: int | None
     """The process's memory, with what it shares with others counted in proportion."""
+    anonymous_bytes: int | None
+    """The part of ``rss_bytes`` that is the process's own; it cannot be given up without swap."""
+    mapped_bytes: int | None
+    """The part that is files, the model's weights above all: page cache, which other processes share."""
+    shared_bytes: int | None
+    """The part that is shared memory."""
     available_bytes: int | None
     kv_bytes: int
     prefix_cache_bytes: int

@@ -14,6 +14,10 @@ _CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "x86_pkg_temp", "acp
 PSS_EVERY_S = 9.0
 
 
+_RESIDENT = {"RssAnon:": "anonymous", "RssFile:": "mapped", "RssShmem:": "shared"}
+"""Kinds of resident memory, by their names in /proc/PID/status."""
+
+
 def read_load_percent(root: Path = Path("/")) -> dict[int, float]:
     """Load of each online CPU since the calling thread's last call; a thread's first call is its baseline."""
     per_core = psutil.cpu_percent(percpu=True)
@@ -55,6 +59,12 @@ def read_throttle_count(files: tuple[Path, ...]) -> int | None:
     """Throttling events since the machine was started; None where it does not count them."""
     counts = [int(text) for path in files if (text := read_text(path).strip()).isdecimal()]
     return sum(counts) if counts else None
+
+
+def read_resident_bytes(pid: int | str = "self", root: Path = Path("/")) -> dict[str, int]:
+    """Bytes of a process's resident memory by kind: ``anonymous``, ``mapped`` and ``shared``; what is known."""
+    lines = (line.split() for line in read_text(root / f"proc/{pid}/status").splitlines())
+    return {_RESIDENT[line[0]]: int(line[1]) * 1024 for line in lines if line and line[0] in _RESIDENT}
 
 
 class ProcessMemory:

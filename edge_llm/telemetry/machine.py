@@ -10,6 +10,7 @@ from edge_llm.host.usage import (
     ProcessMemory,
     read_frequency_mhz,
     read_load_percent,
+    read_resident_bytes,
     read_temperature,
     read_throttle_count,
     throttle_files,
@@ -42,9 +43,13 @@ class MachineReader:
     def memory(self, kv_bytes: int, prefix_cache_bytes: int) -> Memory:
         """The process's memory and the machine's, beside that of the engine's caches."""
         rss_bytes, pss_bytes = self._memory.read()
+        resident = read_resident_bytes(root=self._root)
         return Memory(
             rss_bytes=rss_bytes,
             pss_bytes=pss_bytes,
+            anonymous_bytes=resident.get("anonymous"),
+            mapped_bytes=resident.get("mapped"),
+            shared_bytes=resident.get("shared"),
             available_bytes=read_memory(self._root).get("available_bytes"),
             kv_bytes=kv_bytes,
             prefix_cache_bytes=prefix_cache_bytes,

@@ -1,6 +1,8 @@
 """Throttling, on machines of every kind; the memory of this process."""
 
-from edge_llm.host.usage import ProcessMemory, read_throttle_count, throttle_files
+from pathlib import Path
+
+from edge_llm.host.usage import ProcessMemory, read_resident_bytes, read_throttle_count, throttle_files
 from tests.unit.host import machines
 from tests.unit.host.fake_host import FakeHost
 
@@ -18,6 +20,14 @@ def test_on_a_hybrid_each_core_counts(host: FakeHost) -> None:
 def test_a_machine_that_does_not_count_has_not_counted_0(host: FakeHost) -> None:
     machines.amd_zen(host)
     assert read_throttle_count(throttle_files(host.root)) is None
+
+
+def test_resident_memory_is_told_apart(tmp_path: Path) -> None:
+    resident = read_resident_bytes()
+    assert resident.keys() == {"anonymous", "mapped", "shared"}
+    assert resident["anonymous"] > 10**6
+    assert resident["mapped"] > 10**6
+    assert read_resident_bytes(root=tmp_path) == {}
 
 
 def test_this_process_shares_memory() -> None:
