@@ -152,6 +152,27 @@ SENSORS = (
     Sensor(
         "memory_pss", "Memory, its share", "memory.pss_bytes", "MB", "data_size", divisor=_MB, hidden=True
     ),
+    Sensor(
+        "memory_anonymous",
+        "Memory, its own",
+        "memory.anonymous_bytes",
+        "MB",
+        "data_size",
+        divisor=_MB,
+        hidden=True,
+    ),
+    Sensor(
+        "memory_mapped",
+        "Memory, mapped files",
+        "memory.mapped_bytes",
+        "MB",
+        "data_size",
+        divisor=_MB,
+        hidden=True,
+    ),
+    Sensor(
+        "memory_shared", "Memory, shared", "memory.shared_bytes", "MB", "data_size", divisor=_MB, hidden=True
+    ),
     Sensor("memory_available", "Memory available", "memory.available_bytes", "MB", "data_size", divisor=_MB),
     Sensor("kv_memory", "KV cache", "memory.kv_bytes", "MB", "data_size", divisor=_MB, hidden=True),
     Sensor(

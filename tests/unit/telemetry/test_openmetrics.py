@@ -45,7 +45,7 @@ def test_every_number_of_the_telemetry_is_covered(metrics: Metrics) -> None:
                 if {int, float} & kinds(figure.annotation):
                     prefix = "edge_llm_" if section == "llm" else f"edge_llm_{section}_"
                     expected[(prefix + name).removesuffix("_total")] = TELEMETRY[section][name]
-    assert len(expected) == 31
+    assert len(expected) == 34
     assert found.keys() == {*expected, "edge_llm_power"}
     for name, value in expected.items():
         values = [sample.value for sample in found[name].samples]
