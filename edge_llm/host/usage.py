@@ -62,7 +62,7 @@ def read_throttle_count(files: tuple[Path, ...]) -> int | None:
 
 
 def read_resident_bytes(pid: int | str = "self", root: Path = Path("/")) -> dict[str, int]:
-    """Bytes of a process's resident memory: ``anonymous``, ``mapped`` and ``shared``, where they are known."""
+    """Bytes of a process's resident memory: ``anonymous``, ``mapped``, ``shared``, where they are known."""
     lines = (line.split() for line in read_text(root / f"proc/{pid}/status").splitlines())
     return {_RESIDENT[line[0]]: int(line[1]) * 1024 for line in lines if line and line[0] in _RESIDENT}
 
