@@ -29,15 +29,19 @@ class Decoder(Protocol):
         ...
 
 
-def load_decoder(bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> Decoder:
+def load_decoder(
+    bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None, *, packed: bool = False
+) -> Decoder:
     """Load the decoder of the bundle's graph format; ``threads`` default to the physical cores.
+
+    ``packed``: map its weights from packed files, which are made if they are missing and can be kept.
 
     Raises:
         BundleError: ONNX Runtime refuses the graph.
     """
     if bundle.manifest.graph_format == "concat":
         return ConcatDecoder(bundle, cache, threads)
-    return FusedDecoder(bundle, cache, threads)
+    return FusedDecoder(bundle, cache, threads, packed=packed)
 
 
 def warm_up(decoder: Decoder) -> None:

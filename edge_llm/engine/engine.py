@@ -151,7 +151,7 @@ def _verified_decoder(
         others = thread_ids()
         try:
             with huge_pages:
-                decoder = load_decoder(bundle, cache, plan)
+                decoder = load_decoder(bundle, cache, plan, packed=True)
         finally:
             verified.result()  # where it fails too, it says better why
         return decoder, thread_ids() - others - {thread.native_id for thread in enumerate_threads()}

@@ -11,6 +11,7 @@ from edge_llm.host.cpu_list import format_cpu_list, parse_cpu_list
 from edge_llm.host.files import read_text
 
 _CPUS = "sys/devices/system/cpu"
+_VECTOR_FLAGS = ("avx", "amx", "fma", "f16c", "sse", "ssse")
 _ALIKE = 0.8
 """Cores with at least this share of the strongest one's figure are of one kind. Efficiency cores have at most
 77 % of the frequency; the favoured cores of one kind differ by less than 10 %."""
@@ -71,6 +72,15 @@ def read_model_name(root: Path = Path("/")) -> str | None:
         if name.strip() == "model name":
             return value.strip()
     return None
+
+
+def read_vector_flags(root: Path = Path("/")) -> tuple[str, ...]:
+    """The processor's instructions for vectors and matrices, as the kernel names them; in order."""
+    for line in read_text(root / "proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "flags":
+            return tuple(sorted(flag for flag in value.split() if flag.startswith(_VECTOR_FLAGS)))
+    return ()
 
 
 def read_caches(cpu: int, root: Path = Path("/")) -> dict[str, int]:

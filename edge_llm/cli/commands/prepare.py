@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
             target_bytes=options.target_bytes,
             target_kl=options.target_kl,
         )
-    size = sum(file.stat().st_size for file in bundle.path.iterdir())
+    size = sum(file.stat().st_size for file in bundle.path.iterdir() if file.is_file())
     if options.json:
         print(json.dumps(summary(bundle) | {"bytes": size} | quality_json(measured)))
         return 0

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edge_llm.bundle import Bundle
+from edge_llm.bundle import MODEL, Bundle
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx.session import open_session
 from edge_llm.host.cpu import PinningPlan
@@ -30,7 +30,7 @@ class ConcatDecoder:
         sink_tokens: int = SINK_TOKENS,
     ) -> None:
         """See ``load_decoder``; ``sink_tokens`` of an INT8 graph's prompt are fed one a step (0: none)."""
-        self._session = open_session(bundle, threads)
+        self._session = open_session(bundle, MODEL, threads)
         self.cache = cache
         self._alone = sink_tokens if bundle.manifest.quantization == "int8" else 0
         self._inputs = [entry.name for entry in self._session.get_inputs()]

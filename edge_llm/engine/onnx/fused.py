@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edge_llm.bundle import Bundle
+from edge_llm.bundle import MODEL, Bundle
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx.session import open_session
 from edge_llm.host.cpu import PinningPlan
@@ -15,10 +15,17 @@ from edge_llm.host.cpu import PinningPlan
 class FusedDecoder:
     """A ``Decoder`` over the graph that ``convert`` writes; the KV pool is bound in place."""
 
-    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        cache: KVCache,
+        threads: int | PinningPlan | None = None,
+        *,
+        packed: bool = False,
+    ) -> None:
         """See ``load_decoder``."""
         self.cache = cache
-        self._session = open_session(bundle, threads)
+        self._session = open_session(bundle, MODEL, threads, packed=packed)
         self._vocab_size = bundle.manifest.vocab_size
         self._total = np.zeros((), dtype=np.int32)
         self._steps: dict[range, _Pass] = {}
