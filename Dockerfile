@@ -23,7 +23,7 @@ RUN pip install --no-deps .
 FROM build AS model
 ARG MODEL=
 RUN mkdir /bundle && if [ -n "$MODEL" ]; then \
-    pip install '.[prepare]' && edge-llm prepare "$MODEL" --out /bundle --no-quality && rm -rf ~/.cache; fi
+    pip install '.[prepare]' && edge-llm prepare "$MODEL" --out /bundle --no-quality && rm -rf ~/.cache /bundle/packed; fi
 
 # Compiled modules stay: the root may be read-only, and the health check starts Python every 30 s.
 FROM build AS slim
@@ -35,7 +35,8 @@ RUN useradd --system --no-log-init --uid 10001 --home-dir /var/lib/edge_llm edge
     && install --directory --owner edge_llm --group edge_llm /var/lib/edge_llm/state
 COPY --from=slim /opt/edge_llm /opt/edge_llm
 COPY --from=model /bundle /var/lib/edge_llm/bundle
-ENV PATH=/opt/edge_llm/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# Packed weights are made for the processor that serves, in the volume of the state.
+ENV PATH=/opt/edge_llm/bin:$PATH PYTHONDONTWRITEBYTECODE=1 STATE_DIRECTORY=/var/lib/edge_llm/state
 USER 10001
 STOPSIGNAL SIGTERM
 # What the node's retained state at the broker says: a broker that is away makes it unhealthy, for nobody can ask it.

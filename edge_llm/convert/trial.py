@@ -104,7 +104,7 @@ def _try_model(bundle: Bundle, prompt: list[int], tokenizer: ChatTokenizer, thre
     """Feed the prompt and the token that follows."""
     manifest = bundle.manifest
     cache = KVCache(manifest.kv, 1, min(_CAPACITY, manifest.context_tokens))
-    decoder = load_decoder(bundle, cache, threads)
+    decoder = load_decoder(bundle, cache, threads, packed=True)
     ids = prompt[: cache.capacity - 1]
     decoder.forward([0], np.array([ids], dtype=np.int64), 0)
     cache.rewind(0, 0)

@@ -41,17 +41,20 @@ def load_decoder(
     threads: int | PinningPlan | None = None,
     *,
     prefill: bool = True,
+    packed: bool = False,
 ) -> Decoder:
     """Load the decoder of the bundle's graph format; ``threads`` default to the physical cores.
 
-    With ``prefill`` the bundle's prefill graph is used, unless ``prefill_refused`` says why not.
+    With ``prefill`` the bundle's prefill graph is used, unless ``prefill_refused`` says why not. With
+    ``packed`` weights are mapped from packed files, which are made if they are missing and can be kept.
 
     Raises:
         BundleError: ONNX Runtime refuses the graph.
     """
     if bundle.manifest.graph_format == "concat":
         return ConcatDecoder(bundle, cache, threads)
-    return FusedDecoder(bundle, cache, threads, prefill=prefill_refused(bundle, wanted=prefill) is None)
+    prefill = prefill_refused(bundle, wanted=prefill) is None
+    return FusedDecoder(bundle, cache, threads, prefill=prefill, packed=packed)
 
 
 def prefill_refused(bundle: Bundle, *, wanted: bool) -> str | None:

@@ -161,7 +161,7 @@ def _verified_decoder(
         others = thread_ids()
         try:
             with huge_pages:
-                decoder = load_decoder(bundle, cache, plan, prefill=prefill)
+                decoder = load_decoder(bundle, cache, plan, prefill=prefill, packed=True)
         finally:
             verified.result()  # where it fails too, it says better why
         return decoder, thread_ids() - others - {thread.native_id for thread in enumerate_threads()}

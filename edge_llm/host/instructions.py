@@ -7,6 +7,8 @@ from edge_llm.host.files import read_text
 _EXACT = {"amx_int8": "AMX", "avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI"}
 """Flags of the kernel for instructions that add up uint8 x int8 in 32 bits."""
 
+_VECTOR_FLAGS = ("avx", "amx", "fma", "f16c", "sse", "ssse")
+
 
 def read_flags(root: Path = Path("/")) -> frozenset[str]:
     """The features of the first processor, as /proc/cpuinfo names them; empty where it does not."""
@@ -15,6 +17,11 @@ def read_flags(root: Path = Path("/")) -> frozenset[str]:
         if name.strip() == "flags":
             return frozenset(value.split())
     return frozenset()
+
+
+def read_vector_flags(root: Path = Path("/")) -> tuple[str, ...]:
+    """The processor's instructions for vectors and matrices, as the kernel names them; in order."""
+    return tuple(sorted(flag for flag in read_flags(root) if flag.startswith(_VECTOR_FLAGS)))
 
 
 def exact_integer_products(flags: frozenset[str]) -> str | None:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 from collections.abc import Iterator
+from mmap import PROT_READ
 from pathlib import Path
 from threading import Thread
 from typing import Self
@@ -31,6 +32,19 @@ def lock_memory() -> None:
             f"engine.mlock: the host refuses to lock the memory ({reason}); set LimitMEMLOCK=infinity in the"
             " unit (in a shell ulimit -l unlimited, for Docker --ulimit memlock=-1), or engine.mlock: false"
         )
+
+
+def make_mappings_read_only(file: Path) -> None:
+    """Forbid this process to write where it has ``file`` mapped (mprotect(2)).
+
+    mlock(2) gives a process copies of its own of all pages of a private mapping that it might write to.
+    """
+    name = str(file.resolve())
+    for line in read_text(Path("/proc/self/maps")).splitlines():
+        addresses, *_rest, path = line.split(maxsplit=5)
+        if path == name:
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            ctypes.CDLL(None).mprotect(ctypes.c_void_p(start), ctypes.c_size_t(end - start), PROT_READ)
 
 
 def share_heap() -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from threading import Event, Thread
 
 _STATUS_EVERY_S = 5.0
@@ -21,6 +22,12 @@ def notify(*assignments: str) -> None:
         address = "\0" + address[1:]
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.sendto("\n".join(assignments).encode(), address)
+
+
+def state_directory() -> Path | None:
+    """The directory that the unit gives the service for its state (StateDirectory); None without one."""
+    first = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(first) if first else None
 
 
 def watchdog_s() -> float | None:

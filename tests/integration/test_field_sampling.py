@@ -63,7 +63,7 @@ def test_a_bundle_recommends_and_the_request_has_the_last_word(
     made = bundle("int8")
     path = tmp_path / "bundle"
     path.mkdir()
-    for file in made.path.iterdir():
+    for file in filter(Path.is_file, made.path.iterdir()):
         (path / file.name).symlink_to(file)
     recommending = made.manifest.model_copy(
         update={"sampling": Sampling(temperature=1.0, top_k=40, repetition_penalty=1.1)}

@@ -98,7 +98,7 @@ def test_thoughts_are_in_no_frame_and_no_session(
 def with_template(bundle: Bundle, directory: Path, template: str) -> Bundle:
     """The bundle with another template; the other files are links."""
     directory.mkdir()
-    for file in bundle.path.iterdir():
+    for file in filter(Path.is_file, bundle.path.iterdir()):
         if file.name not in (CHAT_TEMPLATE, MANIFEST):
             (directory / file.name).symlink_to(file)
     (directory / CHAT_TEMPLATE).write_text(template)

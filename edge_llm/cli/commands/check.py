@@ -101,7 +101,7 @@ def _check_bundle(engine: EngineSettings) -> Iterator[Finding]:
 def _short_of_memory(bundle: Bundle) -> str:
     """Say why the bundle is not tried: a trial must not take the memory of a service that runs."""
     mb = 10**6
-    size = sum(file.stat().st_size for file in bundle.path.iterdir())
+    size = sum(file.stat().st_size for file in bundle.path.iterdir() if file.is_file())
     needed = int(_TRIAL_MEMORY * size) + _TRIAL_MEMORY_MB * mb
     available = read_memory().get("available_bytes", needed)
     if available >= needed:

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
             target_kl=options.target_kl,
             prefill=not options.no_prefill_graph,
         )
-    size = sum(file.stat().st_size for file in bundle.path.iterdir())
+    size = sum(file.stat().st_size for file in bundle.path.iterdir() if file.is_file())
     if options.json:
         print(json.dumps(summary(bundle) | {"bytes": size} | quality_json(measured)))
         return 0

@@ -29,11 +29,12 @@ class FusedDecoder:
         threads: int | PinningPlan | None = None,
         *,
         prefill: bool = False,
+        packed: bool = False,
     ) -> None:
         """See ``load_decoder``."""
         self.cache = cache
-        self._session = open_session(bundle, MODEL, threads)
-        self._prefill = Prefill(bundle, cache, threads) if prefill else None
+        self._session = open_session(bundle, MODEL, threads, packed=packed)
+        self._prefill = Prefill(bundle, cache, threads, packed=packed) if prefill else None
         self._vocab_size = bundle.manifest.vocab_size
         self._total = np.zeros((), dtype=np.int32)
         self._steps: dict[range, _Pass] = {}

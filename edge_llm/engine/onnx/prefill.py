@@ -13,11 +13,13 @@ from edge_llm.host.cpu import PinningPlan
 class Prefill:
     """The two graphs that a chunk goes through: the look-up of its embeddings, and the layers."""
 
-    def __init__(self, bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None) -> None:
+    def __init__(
+        self, bundle: Bundle, cache: KVCache, threads: int | PinningPlan | None, *, packed: bool
+    ) -> None:
         """See ``load_decoder``."""
         self._cache = cache
         self._embedding = open_session(bundle, EMBEDDING, 1)
-        self._session = open_session(bundle, PREFILL, threads)
+        self._session = open_session(bundle, PREFILL, threads, packed=packed)
 
     def run(self, slot: int, ids: NDArray[np.int64]) -> None:
         """Write keys and values of ``ids`` ``[1, tokens]`` behind the slot's last token; its length stays."""

@@ -1,20 +1,38 @@
-"""Opens the ONNX Runtime session of a graph in a bundle, of either graph format."""
+"""Opens the ONNX Runtime sessions of a bundle's graphs, of either graph format."""
 
 import onnxruntime as ort
 
 from edge_llm.bundle import Bundle
+from edge_llm.engine.onnx.packed import open_packed
 from edge_llm.errors import BundleError
 from edge_llm.host.cpu import PinningPlan, physical_cores
 
 
-def open_session(bundle: Bundle, graph: str, threads: int | PinningPlan | None) -> ort.InferenceSession:
-    """Load the bundle's file ``graph``; ``threads``, with the caller's, default to the physical cores.
+def open_session(
+    bundle: Bundle, graph_file: str, threads: int | PinningPlan | None, *, packed: bool = False
+) -> ort.InferenceSession:
+    """Load a graph of the bundle; ``threads``, the caller's among them, default to the physical cores.
 
-    With a plan every worker is bound to its core; the caller binds itself, to the plan's first.
+    With a plan every worker is bound to its core; the caller binds itself, to the plan's first. ``packed``:
+    map the weights from packed files, which are made if they are missing and can be kept.
 
     Raises:
         BundleError: ONNX Runtime refuses the graph.
     """
+    manifest = bundle.manifest
+    # What Optimum exports has its weights within the graph; float32 is not packed at all.
+    if packed and manifest.graph_format == "fused" and manifest.quantization != "fp32":
+        session = open_packed(bundle, graph_file, lambda: _options(bundle, threads))
+        if session:
+            return session
+    path = bundle.path / graph_file
+    try:
+        return ort.InferenceSession(path, _options(bundle, threads), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
+        raise BundleError(f"ONNX Runtime cannot load {path}: {error}") from error
+
+
+def _options(bundle: Bundle, threads: int | PinningPlan | None) -> ort.SessionOptions:
     options = ort.SessionOptions()
     if isinstance(threads, PinningPlan):
         options.intra_op_num_threads = len(threads.cores)
@@ -30,8 +48,4 @@ def open_session(bundle: Bundle, graph: str, threads: int | PinningPlan | None) 
     if bundle.manifest.quantization == "fp32":
         # Packed copies of float32 weights would double the memory of what is only a reference.
         options.add_session_config_entry("session.disable_prepacking", "1")
-    path = bundle.path / graph
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common base
-        raise BundleError(f"ONNX Runtime cannot load {path}: {error}") from error
+    return options

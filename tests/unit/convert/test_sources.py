@@ -137,7 +137,7 @@ def test_a_directory_that_is_no_bundle_is_never_replaced(demo_source: Source, tm
 def copied(bundle: Bundle, directory: Path) -> Path:
     """A bundle whose files are links, so that one of them can be replaced cheaply."""
     directory.mkdir()
-    for file in bundle.path.iterdir():
+    for file in filter(Path.is_file, bundle.path.iterdir()):
         (directory / file.name).symlink_to(file)
     return directory
 

@@ -100,7 +100,7 @@ def test_a_model_that_gives_no_logits_cannot_serve(
     logits: NDArray[np.float64], old: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken:
-        def __init__(self, *_: object) -> None: ...
+        def __init__(self, *_: object, **__: object) -> None: ...
 
         def forward(self, *_: object) -> NDArray[np.float64]:
             return logits

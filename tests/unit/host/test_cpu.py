@@ -4,6 +4,7 @@ import pytest
 
 from edge_llm.errors import ConfigError
 from edge_llm.host.cpu import physical_cores, plan_pinning, read_caches, read_model_name
+from edge_llm.host.instructions import read_vector_flags
 from tests.unit.host.fake_host import V1_CPU, V1_CPUSET, V2, FakeHost
 
 EIGHT = [(cpu,) for cpu in range(8)]
@@ -169,3 +170,9 @@ def test_the_processor_and_its_caches_are_named(host: FakeHost) -> None:
             host.write(f"sys/devices/system/cpu/cpu0/cache/index{index}/{name}", value)
     assert read_model_name(host.root) == "Intel(R) N100"
     assert read_caches(0, host.root) == {"L1": 32 << 10, "L2": 2 << 20, "L3": 6 << 20}
+
+
+def test_the_instructions_for_vectors_tell_kinds_of_processors_apart(host: FakeHost) -> None:
+    assert read_vector_flags(host.root) == ()
+    host.write("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme sse2 avx_vnni avx2 amx_int8 lahf_lm\n")
+    assert read_vector_flags(host.root) == ("amx_int8", "avx2", "avx_vnni", "sse2")

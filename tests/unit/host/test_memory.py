@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_llm.host import memory
-from edge_llm.host.memory import HugePages, read_memory
+from edge_llm.host.memory import HugePages, make_mappings_read_only, read_memory
 from tests.unit.host.fake_host import FakeHost
 
 # Root may lock whatever it likes; nobody is held to the limit.
@@ -89,6 +89,22 @@ def test_a_load_that_fails_leaves_no_thread() -> None:
         raise ValueError("damaged")
     assert "huge-pages" not in {thread.name for thread in threading.enumerate()}
     pages.stop()
+
+
+def test_a_mapped_file_can_be_written_no_more_and_others_can(tmp_path: Path) -> None:
+    """So mlock makes no copies of its pages."""
+    for name in ("weights", "other file"):
+        (tmp_path / name).write_bytes(bytes(8192))
+    (tmp_path / "link").symlink_to("weights")
+    with (
+        (tmp_path / "weights").open("rb") as file,
+        (tmp_path / "other file").open("rb") as other,
+        mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE) as mapped,
+        mmap.mmap(other.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE) as kept,
+    ):
+        make_mappings_read_only(tmp_path / "link")
+        assert "wr" not in flags_at(mapped)
+        assert "wr" in flags_at(kept)
 
 
 def flags_at(mapped: mmap.mmap) -> list[str]:
