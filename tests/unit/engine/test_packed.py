@@ -85,7 +85,8 @@ def test_each_graph_has_packed_files_of_its_own(tmp_path: Path) -> None:
         decoder = load_decoder(both, KVCache(both.manifest.kv, 1, 64), threads=1, packed=packed)
         decoder.forward([0], np.arange(2, 42)[None], 0)
         pools.append(decoder.cache.read(0, 0, 40))
-    np.testing.assert_array_equal(*pools)
+    packed_pool, plain = pools
+    np.testing.assert_array_equal(packed_pool, plain)
 
 
 def test_only_packed_forms_are_stored_and_the_bundle_has_the_rest(bundle: Bundle) -> None:
