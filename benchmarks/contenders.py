@@ -128,9 +128,12 @@ class LlamaBench:
         what = ["-p", str(tokens), "-n", "0", "-gp", f"{tokens},{decode_tokens}", "-r", "1", "-o", "json"]
         try:
             done = subprocess.run([*self._command, *what], capture_output=True, text=True, check=False)
-            prefill, decode = json.loads(done.stdout)
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{self.name}: {error}") from error
+        except OSError as error:
+            raise SourceError(f"{self.name}: cannot run {self.program}: {error.strerror}") from error
+        if done.returncode:
+            words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise SourceError(f"{self.name}: {words[-1]}")
+        prefill, decode = json.loads(done.stdout)
         return prefill["avg_ts"], decode["avg_ts"]
 
     def peak_rss_mb(self) -> float | None:

@@ -1,16 +1,19 @@
 """Paired runs of several engines: same weights, threads and prompts, alternating in every round."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from benchmarks.contenders import Contender
 from benchmarks.result import DECODE, PREFILL, Measure, Result
-from edge_llm.bench.prompts import Prompts, lengths_of_round
+from edge_llm.bench.prompts import Prompt, lengths_of_round
 from edge_llm.convert.progress import Progress
 from edge_llm.errors import SourceError
+
+PromptOf = Callable[[int], Prompt]
+"""Makes a new prompt of a number of tokens."""
 
 
 class Startable(Protocol):
@@ -53,7 +56,7 @@ class Plan:
 
 
 def run_paired(
-    startables: Sequence[Startable], prompts: Prompts, threads: int, plan: Plan, progress: Progress
+    startables: Sequence[Startable], make: PromptOf, threads: int, plan: Plan, progress: Progress
 ) -> list[Result]:
     """Run all of them, in their order in the results. Each prompt of each round starts with another one.
 
@@ -72,7 +75,7 @@ def run_paired(
             except SourceError as error:
                 missing[startable.name] = str(error)
             advance(startable.name)
-        values = _play(running, missing, prompts, plan, progress)
+        values = _play(running, missing, make, plan, progress)
         results = {
             contender.name: Result(
                 contender.name,
@@ -92,14 +95,14 @@ _Values = dict[str, dict[Measure, list[float]]]
 
 
 def _play(
-    running: list[Contender], missing: dict[str, str], prompts: Prompts, plan: Plan, progress: Progress
+    running: list[Contender], missing: dict[str, str], make: PromptOf, plan: Plan, progress: Progress
 ) -> _Values:
     """Run all rounds after round 0; what fails moves from ``running`` to ``missing``."""
     schedule = [(number, tokens) for number in range(plan.rounds + 1) for tokens in plan.lengths(number)]
     values: _Values = defaultdict(lambda: defaultdict(list))
     advance = progress.stage("replies", len(schedule), "prompts")
     for number, tokens in schedule:
-        prompt = prompts.of(tokens)
+        prompt = make(tokens)
         turn = number % len(running) if running else 0
         for contender in running[turn:] + running[:turn]:
             try:

@@ -134,7 +134,7 @@ def _compare(bundles: Sequence[Bundle], options: argparse.Namespace) -> Report:
     setting = read_setting(bundles[0], threads, plan.rounds)
     prompts = Prompts(ChatTokenizer(bundles[0]))
     with Progress() as progress:
-        results = run_paired(_startables(bundles, options, threads), prompts, threads, plan, progress)
+        results = run_paired(_startables(bundles, options, threads), prompts.of, threads, plan, progress)
     return Report(setting, results)
 
 

@@ -30,7 +30,7 @@ class Plan:
         """Return a plan that takes seconds instead of minutes."""
         return cls(
             rounds=1,
-            prompt_tokens=(32, 128),
+            prompt_tokens=(32, 256),
             prefix_tokens=150,
             decode_tokens=8,
             streams=(1, 2),
