@@ -1,7 +1,8 @@
 """One engine as a process of its own: JSON lines on standard input and output, one answer per request.
 
-Run as ``python -P benchmarks/contender.py KIND MODEL THREADS`` by any interpreter that has the library of
-its kind. This file imports the standard library only, so that none but the kind ``edge_llm`` needs edge_llm.
+Run as ``python -P benchmarks/contender.py KIND MODEL THREADS CONTEXT_TOKENS`` by any interpreter that has the
+library of its kind. This file imports the standard library only: none but the kinds of edge_llm need that.
+No kind reuses an earlier prompt: caches of prefixes are off.
 
     in   {"messages": [["role", "content"], …], "ids": […], "max_tokens": N}
     out  {"version"} when ready, then {"ttft_ms", "tokens_per_second"} for each request
@@ -17,23 +18,37 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-CONTEXT_TOKENS = 1280
-"""Context of every contender: the longest prompt (1024) and room for a reply."""
+PROMPT_CHUNK = 512
+"""Tokens of a prompt that a graph of Optimum gets at a time: it has logits for each, 0.3 GB in a chunk."""
+WHOLE_PROMPT = 2**31
+"""More tokens at a time than any prompt has: OpenVINO GenAI's pipeline never divides one by itself."""
 Generate = Callable[[list[int], int, Callable[[], None]], None]
 """Decodes greedily: gets the prompt's ids, the number of tokens, and a function to call at each token."""
 Answer = Callable[[dict[str, Any]], tuple[float, float]]
 """Answers a request; returns its TTFT in ms and the tokens per second after the first token."""
 
 
-def edge_llm(model: Path, threads: int) -> Answer:
+def edge_llm(model: Path, threads: int, context_tokens: int) -> Answer:
     """Run a bundle with edge_llm's engine."""
+    return _edge_llm(model, threads, {"context_tokens": context_tokens})
+
+
+def edge_llm_decode_graph(model: Path, threads: int, context_tokens: int) -> Answer:
+    """Run a bundle with edge_llm's engine, prompts through the decode graph, too."""
+    return _edge_llm(model, threads, {"context_tokens": context_tokens, "prefill_graph": False})
+
+
+def _edge_llm(model: Path, threads: int, settings: dict[str, Any]) -> Answer:
     # Imported here: the interpreters of the other contenders lack edge_llm.
     from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415
     from edge_llm.bundle import open_bundle  # noqa: PLC0415
+    from edge_llm.config import EngineSettings  # noqa: PLC0415
     from edge_llm.contract.turns import Turn  # noqa: PLC0415
 
-    bundle = open_bundle(model)
-    engine = LocalEngine(bundle, threads, min(CONTEXT_TOKENS, bundle.manifest.context_tokens)).__enter__()
+    known = {name: value for name, value in settings.items() if name in EngineSettings.model_fields}
+    engine = LocalEngine(
+        open_bundle(model), threads, EngineSettings(slots=1, prefix_cache_mb=0, **known)
+    ).__enter__()
 
     def answer(request: dict[str, Any]) -> tuple[float, float]:
         messages = [Turn(role=role, content=content) for role, content in request["messages"]]
@@ -43,10 +58,10 @@ def edge_llm(model: Path, threads: int) -> Answer:
     return answer
 
 
-def llama_cpp(model: Path, threads: int) -> Answer:
+def llama_cpp(model: Path, threads: int, context_tokens: int) -> Answer:
     """Run a GGUF file with llama-cpp-python."""
     llama = import_module("llama_cpp").Llama(
-        str(model), n_ctx=CONTEXT_TOKENS, n_threads=threads, n_threads_batch=threads, verbose=False
+        str(model), n_ctx=context_tokens, n_threads=threads, n_threads_batch=threads, verbose=False
     )
 
     def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
@@ -58,7 +73,7 @@ def llama_cpp(model: Path, threads: int) -> Answer:
     return _timed(generate)
 
 
-def optimum(model: Path, threads: int) -> Answer:
+def optimum(model: Path, threads: int, _context_tokens: int) -> Answer:
     """Run a graph that Optimum exported in ONNX Runtime: past in, present out."""
     np, ort = import_module("numpy"), import_module("onnxruntime")
     options = ort.SessionOptions()
@@ -73,8 +88,10 @@ def optimum(model: Path, threads: int) -> Answer:
 
     def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
         past = [value(np.zeros((1, inputs[name][1], 0, inputs[name][3]), np.float32)) for name in pasts]
-        held, fed = 0, ids
-        for _ in range(count):
+        chunks = [ids[start : start + PROMPT_CHUNK] for start in range(0, len(ids), PROMPT_CHUNK)]
+        held = 0
+        while count:
+            fed = chunks.pop(0)
             held += len(fed)
             own = {
                 "input_ids": np.array([fed], np.int64),
@@ -83,13 +100,15 @@ def optimum(model: Path, threads: int) -> Answer:
             }
             feeds = {name: value(own[name]) for name in own if name in inputs}
             logits, *past = session.run_with_ort_values(outputs, feeds | dict(zip(pasts, past, strict=True)))
-            fed = [int(logits.numpy()[0, -1].argmax())]
-            on_token()
+            if not chunks:
+                chunks = [[int(logits.numpy()[0, -1].argmax())]]
+                on_token()
+                count -= 1
 
     return _timed(generate)
 
 
-def pytorch(model: Path, threads: int) -> Answer:
+def pytorch(model: Path, threads: int, _context_tokens: int) -> Answer:
     """Run a Hugging Face directory with ``generate`` of transformers, in float32."""
     torch, transformers = import_module("torch"), import_module("transformers")
     torch.set_num_threads(threads)
@@ -123,7 +142,7 @@ def pytorch(model: Path, threads: int) -> Answer:
     return _timed(generate)
 
 
-def onnxruntime_genai(model: Path, threads: int) -> Answer:
+def onnxruntime_genai(model: Path, threads: int, _context_tokens: int) -> Answer:
     """Run a directory that onnxruntime-genai's model builder wrote."""
     genai = import_module("onnxruntime_genai")
     config = genai.Config(str(model))
@@ -144,11 +163,15 @@ def onnxruntime_genai(model: Path, threads: int) -> Answer:
     return _timed(generate)
 
 
-def openvino_genai(model: Path, threads: int) -> Answer:
-    """Run a GGUF file with OpenVINO GenAI, which converts it while reading."""
+def openvino_genai(model: Path, threads: int, _context_tokens: int) -> Answer:
+    """Run OpenVINO GenAI on a directory of its own, or on a GGUF file, which it converts while reading."""
     genai, np = import_module("openvino_genai"), import_module("numpy")
     tensor = import_module("openvino").Tensor
-    pipeline = genai.LLMPipeline(str(model), "CPU", INFERENCE_NUM_THREADS=threads)
+    scheduling = genai.SchedulerConfig()  # the pipeline's own, but for the cache of prefixes
+    scheduling.max_num_batched_tokens = WHOLE_PROMPT
+    scheduling.enable_prefix_caching = False
+    options = {"scheduler_config": scheduling, "INFERENCE_NUM_THREADS": threads}
+    pipeline = genai.LLMPipeline(str(model), "CPU", **options)
 
     def generate(ids: list[int], count: int, on_token: Callable[[], None]) -> None:
         prompt = np.array([ids], np.int64)
@@ -179,8 +202,9 @@ def _timed(generate: Generate) -> Answer:
     return answer
 
 
-KINDS: dict[str, tuple[Callable[[Path, int], Answer], str]] = {
+KINDS: dict[str, tuple[Callable[[Path, int, int], Answer], str]] = {
     "edge_llm": (edge_llm, "onnxruntime"),
+    "edge_llm_decode_graph": (edge_llm_decode_graph, "onnxruntime"),
     "llama_cpp": (llama_cpp, "llama-cpp-python"),
     "optimum": (optimum, "onnxruntime"),
     "pytorch": (pytorch, "torch"),
@@ -192,11 +216,11 @@ KINDS: dict[str, tuple[Callable[[Path, int], Answer], str]] = {
 
 def main() -> None:
     """Answer requests until standard input ends."""
-    kind, model, threads = sys.argv[1:]
+    kind, model, threads, context_tokens = sys.argv[1:]
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)  # what a library prints must not be read as an answer
         start, package = KINDS[kind]
-        answer = start(Path(model), int(threads))
+        answer = start(Path(model), int(threads), int(context_tokens))
         print(json.dumps({"version": f"{package} {version(package)}"}), file=answers, flush=True)
         for line in sys.stdin:
             ttft_ms, rate = answer(json.loads(line))

@@ -23,6 +23,25 @@ params.allow_requantize = True
 sys.exit(llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes.byref(params)))
 """
 
+_OPENVINO_INT8 = """
+import sys
+from pathlib import Path
+import nncf, openvino, openvino_genai
+gguf, target = Path(sys.argv[1]), Path(sys.argv[2])
+target.mkdir()
+(target / "model.gguf").symlink_to(gguf)
+openvino_genai.LLMPipeline(str(target / "model.gguf"), "CPU", enable_save_ov_model=True)
+model = openvino.Core().read_model(target / "openvino_model.xml")
+model = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
+openvino.save_model(model, target / "int8.xml", compress_to_fp16=False)
+del model
+for end in (".xml", ".bin"):
+    (target / f"int8{end}").replace(target / f"openvino_model{end}")
+(target / "model.gguf").unlink()
+"""
+"""The graph that OpenVINO GenAI makes of a GGUF file, its weights in 8 bits by channel as
+`optimum-cli export openvino --weight-format int8` has them."""
+
 
 class PeerModels:
     """Makes the model of each peer when it is first asked for."""
@@ -37,7 +56,7 @@ class PeerModels:
         self._directory = cache / "bench" / (spec.strip("/").replace("/", "--") + stamp)
 
     def gguf(self, python: Python, kind: str) -> Path:
-        """Return llama.cpp's own quantization ``kind`` (Q8_0, Q4_0) of the source's GGUF file.
+        """Return llama.cpp's own quantization ``kind`` (Q8_0, Q4_0, F16) of the source's GGUF file.
 
         Raises:
             SourceError: the source is no GGUF file, or llama.cpp failed.
@@ -50,6 +69,19 @@ class PeerModels:
             _run([python, "-c", _QUANTIZE, str(source), str(target), kind, str(self._threads)])
 
         return self._once(f"{kind}.gguf", make)
+
+    def openvino_int8(self, python: Python) -> Path:
+        """Return OpenVINO's own int8 of the source's GGUF file: a directory for OpenVINO GenAI.
+
+        Raises:
+            SourceError: the source is no GGUF file, or OpenVINO, nncf or llama.cpp failed.
+        """
+        whole = self.gguf(python, "F16").resolve()
+
+        def make(target: Path) -> None:
+            _run([python, "-c", _OPENVINO_INT8, str(whole), str(target)])
+
+        return self._once("openvino-int8", make)
 
     def directory(self) -> Path:
         """Return the source as a directory that transformers reads; in float32 if it is written here.

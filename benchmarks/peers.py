@@ -4,21 +4,26 @@ import argparse
 import importlib.util
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.chart import write_chart
-from benchmarks.paired_runs import Plan, run_peers
+from benchmarks.contenders import llama_benches, our_contenders, peers
+from benchmarks.paired_runs import Plan, Startable, run_paired
 from benchmarks.peer_models import PeerModels
 from benchmarks.report import Report
 from edge_llm.bench.prompts import Prompts
 from edge_llm.bench.setting import read_setting
 from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.cli.bundles import cache_directory, cached_bundle
+from edge_llm.convert.progress import Progress
 from edge_llm.convert.sources.open_source import open_source
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import EdgeLlmError
 from edge_llm.host.cpu import physical_cores
 
+DEMO_BUNDLES = ("int8", "int4")
 PEER_PYTHON = Path(".venv-peers/bin/python")
 """The interpreter into which scripts/bench-peers installs the peers."""
 
@@ -38,23 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.peers",
-        description="Compare edge_llm with llama.cpp, Optimum, PyTorch, onnxruntime-genai and OpenVINO GenAI:"
-        " same weights, threads and prompts, each engine in a process of its own, alternating in every round."
+        description="Compare edge_llm with OpenVINO GenAI, llama.cpp, Optimum, PyTorch and onnxruntime-genai:"
+        " tokens per second of prefill, and of decoding behind it, over the prompt's length. Same weights,"
+        " threads and prompts, each engine in a process of its own, alternating for every prompt."
         " Engines that are not installed are listed as missing, with the reason.",
         epilog="scripts/bench-peers installs all engines into .venv-peers and then runs this command with its"
         " arguments. Try it: scripts/bench-peers --quick. With your own model: edge-llm prepare model.gguf"
         " --out DIR, then scripts/bench-peers --bundle DIR --source model.gguf.",
     )
-    parser.add_argument(
-        "--bundle", metavar="DIR", type=Path, help="bundle of edge_llm (default: the demo's, in int8)"
-    )
-    parser.add_argument(
-        "--source",
-        metavar="SOURCE",
-        default="demo",
-        help="the model that the bundle was made from; the models of the other engines are made from it too:"
-        " demo, a .gguf file, a directory or a hub id (default: %(default)s)",
-    )
+    _add_contenders(parser)
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads of each engine (default: one per physical core)"
     )
@@ -75,32 +72,84 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_contenders(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is compared."""
+    parser.add_argument(
+        "--bundle",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        help="bundle of edge_llm; may be repeated: ratios refer to the first (default: the demo's, in int8"
+        " and int4). One with a prefill graph is measured without it, too",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        default="demo",
+        help="the model that the bundles were made from, and the other engines' models are made from:"
+        " demo, a .gguf file, a directory or a hub id (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="WORD",
+        action="append",
+        help="leave out the engines that have no such WORD in their names; may be repeated",
+    )
+    parser.add_argument(
+        "--ik-llama-bench", metavar="PATH", type=Path, help="also measure this llama-bench of ik_llama.cpp"
+    )
+    parser.add_argument(
+        "--ik-gguf",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="GGUF file for it; may be repeated (default: llama.cpp's own Q8_0 and Q4_0 of the source)",
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
     if options.chart and not importlib.util.find_spec("matplotlib"):
         raise EdgeLlmError("matplotlib is missing: pip install 'edge-llm[bench]'")
-    bundle = open_bundle(options.bundle) if options.bundle else cached_bundle("demo", "int8")
+    paths = options.bundle
+    bundles = [open_bundle(p) for p in paths] if paths else [cached_bundle("demo", q) for q in DEMO_BUNDLES]
     origin = open_source(options.source, cache_directory()).origin
-    if origin != bundle.manifest.source:
-        raise EdgeLlmError(
-            f"the bundle was made from {bundle.manifest.source}, not {origin}: name its source with --source"
-        )
-    report = _compare(bundle, options)
+    for bundle in bundles:
+        if origin != bundle.manifest.source:
+            raise EdgeLlmError(
+                f"{bundle.path} was made from {bundle.manifest.source}, not {origin}: name it with --source"
+            )
+    report = _compare(bundles, options)
     print(json.dumps(report.to_json()) if options.json else "\n".join(report.lines()))
     if options.chart:
         write_chart(report, options.chart)
     return 0
 
 
-def _compare(bundle: Bundle, options: argparse.Namespace) -> Report:
-    rounds, decode_tokens = (1, 8) if options.quick else (5, 64)
-    plan = Plan(options.rounds or rounds, decode_tokens)
+def _compare(bundles: Sequence[Bundle], options: argparse.Namespace) -> Report:
+    plan = Plan.quick() if options.quick else Plan(5)
+    plan = replace(plan, rounds=options.rounds or plan.rounds)
+    plan = plan.fitting(min(bundle.manifest.context_tokens for bundle in bundles))
     threads = options.threads or physical_cores()
-    setting = read_setting(bundle, threads, plan.rounds)
-    default = [str(PEER_PYTHON)] if PEER_PYTHON.exists() else [sys.executable]
+    setting = read_setting(bundles[0], threads, plan.rounds)
+    prompts = Prompts(ChatTokenizer(bundles[0]))
+    with Progress() as progress:
+        results = run_paired(_startables(bundles, options, threads), prompts.of, threads, plan, progress)
+    return Report(setting, results)
+
+
+def _startables(bundles: Sequence[Bundle], options: argparse.Namespace, threads: int) -> list[Startable]:
+    """List what is compared: ours, of which the first bundle is never left out, then the others."""
     models = PeerModels(options.source, cache_directory(), threads)
-    prompts = Prompts(ChatTokenizer(bundle))
+    default = [str(PEER_PYTHON)] if PEER_PYTHON.exists() else [sys.executable]
     pythons = options.peer_python or default
-    return Report(setting, run_peers(bundle.path.resolve(), models, pythons, prompts, threads, plan))
+    first, *others = [*our_contenders(bundles), *peers(models, pythons)]
+    found: list[Startable] = [first, *others]
+    if options.ik_llama_bench:
+        files = {path.stem: path for path in options.ik_gguf}
+        found += llama_benches(options.ik_llama_bench, files, models, pythons)
+    words = [word.lower() for word in options.only or [""]]
+    return [its for its in found if its is first or any(word in its.name.lower() for word in words)]
 
 
 if __name__ == "__main__":

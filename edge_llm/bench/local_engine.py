@@ -42,8 +42,10 @@ class Reply:
 class LocalEngine:
     """The service's engine, asked from this process; a context manager."""
 
-    def __init__(self, bundle: Bundle, threads: int, context_tokens: int, slots: int = 1) -> None:
+    def __init__(self, bundle: Bundle, threads: int, settings: EngineSettings) -> None:
         """Load the bundle; its ``threads`` run on one CPU each of the first physical cores.
+
+        The cores that ``settings`` names are not asked.
 
         Raises:
             BundleError: it cannot be served.
@@ -52,15 +54,10 @@ class LocalEngine:
         cores = [core[0] for core in read_topology().cores]
         if threads > len(cores):
             raise EdgeLlmError(f"--threads {threads}: this host has {len(cores)} physical cores")
-        settings = EngineSettings(
-            inference_cores=format_cpu_list(cores[:threads]),
-            context_tokens=context_tokens,
-            slots=slots,
-            grace_s=0,
-        )
+        own = {"inference_cores": format_cpu_list(cores[:threads]), "grace_s": 0}
         self.bundle = bundle
-        self.context_tokens = context_tokens
-        self._engine = Engine(bundle, settings)
+        self.context_tokens = settings.context_tokens
+        self._engine = Engine(bundle, settings.model_copy(update=own))
         self.tokenizer = self._engine.tokenizer
 
     def __enter__(self) -> Self:

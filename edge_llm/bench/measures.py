@@ -5,7 +5,7 @@ from time import monotonic
 
 from edge_llm.bench.figures import Rounds
 from edge_llm.bench.local_engine import DRAFTING, GREEDY, LocalEngine
-from edge_llm.bench.prompts import Prompts
+from edge_llm.bench.prompts import Prompts, lengths_of_round
 from edge_llm.convert.progress import Advance
 from edge_llm.convert.quality import Conversation, conversations, fitting
 from edge_llm.engine.types import SamplingParams
@@ -19,7 +19,7 @@ class Plan:
     """Sizes of a measurement; ``quick`` only shows that it works."""
 
     rounds: int = 5
-    prompt_tokens: tuple[int, ...] = (32, 128, 512, 1024, 2048)
+    prompt_tokens: tuple[int, ...] = (32, 256, 1024, 4096, 8000)
     prefix_tokens: int = 1500
     decode_tokens: int = 48
     streams: tuple[int, ...] = (1, 2, 3, 4)
@@ -30,7 +30,7 @@ class Plan:
         """Return a plan that takes seconds instead of minutes."""
         return cls(
             rounds=1,
-            prompt_tokens=(32, 128),
+            prompt_tokens=(32, 256),
             prefix_tokens=150,
             decode_tokens=8,
             streams=(1, 2),
@@ -44,7 +44,7 @@ class Plan:
 
 def steps(plan: Plan, engine: LocalEngine) -> int:
     """Count the steps that ``measure_replies`` reports."""
-    return plan.rounds * (len(_lengths(plan, engine)) + 1)
+    return sum(len(_lengths(plan, engine, number)) + 1 for number in range(plan.rounds))
 
 
 def measure_replies(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Advance) -> None:
@@ -53,8 +53,8 @@ def measure_replies(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Ad
     engine.run(
         prompts.of(min(plan.prompt_tokens)), plan.decode_tokens
     )  # the first reply pays for page faults
-    for _ in range(plan.rounds):
-        for tokens in _lengths(plan, engine):
+    for number in range(plan.rounds):
+        for tokens in _lengths(plan, engine, number):
             completion = engine.run(prompts.of(tokens), plan.decode_tokens).completion
             cached = completion.usage.cached_tokens
             note = f"{cached} tokens cached" if cached else ""
@@ -65,9 +65,9 @@ def measure_replies(engine: LocalEngine, plan: Plan, rounds: Rounds, advance: Ad
         advance("prefix")
 
 
-def _lengths(plan: Plan, engine: LocalEngine) -> list[int]:
+def _lengths(plan: Plan, engine: LocalEngine, number: int) -> list[int]:
     room = engine.context_tokens - plan.decode_tokens
-    return [tokens for tokens in plan.prompt_tokens if tokens <= room]
+    return [tokens for tokens in lengths_of_round(plan.prompt_tokens, number) if tokens <= room]
 
 
 def _measure_prefix(engine: LocalEngine, plan: Plan, prompts: Prompts, rounds: Rounds) -> None:

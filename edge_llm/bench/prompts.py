@@ -1,6 +1,7 @@
 """Makes prompts of an exact number of tokens; each differs from all others from its first words on."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -41,8 +42,14 @@ _WORDS = (  # plain ones, of one token each in most vocabularies
     "point",
     "home",
 )
+LONG_PROMPT_TOKENS = 2048
 _SYSTEM_WORDS = 3
 """Length of the system prompt. It is always given, since some templates add a long one otherwise."""
+
+
+def lengths_of_round(prompt_tokens: Iterable[int], number: int) -> list[int]:
+    """Return the lengths that round ``number`` (from 0) measures: long ones in every second round only."""
+    return [tokens for tokens in prompt_tokens if tokens <= LONG_PROMPT_TOKENS or number % 2 == 0]
 
 
 @dataclass(frozen=True)

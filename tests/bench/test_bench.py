@@ -34,9 +34,9 @@ def test_measures_the_engine_and_the_service_and_draws_a_chart(bundle: BUNDLE, t
     measures = {(its["name"], its["at"]): its for its in result["measures"]}
     assert list(measures) == [
         ("cold TTFT", 32),
-        ("cold TTFT", 128),
+        ("cold TTFT", 256),
         ("decode at context", 32),
-        ("decode at context", 128),
+        ("decode at context", 256),
         ("TTFT with a new prefix", 150),
         ("warm TTFT, the same prefix", 150),
         ("with drafts / without", None),

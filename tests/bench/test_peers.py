@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.paired_runs import Result
 from benchmarks.peer_models import write_directory
-from edge_llm.bundle import Bundle
+from edge_llm.bundle import PREFILL, Bundle
 from edge_llm.convert.sources.hf_directory import open_directory
 from tests.tiny_model import write_model
 
@@ -33,15 +32,31 @@ def test_peers_that_are_not_installed_are_named_as_missing(bundle: BUNDLE, tmp_p
     venv.create(tmp_path / "bare", with_pip=False)
     python = tmp_path / "bare" / "bin" / "python"
     ours, *others = run("--bundle", bundle("int8").path, "--peer-python", python)["peers"]
-    assert ours["name"] == "edge_llm"
+    assert ours["name"] == "edge_llm int8"
     assert ours["peak_rss_mb"] > 0
-    for its in ours["measures"].values():
-        assert its["median"] > 0
-        assert its["ours_to_this"]["values"] == [1.0]
-    assert {"llama.cpp Q8_0", "llama.cpp Q4_0", "Optimum INT8 (seed)", "PyTorch FP32 (seed)"} <= {
-        other["name"] for other in others
-    }
-    assert all(other["missing"] for other in others)
+    for measure in ("prefill", "decode"):
+        assert list(ours[measure]) == ["256", "1024"]
+        for its in ours[measure].values():
+            assert its["median"] > 0
+            assert its["ours_to_this"]["values"] == [1.0]
+    of_ours = [other for other in others if other["name"].startswith("edge_llm")]
+    assert [other["name"] for other in of_ours] == (
+        ["edge_llm int8, no prefill graph"] if PREFILL in bundle("int8").manifest.sha256 else []
+    )
+    theirs = {other["name"]: other for other in others if other not in of_ours}
+    assert {"llama.cpp Q8_0", "OpenVINO GenAI int8", "Optimum INT8 (seed)"} <= set(theirs)
+    assert all(other["missing"] for other in theirs.values())
+
+
+def test_only_named_engines_are_compared(bundle: BUNDLE) -> None:
+    """Several bundles side by side, and none of the others; ratios refer to the first."""
+    bundles = ("--bundle", bundle("int4").path, "--bundle", bundle("int8").path)
+    first, second, *_ = run(*bundles, "--only", "edge_llm int8", "--peer-python", sys.executable)["peers"]
+    assert first["name"] == "edge_llm int4"
+    assert second["name"].startswith("edge_llm int8")
+    assert second["decode"]["256"]["ours_to_this"]["median"] == pytest.approx(
+        first["decode"]["256"]["median"] / second["decode"]["256"]["median"], abs=0.01
+    )
 
 
 def test_peers_of_another_source_than_the_bundles_are_refused(bundle: BUNDLE, tmp_path: Path) -> None:
@@ -52,13 +67,6 @@ def test_peers_of_another_source_than_the_bundles_are_refused(bundle: BUNDLE, tm
     assert done.returncode == 1
     assert "--source" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-def test_ratios_are_taken_round_by_round() -> None:
-    """A machine that is slow for one round is slow for both."""
-    ours = Result("ours", values={"decode": (10.0, 40.0)})
-    theirs = Result("theirs", values={"decode": (5.0, 20.0)})
-    assert theirs.to_json(ours)["measures"]["decode"]["ours_to_this"]["values"] == [2.0, 2.0]
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])

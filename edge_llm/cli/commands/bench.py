@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.cli.bundles import cached_bundle, extra
+from edge_llm.config import EngineSettings
 from edge_llm.errors import EdgeLlmError
 from edge_llm.host.cpu import physical_cores
 
@@ -70,17 +71,19 @@ def _figures(bundle: Bundle, plan: "Plan", threads: int) -> "list[Figure]":
     from edge_llm.bench.local_engine import LocalEngine
     from edge_llm.convert.progress import Progress
 
-    rounds, context = Rounds(), plan.context_tokens(bundle.manifest.context_tokens)
+    rounds = Rounds()
+    one = EngineSettings(context_tokens=plan.context_tokens(bundle.manifest.context_tokens), slots=1)
+    several = one.model_copy(update={"slots": max(plan.streams)})
     with Progress() as progress:
-        with LocalEngine(bundle, threads, context) as engine:
+        with LocalEngine(bundle, threads, one) as engine:
             advance = progress.stage("replies", measures.steps(plan, engine), "steps")
             measures.measure_replies(engine, plan, rounds, advance)
             advance = progress.stage("drafts", len(measures.questions(plan, engine)), "questions")
             measures.measure_drafts(engine, plan, rounds, advance)
-        with LocalEngine(bundle, threads, context, slots=max(plan.streams)) as engine:
+        with LocalEngine(bundle, threads, several) as engine:
             advance = progress.stage("streams", plan.rounds * len(plan.streams), "steps")
             measures.measure_streams(engine, plan, rounds, advance)
-        with LocalEngine(bundle, threads, context) as engine:
+        with LocalEngine(bundle, threads, one) as engine:
             advance = progress.stage("service", service_measures.steps(plan), "steps")
             service_measures.measure_service(engine, plan, rounds, advance)
     return rounds.figures()
@@ -90,5 +93,6 @@ def _profile(bundle: Bundle, plan: "Plan", threads: int) -> "Profile":
     from edge_llm.bench.local_engine import LocalEngine
     from edge_llm.bench.profiling import profile
 
-    with LocalEngine(bundle, threads, plan.context_tokens(bundle.manifest.context_tokens)) as engine:
+    settings = EngineSettings(context_tokens=plan.context_tokens(bundle.manifest.context_tokens), slots=1)
+    with LocalEngine(bundle, threads, settings) as engine:
         return profile(engine, plan.rounds, plan.decode_tokens)
