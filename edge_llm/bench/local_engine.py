@@ -56,7 +56,7 @@ class LocalEngine:
             raise EdgeLlmError(f"--threads {threads}: this host has {len(cores)} physical cores")
         own = {"inference_cores": format_cpu_list(cores[:threads]), "grace_s": 0}
         self.bundle = bundle
-        self.context_tokens = settings.context_tokens
+        self.context_tokens = settings.context_of(bundle.manifest.name, bundle.manifest.context_tokens)
         self._engine = Engine(bundle, settings.model_copy(update=own))
         self.tokenizer = self._engine.tokenizer
 
