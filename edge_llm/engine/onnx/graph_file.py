@@ -3,13 +3,12 @@
 A *blob* is a weight packed as a kernel wants it.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edge_llm.engine.onnx.protobuf import Field, encode, parse, read_varints, string
 
-_GRAPH, _NODE, _NODE_INPUT, _INITIALIZER = 7, 1, 1, 5
+_GRAPH, _INITIALIZER = 7, 5
 _DIMS, _DTYPE, _NAME, _EXTERNAL_DATA = 1, 2, 8, 13
 _KEY, _VALUE = 1, 2
 _PREPACKED = "prepacked_"
@@ -59,11 +58,6 @@ class GraphFile:
         for each in self._graph:
             if each.number == _INITIALIZER and (weight := _read(parse(each.data))):
                 yield weight
-
-    def uses(self) -> Counter[str]:
-        """How many inputs of nodes each name is."""
-        nodes = (parse(each.data) for each in self._graph if each.number == _NODE)
-        return Counter(each.data.decode() for node in nodes for each in node if each.number == _NODE_INPUT)
 
     def placed(self, places: Mapping[str, StoredWeight]) -> bytes:
         """The model's bytes, with each weight that is named in ``places`` where that says."""

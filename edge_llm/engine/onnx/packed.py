@@ -8,6 +8,7 @@ are compared at each load, while ONNX Runtime loads the graph; the bundle's own 
 import errno
 import fcntl
 import json
+import math
 import os
 import shutil
 import zlib
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from mmap import ACCESS_READ, MADV_HUGEPAGE, mmap
+from mmap import ACCESS_READ, MADV_DONTNEED, MADV_HUGEPAGE, mmap
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -75,17 +76,25 @@ class _Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has n
     ) -> None:
         """Load ``graph`` with ``weights`` of the ``bundle``'s directory."""
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # they are done
-        mapped = {weight.name: _mapped(weight, bundle) for weight in weights}
-        for name, value in mapped.items():
-            options.add_initializer(name, value)
+        files = {weight.file: _mapped(bundle / weight.file) for weight in weights}
+        # ONNX Runtime does not copy them: they live as long as the session.
+        self._weights = [_value(weight, files[weight.file]) for weight in weights]
+        for weight, value in zip(weights, self._weights, strict=True):
+            options.add_initializer(weight.name, value)
         super().__init__(graph, options, providers=["CPUExecutionProvider"])
-        # Without those that were only compared with their packed form: mlock would lock both.
-        self._weights = [mapped[weight.name] for weight in weights if not weight.packed]
+        for file in files.values():
+            # Nearly all were only compared with their packed form: mlock would lock both.
+            file.madvise(MADV_DONTNEED)
 
 
-def _mapped(weight: BundleWeight, bundle: Path) -> ort.OrtValue:
-    array: Any = np.memmap(bundle / weight.file, weight.dtype, "r", weight.offset, tuple(weight.shape))
-    return ort.OrtValue.ortvalue_from_numpy(array)
+def _mapped(path: Path) -> mmap:
+    with path.open("rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
+
+
+def _value(weight: BundleWeight, file: mmap) -> ort.OrtValue:
+    flat = np.frombuffer(file, weight.dtype, math.prod(weight.shape), weight.offset)
+    return ort.OrtValue.ortvalue_from_numpy(flat.reshape(weight.shape))
 
 
 def _places(bundle: Bundle) -> Iterator[Path]:

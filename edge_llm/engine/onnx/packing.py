@@ -38,8 +38,6 @@ class BundleWeight:
     shape: tuple[int, ...]
     file: str
     offset: int
-    packed: bool
-    """Needed only while the graph is loaded: after that its kernel reads the blob."""
 
 
 def pack(source: Path, options: ort.SessionOptions, directory: Path) -> list[BundleWeight]:
@@ -65,7 +63,6 @@ def pack(source: Path, options: ort.SessionOptions, directory: Path) -> list[Bun
     (directory / GRAPH).write_bytes(graph.placed(places))
     saved.unlink()
     saved_data.unlink()
-    uses = graph.uses()
     return [
         BundleWeight(
             name=weight.name,
@@ -73,7 +70,6 @@ def pack(source: Path, options: ort.SessionOptions, directory: Path) -> list[Bun
             shape=weight.shape,
             file=originals[weight.name].file,
             offset=originals[weight.name].offset,
-            packed=bool(weight.blobs) and uses[weight.name] == 1,
         )
         for weight in shared
     ]
