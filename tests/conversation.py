@@ -16,7 +16,7 @@ from edge_llm.contract import asyncapi
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from tests.common import TOPICS, eventually
 
-LONG: dict[str, Any] = {"text": "What is the capital of Italy?", "max_tokens": 1500}
+LONG: dict[str, Any] = {"text": "Write a very long story about a house.", "max_tokens": 1500}
 """Greedy decoding of this one goes round in circles for as long as it may."""
 TERMINAL = ("done", "error", "session")
 _numbers = count()

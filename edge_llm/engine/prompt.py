@@ -18,7 +18,7 @@ LAST_FED = 2
 adds up in another order for one token than for several, and int8 activations make that noise visible: a
 cached prompt would not always get the tokens that it gets cold."""
 
-LAST_PASS = 24
+LAST_PASS = 8
 """Maximum number of a prompt's last tokens that go through the decode graph together where there is a prefill
 graph: up to here, one pass through the one takes no longer than a pass through each."""
 

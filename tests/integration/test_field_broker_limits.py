@@ -20,7 +20,7 @@ from tests.processes import Broker, Service
 
 Bundles = Callable[[Quantization], Bundle]
 # Greedy decoding of this one goes round in circles for as long as it may.
-LONG = {"text": "What is the capital of Italy?", "max_tokens": 250}
+LONG = {"text": "Write a very long story about a house.", "max_tokens": 250}
 SHORT = {"text": "What is the capital of Japan?", "max_tokens": 12}
 
 
