@@ -5,59 +5,101 @@ so that it runs under an emulated processor, too.
 """
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-_SHAPES = ((1, 896, 40), (5, 4864, 17), (64, 896, 72))
+from edge_llm.engine.onnx.session import EXACT_PRODUCTS
+
+KINDS = {
+    "MatMulInteger uint8 x uint8": ("MatMulInteger", 128, False),
+    "MatMulIntegerToFloat uint8 x uint8": ("MatMulIntegerToFloat", 128, False),
+    "MatMulInteger uint8 x int8": ("MatMulInteger", 0, False),
+    "MatMulIntegerToFloat uint8 x int8": ("MatMulIntegerToFloat", 0, False),
+    "as the engine where they saturate": ("MatMulIntegerToFloat", 0, True),
+}
+"""Operator, zero point of the weights (0: int8 ones), and whether EXACT_PRODUCTS is set."""
+_SHAPES = (
+    (1, 896, 40),
+    (2, 896, 17),
+    (3, 4864, 40),
+    (4, 896, 72),
+    (5, 4864, 17),
+    (256, 896, 72),
+    (256, 4864, 17),
+)
 """Rows, columns that are summed, and outputs."""
-_TYPES = {"int8": (np.int8, -128, 127), "uint8": (np.uint8, 0, 255)}
 
 
-def largest_error(weights: str) -> int:
-    """The largest difference of uint8 x ``weights`` (int8 or uint8, around 128) from the true sum."""
-    dtype, low, high = _TYPES[weights]
-    zero_point = 128 if weights == "uint8" else 0
-    rng = np.random.default_rng(0)
-    worst = 0
-    for rows, inner, outputs in _SHAPES:
-        for a in (np.full((rows, inner), 255), rng.integers(0, 256, (rows, inner))):
-            for b in (
-                np.full((inner, outputs), high),
-                np.full((inner, outputs), low),
-                rng.choice([low, high], (inner, outputs)),
-                rng.integers(low, high + 1, (inner, outputs)),
-            ):
-                true = (a - 128) @ (b - zero_point)
-                result = _product(a.astype(np.uint8), b.astype(dtype), zero_point)
-                worst = max(worst, int(abs(true - result).max()))
+def largest_errors() -> dict[str, int]:
+    """The largest difference of each kind of product from the true sum."""
+    worst = dict.fromkeys(KINDS, 0)
+    for a, b in _operands():
+        true = (a - 128) @ b
+        for kind, (operator, zero_point, exact) in KINDS.items():
+            weights = (b + zero_point).astype(np.uint8 if zero_point else np.int8)
+            result = _product(operator, a.astype(np.uint8), weights, zero_point, exact=exact)
+            # A float32 has 24 bits: of a larger sum it is the nearest.
+            expected = true.astype(result.dtype)
+            error = abs(result.astype(np.int64) - expected.astype(np.int64)).max()
+            worst[kind] = max(worst[kind], int(error))
     return worst
 
 
-def _product(a: NDArray[np.uint8], b: NDArray[np.generic], zero_point: int) -> NDArray[np.int64]:
-    """Multiply as the prefill graph does: b is constant, and so packed for the kernel."""
+def _operands() -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Activations 0 to 255 and weights -128 to 127: all at an extreme, extremes by turns, and any."""
+    rng = np.random.default_rng(0)
+    for rows, inner, outputs in _SHAPES:
+        for a in (np.full((rows, inner), 255), rng.integers(0, 256, (rows, inner))):
+            for b in (
+                np.full((inner, outputs), 127),
+                np.full((inner, outputs), -128),
+                rng.choice([-128, 127], (inner, outputs)),
+                rng.integers(-128, 128, (inner, outputs)),
+            ):
+                yield a, b
+
+
+def _product(
+    operator: str, a: NDArray[np.uint8], b: NDArray[np.generic], zero_point: int, *, exact: bool
+) -> NDArray[np.generic]:
+    """Multiply as a graph does: b is constant, and so packed for the kernel."""
     constants = {
         "b": b,
         "a_zero": np.array(128, dtype=np.uint8),
         "b_zero": np.array(zero_point, dtype=b.dtype),
+        "a_scale": np.array(1, dtype=np.float32),
+        "b_scales": np.ones(b.shape[1], dtype=np.float32),
     }
-    node = helper.make_node("MatMulInteger", ["a", "b", "a_zero", "b_zero"], ["y"])
+    contrib = operator == "MatMulIntegerToFloat"
+    inputs = [
+        "a",
+        "b",
+        *(["a_scale", "b_scales"] if contrib else []),
+        "a_zero",
+        *(["b_zero"] if zero_point else []),
+    ]
+    node = helper.make_node(operator, inputs, ["y"], domain="com.microsoft" if contrib else "")
     graph = helper.make_graph(
         [node],
         "product",
         [helper.make_tensor_value_info("a", TensorProto.UINT8, a.shape)],
-        [helper.make_tensor_value_info("y", TensorProto.INT32, None)],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT if contrib else TensorProto.INT32, None)],
+        [numpy_helper.from_array(constants[name], name) for name in inputs[1:]],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
+    if exact:
+        options.add_session_config_entry(*EXACT_PRODUCTS)
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    result: NDArray[np.int64] = session.run(None, {"a": a})[0].astype(np.int64)
+    result: NDArray[np.generic] = session.run(None, {"a": a})[0]
     return result
 
 
 if __name__ == "__main__":
-    print(json.dumps({f"uint8 x {weights}": largest_error(weights) for weights in _TYPES}))
+    print(json.dumps(largest_errors()))

@@ -36,6 +36,8 @@ class PrefillGraph(Payload):
     used: bool
     reason: str | None = None
     """Why it is not used."""
+    instructions: str | None = None
+    """The processor's best instructions for such products, AVX512-VNNI for example; null if none help."""
 
 
 class State(Payload):

@@ -1,20 +1,30 @@
 """The processor's instructions for products of 8-bit integers, and what they mean for the prefill graph."""
 
+from functools import cache
 from pathlib import Path
 
 from edge_llm.host.files import read_text
 
-_EXACT = {"amx_int8": "AMX", "avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI"}
-"""Flags of the kernel for instructions that add up uint8 x int8 in 32 bits."""
+_AVX2 = "AVX2"
+_INSTRUCTIONS = {
+    "amx_int8": "AMX",
+    "avx512_vnni": "AVX512-VNNI",
+    "avx_vnni": "AVX-VNNI",
+    "avx2": _AVX2,
+    "i8mm": "I8MM",
+    "asimddp": "ASIMDDP",
+}
+"""Flags of the kernel for the instructions that the prefill graph gains by, best first: x86, then ARM."""
 
-_VECTOR_FLAGS = ("avx", "amx", "fma", "f16c", "sse", "ssse")
+_VECTOR_FLAGS = ("avx", "amx", "fma", "f16c", "sse", "ssse", "asimd", "sve", "i8mm", "bf16")
 
 
+@cache
 def read_flags(root: Path = Path("/")) -> frozenset[str]:
-    """The features of the first processor, as /proc/cpuinfo names them; empty where it does not."""
+    """The first processor's features, as /proc/cpuinfo names them; empty where it does not. Read once."""
     for line in read_text(root / "proc/cpuinfo").splitlines():
         name, _, value = line.partition(":")
-        if name.strip() == "flags":
+        if name.strip() in ("flags", "Features"):  # x86, ARM
             return frozenset(value.split())
     return frozenset()
 
@@ -24,13 +34,17 @@ def read_vector_flags(root: Path = Path("/")) -> tuple[str, ...]:
     return tuple(sorted(flag for flag in read_flags(root) if flag.startswith(_VECTOR_FLAGS)))
 
 
-def exact_integer_products(flags: frozenset[str]) -> str | None:
-    """Name the best instruction that multiplies uint8 by int8 exactly; None if there is none.
+def integer_instructions(flags: frozenset[str]) -> str | None:
+    """Name the best instructions for products of 8-bit integers; None if there are none that help."""
+    return next((name for flag, name in _INSTRUCTIONS.items() if flag in flags), None)
 
-    AVX2 alone adds pairs of products up in 16 bits, where they saturate: sums are off by up to 800,000.
-    Exact there is uint8 x uint8, which takes 2.1 times as long where both can be measured.
+
+def products_saturate(flags: frozenset[str]) -> bool:
+    """Whether sums of uint8 x int8 may be wrong here, where those of uint8 x uint8 are exact.
+
+    AVX2 (and AVX-512 without VNNI) adds pairs of products up in 16 bits. The others do it in 32.
     """
-    return next((name for flag, name in _EXACT.items() if flag in flags), None)
+    return integer_instructions(flags) == _AVX2
 
 
 def prefill_graph_refused(*, in_bundle: bool, wanted: bool, flags: frozenset[str]) -> str | None:
@@ -39,6 +53,7 @@ def prefill_graph_refused(*, in_bundle: bool, wanted: bool, flags: frozenset[str
         return "the bundle has none; `edge-llm prepare` makes it"
     if not wanted:
         return "engine.prefill_graph is false"
-    if exact_integer_products(flags) is None:
-        return "the processor has no VNNI or AMX: its products of 8-bit integers would saturate"
+    if integer_instructions(flags) is None:
+        known = ", ".join(_INSTRUCTIONS.values())
+        return f"the processor has none of the instructions that it gains by: {known}"
     return None

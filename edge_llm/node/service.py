@@ -22,6 +22,7 @@ from edge_llm.gateway.request_log import RequestLog
 from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import HomeAssistant
 from edge_llm.host import systemd
+from edge_llm.host.instructions import integer_instructions, read_flags
 from edge_llm.host.memory import share_heap
 from edge_llm.host.power.choose import choose_source
 from edge_llm.host.thread_watch import LOOK_EVERY_S, ThreadWatch, end_process
@@ -236,7 +237,9 @@ class Service:
             pool=settings.mqtt.pool,
             pinning=self._engine.pinning,
             prefill_graph=PrefillGraph(
-                used=self._engine.prefill_refused is None, reason=self._engine.prefill_refused
+                used=self._engine.prefill_refused is None,
+                reason=self._engine.prefill_refused,
+                instructions=integer_instructions(read_flags()),
             ),
             state=self._state(),
         )

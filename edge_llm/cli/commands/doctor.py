@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import platform
 import resource
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,11 +11,11 @@ from typing import Any
 
 import psutil
 
-from edge_llm.config import TelemetrySettings, load_settings
+from edge_llm.config import EngineSettings, TelemetrySettings, load_settings
 from edge_llm.host.cgroup import read_limits
 from edge_llm.host.cpu import plan_pinning, read_caches, read_model_name, read_topology
 from edge_llm.host.cpu_list import format_cpu_list
-from edge_llm.host.instructions import exact_integer_products, read_flags
+from edge_llm.host.instructions import integer_instructions, prefill_graph_refused, read_flags
 from edge_llm.host.memory import read_memory
 from edge_llm.host.power.choose import choose_source, survey
 from edge_llm.host.power.rapl import UDEV_RULE
@@ -28,7 +29,7 @@ _UDEV_FILE = "/etc/udev/rules.d/70-edge-llm-rapl.rules"
 def run(options: argparse.Namespace) -> int:
     """Show cores, memory, limits, sensors and the pinning plan of the configuration."""
     settings = load_settings(options.config)
-    report = _report(settings.engine.inference_cores) | report_sensors(settings.telemetry)
+    report = _report(settings.engine) | report_sensors(settings.telemetry)
     if options.json:
         print(json.dumps(report))
     else:
@@ -36,13 +37,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(inference_cores: str) -> dict[str, Any]:
-    topology, limits = read_topology(), read_limits()
+def _report(engine: EngineSettings) -> dict[str, Any]:
+    topology, limits, flags = read_topology(), read_limits(), read_flags()
+    refused = prefill_graph_refused(in_bundle=True, wanted=engine.prefill_graph, flags=flags)
     locked = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
     return {
         "cpu": {
             "model": read_model_name(),
-            "integer_products": exact_integer_products(read_flags()),
+            "architecture": platform.machine(),
+            "integer_instructions": integer_instructions(flags),
             "logical_cpus": list(topology.cpus),
             "physical_cores": len(topology.cores),
             "performance_cores": sum(core[0] in topology.performance for core in topology.cores),
@@ -57,7 +60,8 @@ def _report(inference_cores: str) -> dict[str, Any]:
             "cpuset": limits.cpuset and sorted(limits.cpuset),
             "memory_bytes": limits.memory_bytes,
         },
-        "pinning_plan": asdict(plan_pinning(inference_cores)),
+        "prefill_graph": {"used_if_in_bundle": refused is None, "reason": refused},
+        "pinning_plan": asdict(plan_pinning(engine.inference_cores)),
     }
 
 
@@ -72,14 +76,17 @@ def _lines(report: dict[str, Any]) -> list[str]:
     threads = "one thread each" if plan["mode"] == "pinned" else "as many threads, bound to none"
     available, total = (_size(memory.get(name)) for name in ("available_bytes", "total_bytes"))
     lockable = _size(memory["lock_limit_bytes"], "all of it")
+    integers = cpu["integer_instructions"]
+    instructions = f"8-bit integers by {integers}" if integers else "no fast 8-bit integers"
+    refused = report["prefill_graph"]["reason"]
     prompts = (
-        f"through the bundle's prefill graph, by {cpu['integer_products']}"
-        if cpu["integer_products"]
-        else "not through a prefill graph: without VNNI or AMX its products would saturate"
+        f"not through the prefill graph: {refused}"
+        if refused
+        else f"through the bundle's prefill graph, by {integers}"
     )
     cores = f"{cpu['physical_cores']} physical, {cpu['performance_cores']} of them for performance"
     return [
-        f"processor  {cpu['model'] or 'unknown'}",
+        f"processor  {cpu['model'] or 'unknown'}, {cpu['architecture']}; {instructions}",
         f"cores      {cores}; CPUs {format_cpu_list(cpu['logical_cpus'])}",
         f"prompts    {prompts}",
         f"caches     {caches or 'unknown'}",

@@ -32,6 +32,35 @@ def test_json_is_one_object_with_units(capsys: pytest.CaptureFixture[str]) -> No
     assert {*report["pinning_plan"]["cores"]} <= {*report["cpu"]["logical_cpus"]}
 
 
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("avx512_vnni", "through the bundle's prefill graph, by AVX512-VNNI"),
+        ("avx2", "through the bundle's prefill graph, by AVX2"),
+        ("sse2", "not through the prefill graph: the processor has none of the instructions"),
+    ],
+)
+def test_it_says_how_prompts_are_read(
+    flag: str, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_llm.cli.commands.doctor.read_flags", lambda: frozenset({flag}))
+    assert main(["doctor"]) == 0
+    assert f"prompts    {words}" in capsys.readouterr().out
+    assert main(["doctor", "--json"]) == 0
+    graph = json.loads(capsys.readouterr().out.splitlines()[-1])["prefill_graph"]
+    assert graph["used_if_in_bundle"] == words.startswith("through")
+    assert (graph["reason"] is None) == graph["used_if_in_bundle"]
+
+
+def test_it_knows_that_the_prefill_graph_is_not_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "edge_llm.yaml"
+    config.write_text("engine: {prefill_graph: false}")
+    assert main(["doctor", "--config", str(config)]) == 0
+    assert "not through the prefill graph: engine.prefill_graph is false" in capsys.readouterr().out
+
+
 def test_it_shows_where_power_is_read_and_why_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out

@@ -36,6 +36,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def both(tmp_path: Path) -> Bundle:
+    """A bundle with a prefill graph."""
+    source = open_source(str(write_model(tmp_path / "model", "qwen2")), tmp_path)
+    return prepare_bundle(source, tmp_path / "both", "int8", Progress(quiet=True))
+
+
+@pytest.fixture
 def bundle(made: Path, tmp_path: Path) -> Bundle:
     return open_bundle(shutil.copytree(made, tmp_path / "bundle"))
 
@@ -76,9 +83,7 @@ def test_prepare_packs_and_a_load_reuses_it_with_the_same_logits(bundle: Bundle)
     assert inode(directory) == before
 
 
-def test_each_graph_has_packed_files_of_its_own(tmp_path: Path) -> None:
-    source = open_source(str(write_model(tmp_path / "model", "qwen2")), tmp_path)
-    both = prepare_bundle(source, tmp_path / "bundle", "int8", Progress(quiet=True))
+def test_each_graph_has_packed_files_of_its_own(both: Bundle) -> None:
     assert {path.name for path in (both.path / "packed").iterdir()} == {"model", "prefill"}
     pools = []
     for packed in (True, False):
@@ -87,6 +92,29 @@ def test_each_graph_has_packed_files_of_its_own(tmp_path: Path) -> None:
         pools.append(decoder.cache.read(0, 0, 40))
     packed_pool, plain = pools
     np.testing.assert_array_equal(packed_pool, plain)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_where_products_saturate_the_prefill_graph_has_other_weights_and_the_same_result(
+    packed: bool,  # noqa: FBT001 - a parameter of the test
+    both: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def pool() -> NDArray[np.float32]:
+        decoder = load_decoder(both, KVCache(both.manifest.kv, 1, 64), threads=1, packed=packed)
+        assert decoder.prefills_apart
+        decoder.forward([0], np.arange(2, 42)[None], 0)
+        return decoder.cache.read(0, 0, 40)
+
+    here = pool()
+    for name in ("decoder", "onnx.session"):
+        monkeypatch.setattr(f"edge_llm.engine.{name}.read_flags", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr("edge_llm.engine.onnx.packed.read_vector_flags", lambda: ("avx2",))
+    np.testing.assert_array_equal(here, pool())
+    if packed:
+        np.testing.assert_array_equal(here, pool())  # from the files that were made just now
+        weights = GraphFile((both.path / "packed/prefill/graph.onnx").read_bytes()).weights()
+        assert 3 not in {weight.dtype for weight in weights}  # int8
 
 
 def test_only_packed_forms_are_stored_and_the_bundle_has_the_rest(bundle: Bundle) -> None:

@@ -172,7 +172,16 @@ def test_the_processor_and_its_caches_are_named(host: FakeHost) -> None:
     assert read_caches(0, host.root) == {"L1": 32 << 10, "L2": 2 << 20, "L3": 6 << 20}
 
 
-def test_the_instructions_for_vectors_tell_kinds_of_processors_apart(host: FakeHost) -> None:
-    assert read_vector_flags(host.root) == ()
-    host.write("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme sse2 avx_vnni avx2 amx_int8 lahf_lm\n")
-    assert read_vector_flags(host.root) == ("amx_int8", "avx2", "avx_vnni", "sse2")
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("flags\t\t: fpu vme sse2 avx_vnni avx2 amx_int8 lahf_lm", ("amx_int8", "avx2", "avx_vnni", "sse2")),
+        ("Features\t: fp asimd crc32 asimddp i8mm", ("asimd", "asimddp", "i8mm")),
+        ("model name\t: X", ()),
+    ],
+)
+def test_the_instructions_for_vectors_tell_kinds_of_processors_apart(
+    line: str, kinds: tuple[str, ...], host: FakeHost
+) -> None:
+    host.write("proc/cpuinfo", f"processor\t: 0\n{line}\n")
+    assert read_vector_flags(host.root) == kinds

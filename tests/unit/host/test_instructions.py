@@ -1,37 +1,54 @@
-"""The processor's instructions decide whether prompts go through a prefill graph."""
+"""The processor's instructions decide whether prompts go through a prefill graph, and how."""
 
 from pathlib import Path
 
 import pytest
 
-from edge_llm.host.instructions import exact_integer_products, prefill_graph_refused, read_flags
+from edge_llm.host.instructions import (
+    integer_instructions,
+    prefill_graph_refused,
+    products_saturate,
+    read_flags,
+)
 
 AVX2 = frozenset({"fpu", "avx", "avx2", "fma"})
+AVX512 = AVX2 | {"avx512f", "avx512bw", "avx512vl"}
+ARM = frozenset({"fp", "asimd", "crc32"})
 
 
 @pytest.mark.parametrize(
-    ("more", "name"),
+    ("flags", "name"),
     [
-        ({"avx512_vnni", "avx_vnni", "amx_int8"}, "AMX"),
-        ({"avx512_vnni"}, "AVX512-VNNI"),
-        ({"avx_vnni"}, "AVX-VNNI"),
-        (set[str](), None),
+        (AVX512 | {"avx512_vnni", "avx_vnni", "amx_int8", "amx_tile"}, "AMX"),
+        (AVX512 | {"avx512_vnni", "avx_vnni"}, "AVX512-VNNI"),
+        (AVX2 | {"avx_vnni"}, "AVX-VNNI"),
+        (AVX512, "AVX2"),
+        (AVX2, "AVX2"),
+        (ARM | {"asimddp", "i8mm"}, "I8MM"),
+        (ARM | {"asimddp"}, "ASIMDDP"),
+        (ARM, None),
+        (frozenset({"fpu", "sse4_2"}), None),
+        (frozenset[str](), None),
     ],
 )
-def test_the_best_instruction_is_named(more: set[str], name: str | None) -> None:
-    assert exact_integer_products(AVX2 | more) == name
+def test_the_best_instructions_are_named(flags: frozenset[str], name: str | None) -> None:
+    assert integer_instructions(flags) == name
+    assert products_saturate(flags) == (name == "AVX2")
+    refused = prefill_graph_refused(in_bundle=True, wanted=True, flags=flags)
+    assert refused is None if name else refused and "VNNI" in refused
 
 
-def test_flags_are_those_of_the_first_processor(tmp_path: Path) -> None:
-    assert read_flags(tmp_path) == frozenset()
+@pytest.mark.parametrize("name", ["flags\t\t", "Features\t"])
+def test_flags_are_those_of_the_first_processor(tmp_path: Path, name: str) -> None:
     (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/cpuinfo").write_text("vendor_id\t: X\nflags\t\t: fpu avx2\n\nflags\t\t: fpu\n")
-    assert read_flags(tmp_path) == {"fpu", "avx2"}
+    (tmp_path / "proc/cpuinfo").write_text(f"vendor_id\t: X\n{name}: fp avx2\n\n{name}: fp\n")
+    assert read_flags(tmp_path) == {"fp", "avx2"}
 
 
-def test_the_graph_is_used_where_it_is_exact_and_wanted() -> None:
-    vnni = AVX2 | {"avx512_vnni"}
-    assert prefill_graph_refused(in_bundle=True, wanted=True, flags=vnni) is None
-    assert "prepare" in (prefill_graph_refused(in_bundle=False, wanted=True, flags=vnni) or "")
-    assert "engine.prefill_graph" in (prefill_graph_refused(in_bundle=True, wanted=False, flags=vnni) or "")
-    assert "saturate" in (prefill_graph_refused(in_bundle=True, wanted=True, flags=AVX2) or "")
+def test_a_system_that_does_not_say_has_none(tmp_path: Path) -> None:
+    assert read_flags(tmp_path) == frozenset()
+
+
+def test_the_graph_is_used_where_there_is_one_and_it_is_wanted() -> None:
+    assert "prepare" in (prefill_graph_refused(in_bundle=False, wanted=True, flags=AVX2) or "")
+    assert "engine.prefill_graph" in (prefill_graph_refused(in_bundle=True, wanted=False, flags=AVX2) or "")
