@@ -45,9 +45,8 @@ def _edge_llm(model: Path, threads: int, settings: dict[str, Any]) -> Answer:
     from edge_llm.config import EngineSettings  # noqa: PLC0415
     from edge_llm.contract.turns import Turn  # noqa: PLC0415
 
-    known = {name: value for name, value in settings.items() if name in EngineSettings.model_fields}
     engine = LocalEngine(
-        open_bundle(model), threads, EngineSettings(slots=1, prefix_cache_mb=0, **known)
+        open_bundle(model), threads, EngineSettings(slots=1, prefix_cache_mb=0, **settings)
     ).__enter__()
 
     def answer(request: dict[str, Any]) -> tuple[float, float]:

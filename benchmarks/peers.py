@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=int, metavar="N", help="rounds that are counted (default: 5, with --quick 1)"
     )
     parser.add_argument(
+        "--tokens",
+        type=int,
+        metavar="N",
+        nargs="+",
+        help="lengths of the prompts (default: 256 1024 4096 8000, with --quick 256 1024)",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="one short round: shows that everything runs, not how fast"
     )
     parser.add_argument(
@@ -128,9 +135,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _compare(bundles: Sequence[Bundle], options: argparse.Namespace) -> Report:
     plan = Plan.quick() if options.quick else Plan(5)
-    plan = replace(plan, rounds=options.rounds or plan.rounds)
+    lengths = tuple(options.tokens or plan.prompt_tokens)
+    plan = replace(plan, rounds=options.rounds or plan.rounds, prompt_tokens=lengths)
     plan = plan.fitting(min(bundle.manifest.context_tokens for bundle in bundles))
     threads = options.threads or physical_cores()
+    if not plan.prompt_tokens:
+        raise EdgeLlmError("no prompt and reply fit this model's context: name shorter ones with --tokens")
     setting = read_setting(bundles[0], threads, plan.rounds)
     prompts = Prompts(ChatTokenizer(bundles[0]))
     with Progress() as progress:
