@@ -35,7 +35,7 @@ def byte_fallback(
     if letters:
         tokens += [chr(letter) for letter in range(33, 127) if chr(letter) not in PIECES]
     vocab = {token: index for index, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab, MERGES, byte_fallback=True, unk_token="<unk>", fuse_unk=True))  # noqa: S106
+    tokenizer = Tokenizer(models.BPE(vocab, MERGES, byte_fallback=True, unk_token="<unk>", fuse_unk=True))  # noqa: S106 - no secret
     if spaces == "first":
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", "first", split=False)
     elif spaces == "legacy":

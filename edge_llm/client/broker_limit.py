@@ -1,5 +1,6 @@
 """Finds out how large a message the broker takes, for `edge-llm check`: by what it says, and by trying."""
 
+from functools import partial
 from threading import Condition
 
 from edge_llm.mqtt.connection import Connection
@@ -36,10 +37,10 @@ class BrokerLimit:
             connection.publish(
                 self.topic,
                 b"-" * size,
-                on_sent=lambda outcome, size=size: self._on_sent(outcome, size),  # type: ignore[misc]
+                on_sent=partial(self._on_sent, size),
             )
             with self._changed:
-                self._changed.wait_for(lambda size=size: size in self._back | self._refused, _ANSWER_S)  # type: ignore[misc]
+                self._changed.wait_for(partial(self._is_answered, size), _ANSWER_S)
             if size not in self._back:
                 return f"messages of {_SIZES[number - 1]} bytes, but not of {size}" if number else None
         return None
@@ -49,7 +50,10 @@ class BrokerLimit:
             self._back.add(len(message.payload))
             self._changed.notify()
 
-    def _on_sent(self, outcome: Outcome, size: int) -> None:
+    def _is_answered(self, size: int) -> bool:
+        return size in self._back or size in self._refused
+
+    def _on_sent(self, size: int, outcome: Outcome) -> None:
         if outcome is Outcome.REFUSED:
             with self._changed:
                 self._refused.add(size)

@@ -194,7 +194,7 @@ class Connection:
         except OSError as error:
             self._diagnosis.report_error(error)
         except Exception as error:  # noqa: BLE001 - whosever fault it is, a new connection may be better
-            log.error("mqtt.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400
+            log.error("mqtt.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400 - it quotes no payload, as a traceback might
             self._diagnosis.report(f"what came from the broker cannot be dealt with ({type(error).__name__})")
             pause_s = None if self._delivery.suspicious else self._attempts.unanswered()
         finally:

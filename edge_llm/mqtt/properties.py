@@ -73,7 +73,7 @@ def publish_properties(
         properties.CorrelationData = correlation
     if response_topic is not None:
         properties.ResponseTopic = response_topic
-    return PublishProperties(properties, len(properties.pack()))  # type: ignore[no-untyped-call]
+    return PublishProperties(properties, len(properties.pack()))  # type: ignore[no-untyped-call]  # paho leaves it untyped
 
 
 def _properties(packet_type: int) -> Properties:

@@ -77,7 +77,7 @@ class Metrics(Collector):
         self._ttft.labels(**labels).observe(reply.timing_ms.ttft / 1000)
         self._duration.labels(**labels).observe(reply.timing_ms.total / 1000)
         self._usage.labels(**labels, gen_ai_token_type="input").observe(usage.prompt_tokens)  # noqa: S106 - no secret
-        self._usage.labels(**labels, gen_ai_token_type="output").observe(usage.completion_tokens)  # noqa: S106
+        self._usage.labels(**labels, gen_ai_token_type="output").observe(usage.completion_tokens)  # noqa: S106 - no secret
         if usage.completion_tokens > 1:
             self._tpot.labels(**labels).observe(reply.decode_s / (usage.completion_tokens - 1))
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -148,9 +149,13 @@ def test_a_node_says_what_is_wrong_with_its_port_and_its_hosts_name(
         log = tmp_path / f"log{number}"
         service = Service(port, bundle("int8"), log, EDGE_LLM_MQTT__HOST=host)
         try:
-            eventually(lambda service=service, words=words: words in service.log_text())  # type: ignore[misc]
+            eventually(partial(_says, service, words))
             Event().wait(1.5)
             assert service.process.poll() is None
             assert service.log_text().count(words) == 1
         finally:
             assert service.stop() == 0
+
+
+def _says(service: Service, words: str) -> bool:
+    return words in service.log_text()

@@ -193,7 +193,7 @@ def test_a_cut_download_goes_on_where_it_was_cut(hub: HubServer, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     first, second = hub.ranges("model.safetensors")
     assert first == ""
-    start = int(re.fullmatch(r"bytes=(\d+)-.*", second)[1])  # type: ignore[index]
+    start = int(re.fullmatch(r"bytes=(\d+)-.*", second)[1])  # type: ignore[index]  # no match fails the test
     assert 0 < start <= CUT_AT
     assert open_bundle(tmp_path / "bundle").manifest.name == "model"
 

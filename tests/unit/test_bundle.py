@@ -15,7 +15,7 @@ def install(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["exchanged", "renamed twice"])
 def test_a_new_bundle_takes_the_old_ones_place(
-    at_once: bool,  # noqa: FBT001
+    at_once: bool,  # noqa: FBT001 - a parameter of the test
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -110,7 +110,7 @@ class Delivery:
         try:
             packet_id = link.publish(publication, qos)
         except ValueError as error:  # a topic that is none
-            log.error("mqtt.not_sent", topic=ascii(publication.topic[:99]), error=type(error).__name__)  # noqa: TRY400
+            log.error("mqtt.not_sent", topic=ascii(publication.topic[:99]), error=type(error).__name__)  # noqa: TRY400 - its message may quote what is sent
             _finish(publication, Outcome.REFUSED)
             return
         if qos:

@@ -180,7 +180,7 @@ def test_names_template_and_ends_come_from_the_files_beside_the_weights(tmp_path
 
     write_json(model / "generation_config.json", {"eos_token_id": [7, 9]})
     named = [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "plain"}]
-    edit(model / "tokenizer_config.json", chat_template=named, bos_token="<|start|>")  # noqa: S106
+    edit(model / "tokenizer_config.json", chat_template=named, bos_token="<|start|>")  # noqa: S106 - no secret
     source = opened(model)
     assert (source.eos_token_ids, source.chat_template, source.bos_token) == ((1, 7, 9), "plain", "<|start|>")
 
@@ -197,7 +197,7 @@ def test_the_end_of_a_fine_tune_is_found_wherever_it_is_named(tmp_path: Path) ->
     model = write_model(tmp_path / "m", eos_token_id=3)
     byte_level("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|pad|>").save(str(model / "tokenizer.json"))
     turns = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>\n{% endfor %}"
-    edit(model / "tokenizer_config.json", eos_token="<|im_end|>", chat_template=turns)  # noqa: S106
+    edit(model / "tokenizer_config.json", eos_token="<|im_end|>", chat_template=turns)  # noqa: S106 - no secret
     write_json(model / "generation_config.json", {"eos_token_id": [3, 2**32 - 1]})
     source = opened(model)
     assert source.eos_token_ids == (1, 2, 3)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -175,7 +176,7 @@ def test_a_message_that_the_connection_breaks_at_is_not_sent_a_third_time(make: 
         connection.publish(
             "t",
             name * size,
-            on_sent=lambda outcome, name=name: outcomes.update({name: outcome}),  # type: ignore[misc]
+            on_sent=partial(outcomes.__setitem__, name),
         )
     eventually(lambda: len(outcomes) == 5)
     assert {name for name, outcome in outcomes.items() if outcome is Outcome.REFUSED} == {b"B", b"D"}

@@ -56,7 +56,7 @@ def _run(source: bytes, environment: dict[str, str], output: int, errors: int) -
             os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww")
         )
         sys.argv = ["module"]
-        exec(compile(source, "module", "exec"), {"__name__": "__main__"})  # noqa: S102
+        exec(compile(source, "module", "exec"), {"__name__": "__main__"})  # noqa: S102 - Ansible's own module
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else end.code is not None

@@ -31,7 +31,7 @@ def main() -> None:
                 continue
             undated = text
             for form in TODAY:
-                undated = undated.replace(datetime.now().strftime(form), form)  # noqa: DTZ005
+                undated = undated.replace(datetime.now().strftime(form), form)  # noqa: DTZ005 - templates ask for the local date
             found[f"{name}/{key}"] = [undated, ids if undated == text else None]
     lines = ",\n".join(
         f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in found.items()

@@ -40,7 +40,7 @@ def test_text_and_ids_are_those_of_transformers(name: str, tmp_path: Path) -> No
         opened, thinking = given["add_generation_prompt"], given["enable_thinking"]
         text, ids = EXPECTED[f"{name}/{key}"]
         for form in TODAY:
-            text = text.replace(form, datetime.now().strftime(form))  # noqa: DTZ005
+            text = text.replace(form, datetime.now().strftime(form))  # noqa: DTZ005 - templates ask for the local date
         assert template.render(messages, open_reply=opened, thinking=thinking) == text
         turns = [Turn(role=message["role"], content=message["content"]) for message in messages]  # type: ignore[arg-type] # a role
         if ids:

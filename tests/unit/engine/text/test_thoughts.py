@@ -25,7 +25,7 @@ def run(pieces: list[str], *, within: bool = False) -> tuple[str, bool]:
         ("<think>a</think><think>b</think>c", "c", True),
     ],
 )
-def test_what_is_said(text: str, said: str, met: bool) -> None:  # noqa: FBT001
+def test_what_is_said(text: str, said: str, met: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert run([text]) == (said, met)
     assert run(list(text)) == (said, met)
 
@@ -45,7 +45,7 @@ def test_text_that_is_no_beginning_of_a_thought_is_not_held_back() -> None:
     st.booleans(),
     st.data(),
 )
-def test_cuts_do_not_matter(parts: list[str], within: bool, data: st.DataObject) -> None:  # noqa: FBT001
+def test_cuts_do_not_matter(parts: list[str], within: bool, data: st.DataObject) -> None:  # noqa: FBT001 - a parameter of the test
     text = "".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
