@@ -16,7 +16,7 @@ from edge_llm.bench.prompts import Prompt
 from edge_llm.bundle import PREFILL as PREFILL_GRAPH
 from edge_llm.bundle import Bundle
 from edge_llm.demo import peak_rss_mb
-from edge_llm.errors import EdgeLlmError, SourceError
+from edge_llm.errors import SourceError
 
 
 class Contender(Protocol):
@@ -43,7 +43,7 @@ class Process:
     name: str
     kind: str
     python: Callable[[], str]
-    model: Callable[[str], Path]
+    model: Callable[[], Path]
 
     @contextmanager
     def running(self, threads: int, context_tokens: int) -> Iterator[Contender]:
@@ -54,7 +54,7 @@ class Process:
         """
         python = self.python()
         # By its path, as the interpreter may lack these packages; with -P, to import no file beside it.
-        command = [python, "-P", contender.__file__, self.kind, str(self.model(python))]
+        command = [python, "-P", contender.__file__, self.kind, str(self.model())]
         with (
             TemporaryFile("w+") as words,
             subprocess.Popen(
@@ -154,61 +154,43 @@ def our_contenders(bundles: Sequence[Bundle]) -> list[Process]:
 
 
 def _ours(name: str, kind: str, path: Path) -> Process:
-    return Process(name, kind, lambda: sys.executable, lambda _: path)
+    return Process(name, kind, lambda: sys.executable, lambda: path)
 
 
-def peers(models: PeerModels, pythons: Sequence[str]) -> list[Process]:
+def peers(models: PeerModels) -> list[Process]:
     """Return the other engines; those that are not installed fail when they are started."""
 
-    def peer(name: str, kind: str, module: str, model: Callable[[str], Path]) -> Process:
-        return Process(name, kind, lambda: _python_with(module, pythons), model)
+    def peer(name: str, kind: str, module: str, model: Callable[[], Path]) -> Process:
+        return Process(name, kind, lambda: models.python_with(module), model)
 
-    def openvino(name: str, model: Callable[[str], Path]) -> Process:
+    def openvino(name: str, model: Callable[[], Path]) -> Process:
         return peer(f"OpenVINO GenAI {name}", "openvino_genai", "openvino_genai", model)
 
     return [
         openvino("int8", models.openvino_int8),
-        openvino("Q8_0", lambda python: models.gguf(python, "Q8_0")),
-        openvino("Q4_0", lambda python: models.gguf(python, "Q4_0")),
-        peer("llama.cpp Q8_0", "llama_cpp", "llama_cpp", lambda python: models.gguf(python, "Q8_0")),
-        peer("llama.cpp Q4_0", "llama_cpp", "llama_cpp", lambda python: models.gguf(python, "Q4_0")),
-        peer("Optimum INT8 (seed)", "optimum", "optimum.onnxruntime", lambda p: models.optimum(p, "int8")),
-        peer("PyTorch FP32 (seed)", "pytorch", "transformers", lambda _: models.directory()),
+        openvino("Q8_0", lambda: models.gguf("Q8_0")),
+        openvino("Q4_0", lambda: models.gguf("Q4_0")),
+        peer("llama.cpp Q8_0", "llama_cpp", "llama_cpp", lambda: models.gguf("Q8_0")),
+        peer("llama.cpp Q4_0", "llama_cpp", "llama_cpp", lambda: models.gguf("Q4_0")),
+        peer("Optimum INT8 (seed)", "optimum", "optimum.onnxruntime", lambda: models.optimum("int8")),
+        peer("PyTorch FP32 (seed)", "pytorch", "transformers", models.directory),
         peer(
             "onnxruntime-genai int4",
             "onnxruntime_genai",
             "onnxruntime_genai",
-            lambda p: models.genai(p, "int4"),
+            lambda: models.genai("int4"),
         ),
     ]
 
 
-def llama_benches(
-    program: Path, files: Mapping[str, Path], models: PeerModels, pythons: Sequence[str]
-) -> list[LlamaBench]:
+def llama_benches(program: Path, files: Mapping[str, Path], models: PeerModels) -> list[LlamaBench]:
     """Return ik_llama.cpp on each of ``files``; without any on llama.cpp's own Q8_0 and Q4_0."""
 
     def made(kind: str) -> Callable[[], Path]:
-        return lambda: models.gguf(_python_with("llama_cpp", pythons), kind)
+        return lambda: models.gguf(kind)
 
     def given(path: Path) -> Callable[[], Path]:
         return lambda: path
 
     named = {name: given(path) for name, path in files.items()} or {k: made(k) for k in ("Q8_0", "Q4_0")}
     return [LlamaBench(f"ik_llama.cpp {name}", program, model) for name, model in named.items()]
-
-
-def _python_with(module: str, pythons: Sequence[str]) -> str:
-    """Return the first interpreter that finds ``module``.
-
-    Raises:
-        SourceError: none does.
-    """
-    for python in pythons:
-        code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
-        try:
-            if subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0:
-                return python
-        except OSError as error:
-            raise EdgeLlmError(f"cannot run {python}: {error.strerror}") from error
-    raise SourceError(f"{module} is not installed: scripts/bench-peers installs the peers")

@@ -3,15 +3,12 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_llm.convert.sources.open_source import DEMO, HUB_ID, demo_gguf, open_source
 from edge_llm.convert.sources.source import Source
-from edge_llm.errors import SourceError
-
-Python = str
-"""An interpreter that has a peer's library."""
+from edge_llm.errors import EdgeLlmError, SourceError
 
 _QUANTIZE = """
 import sys, ctypes, llama_cpp
@@ -46,16 +43,32 @@ for end in (".xml", ".bin"):
 class PeerModels:
     """Makes the model of each peer when it is first asked for."""
 
-    def __init__(self, spec: str, cache: Path, threads: int) -> None:
-        """Name a directory for models of the source ``spec`` under ``cache``."""
+    def __init__(self, spec: str, cache: Path, threads: int, pythons: Sequence[str]) -> None:
+        """Name a directory for models of the source ``spec`` under ``cache``; ``pythons`` have the peers."""
         self._spec = spec
         self._cache = cache
         self._threads = threads
+        self._pythons = pythons
         path = Path(spec)
         stamp = f"-{path.stat().st_mtime_ns}" if path.exists() else ""
         self._directory = cache / "bench" / (spec.strip("/").replace("/", "--") + stamp)
 
-    def gguf(self, python: Python, kind: str) -> Path:
+    def python_with(self, module: str) -> str:
+        """Return the first of the interpreters that finds ``module``.
+
+        Raises:
+            SourceError: none does.
+        """
+        for python in self._pythons:
+            code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
+            try:
+                if subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0:
+                    return python
+            except OSError as error:
+                raise EdgeLlmError(f"cannot run {python}: {error.strerror}") from error
+        raise SourceError(f"{module} is not installed: scripts/bench-peers installs the peers")
+
+    def gguf(self, kind: str) -> Path:
         """Return llama.cpp's own quantization ``kind`` (Q8_0, Q4_0, F16) of the source's GGUF file.
 
         Raises:
@@ -66,19 +79,21 @@ class PeerModels:
         source = demo_gguf(self._cache) if self._spec == DEMO else Path(self._spec)
 
         def make(target: Path) -> None:
+            python = self.python_with("llama_cpp")
             _run([python, "-c", _QUANTIZE, str(source), str(target), kind, str(self._threads)])
 
         return self._once(f"{kind}.gguf", make)
 
-    def openvino_int8(self, python: Python) -> Path:
+    def openvino_int8(self) -> Path:
         """Return OpenVINO's own int8 of the source's GGUF file: a directory for OpenVINO GenAI.
 
         Raises:
             SourceError: the source is no GGUF file, or OpenVINO, nncf or llama.cpp failed.
         """
-        whole = self.gguf(python, "F16").resolve()
+        whole = self.gguf("F16").resolve()
 
         def make(target: Path) -> None:
+            python = self.python_with("openvino_genai")
             _run([python, "-c", _OPENVINO_INT8, str(whole), str(target)])
 
         return self._once("openvino-int8", make)
@@ -99,7 +114,7 @@ class PeerModels:
             "directory", lambda target: write_directory(open_source(self._spec, self._cache), target)
         )
 
-    def optimum(self, python: Python, quantization: str) -> Path:
+    def optimum(self, quantization: str) -> Path:
         """Return Optimum's export as `edge-llm prepare --exporter optimum` makes it.
 
         Raises:
@@ -108,12 +123,13 @@ class PeerModels:
         source = self.directory()
 
         def make(target: Path) -> None:
+            python = self.python_with("optimum.onnxruntime")
             command = [python, "-m", "edge_llm.cli", "prepare", str(source), "--out", str(target)]
             _run([*command, "--exporter", "optimum", "--quant", quantization, "--no-quality"])
 
         return self._once(f"optimum-{quantization}", make)
 
-    def genai(self, python: Python, precision: str) -> Path:
+    def genai(self, precision: str) -> Path:
         """Return a model that the builder of onnxruntime-genai makes for CPUs.
 
         Raises:
@@ -122,6 +138,7 @@ class PeerModels:
         source = self.directory()
 
         def make(target: Path) -> None:
+            python = self.python_with("onnxruntime_genai")
             command = [python, "-m", "onnxruntime_genai.models.builder", "-i", str(source), "-o", str(target)]
             _run([*command, "-p", precision, "-e", "cpu", "-c", str(self._directory)])
 

@@ -150,14 +150,13 @@ def _compare(bundles: Sequence[Bundle], options: argparse.Namespace) -> Report:
 
 def _startables(bundles: Sequence[Bundle], options: argparse.Namespace, threads: int) -> list[Startable]:
     """List what is compared: ours, of which the first bundle is never left out, then the others."""
-    models = PeerModels(options.source, cache_directory(), threads)
     default = [str(PEER_PYTHON)] if PEER_PYTHON.exists() else [sys.executable]
-    pythons = options.peer_python or default
-    first, *others = [*our_contenders(bundles), *peers(models, pythons)]
+    models = PeerModels(options.source, cache_directory(), threads, options.peer_python or default)
+    first, *others = [*our_contenders(bundles), *peers(models)]
     found: list[Startable] = [first, *others]
     if options.ik_llama_bench:
         files = {path.stem: path for path in options.ik_gguf}
-        found += llama_benches(options.ik_llama_bench, files, models, pythons)
+        found += llama_benches(options.ik_llama_bench, files, models)
     words = [word.lower() for word in options.only or [""]]
     return [its for its in found if its is first or any(word in its.name.lower() for word in words)]
 
