@@ -185,7 +185,7 @@ def run(
                 large_sent += 1
             asker.ask(json.dumps(fields).encode(), fields["id"])
             if number % 20 == 10:
-                plain.ask(f"Say plain {number} and nothing else.".encode(), f"plain{number}")
+                plain.ask(b"What is the capital of France?", f"plain{number}")  # a short answer
                 plain_sent += 1
             time.sleep(rng.uniform(0, 0.1))
             if number % every == every - 1 and blows:
