@@ -27,7 +27,11 @@ VALID = [
     b'{"system": "You are brief.", "id": "p"}',
     b"*",
 ]
-NO_LIMIT: dict[str, Any] = {"mqtt__requests_per_minute": "1e6", "engine__prefix_cache_mb": 10}
+NO_LIMIT: dict[str, Any] = {
+    "mqtt__requests_per_minute": "1e6",
+    "engine__prefix_cache_mb": 10,
+    "engine__context_tokens": 2048,  # which `fill` fills
+}
 STORY: dict[str, Any] = {"text": "Tell me a story.", "max_tokens": 40, "stream": False}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

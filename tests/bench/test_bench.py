@@ -50,9 +50,13 @@ def test_measures_the_engine_and_the_service_and_draws_a_chart(bundle: BUNDLE, t
         ("through the broker / alone", None),
         ("first token after a pause, extra", None),
         ("peak memory of the service", None),
+        ("memory of the service, anonymous", None),
+        ("memory of the service, mapped", None),
+        ("memory of the service, shared", None),
         ("idle CPU of the service", None),
     ]
     assert measures.pop(("idle CPU of the service", None))["median"] >= 0
+    assert measures.pop(("memory of the service, shared", None))["median"] >= 0
     assert measures.pop(("first token after a pause, extra", None))["values"]
     for its in measures.values():
         assert 0 < its["min"] <= its["median"] <= its["max"]

@@ -112,8 +112,6 @@ def test_one_client_cannot_cancel_for_another(hub: Hub) -> None:
         (b'{"id": "a4", "text": "hi", "temperature": "warm"}', "bad_request", "temperature"),
         (b'{"id": "a/b", "text": "hi"}', "bad_request", "id"),
         (b'{"id": "a5", "text": "hi", "v": 2}', "unsupported_version", "2"),
-        (b"x" * 70_000, "too_large", "70000"),
-        (json.dumps({"id": "a6", "text": "word " * 9000}).encode(), "context_overflow", "8192"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_gets_an_error_frame(hub: Hub, payload: bytes, code: str, words: str) -> None:
@@ -124,6 +122,17 @@ def test_what_cannot_be_answered_gets_an_error_frame(hub: Hub, payload: bytes, c
     assert words in error["message"]
     if b'"a' in payload and b"/" not in payload and not payload.endswith(b'"a1"'):
         assert error["id"].encode() in payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "words"),
+    [
+        (b"x" * 70_000, "too_large", "70000"),
+        (json.dumps({"id": "a6", "text": "word " * 9000}).encode(), "context_overflow", "8192"),
+    ],
+)  # fmt: skip
+def test_what_is_too_large_gets_an_error_frame(hub: Hub, payload: bytes, code: str, words: str) -> None:
+    test_what_cannot_be_answered_gets_an_error_frame(hub, payload, code, words)
 
 
 def test_what_was_prepared_is_not_computed_again(hub: Hub) -> None:

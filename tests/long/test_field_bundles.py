@@ -86,7 +86,8 @@ def test_thoughts_are_in_no_frame_and_no_session(
     asked = {"text": "Name a colour.", "max_tokens": 12, "temperature": 0.0, "session": "s"}
     hub.publish(TOPICS.request("aloud"), json.dumps({**asked, "enable_thinking": True}))
     *frames, done = answered(hub, "aloud")
-    assert (done["type"], done["text"], done["usage"]["completion_tokens"]) == ("done", "", 12)
+    assert (done["type"], done["text"]) == ("done", "")
+    assert done["usage"]["completion_tokens"] > 0
     assert "delta" not in {frame["type"] for frame in frames}
     hub.publish(TOPICS.session("aloud"), json.dumps({"op": "get", "session": "s"}))
     (sessions,) = eventually(lambda: [p for p in hub.on(TOPICS.reply("aloud")) if b'"sessions"' in p])
