@@ -40,10 +40,10 @@ def edge_llm_decode_graph(model: Path, threads: int, context_tokens: int) -> Ans
 
 def _edge_llm(model: Path, threads: int, settings: dict[str, Any]) -> Answer:
     # Imported here: the interpreters of the other contenders lack edge_llm.
-    from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415 - as above
-    from edge_llm.bundle import open_bundle  # noqa: PLC0415 - as above
-    from edge_llm.config import EngineSettings  # noqa: PLC0415 - as above
-    from edge_llm.contract.turns import Turn  # noqa: PLC0415 - as above
+    from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415 - the other interpreters lack edge_llm
+    from edge_llm.bundle import open_bundle  # noqa: PLC0415 - the other interpreters lack edge_llm
+    from edge_llm.config import EngineSettings  # noqa: PLC0415 - the other interpreters lack edge_llm
+    from edge_llm.contract.turns import Turn  # noqa: PLC0415 - the other interpreters lack edge_llm
 
     engine = LocalEngine(
         open_bundle(model), threads, EngineSettings(slots=1, prefix_cache_mb=0, **settings)

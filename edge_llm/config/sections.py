@@ -20,8 +20,7 @@ ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 TOPIC_PATTERN = r"^[^+#\x00/]+(/[^+#\x00/]+)*$"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
-_CONTEXT_TOKENS = 8192
-"""The context where none is configured; less with a model that has less."""
+_CONTEXT_TOKENS = 8192  # where none is configured; less with a model that has less
 
 
 def _hostname() -> str:
@@ -128,12 +127,10 @@ class EngineSettings(_Section):
     context_tokens: int | None = Field(
         None,
         ge=64,
-        description="maximum length of prompt and reply together, in tokens; default: "
-        f"{_CONTEXT_TOKENS}, or the model's if that is less",
+        description=f"maximum tokens of prompt and reply; default: {_CONTEXT_TOKENS}, or the model's",
     )
     prefill_graph: bool = Field(
-        default=True,
-        description="read prompts through the bundle's prefill graph, where it has one and the processor can",
+        default=True, description="read prompts through the bundle's prefill graph, where that can be done"
     )
     slots: int = Field(2, ge=1, le=16, description="maximum number of replies in progress at the same time")
     prefix_cache_mb: int = Field(
@@ -296,8 +293,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then the YAML file's values."""
         return env_settings, init_settings

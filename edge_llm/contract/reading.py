@@ -45,7 +45,7 @@ def decode(payload: bytes) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text has no characters but white space, NUL and byte order marks."""
+    """Return whether a text holds only white space, NUL and byte order marks."""
     return not text.strip("\ufeff\0").strip()
 
 

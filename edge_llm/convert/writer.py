@@ -57,7 +57,7 @@ class GraphWriter:
 
     @property
     def initializers(self) -> Mapping[str, onnx.TensorProto]:
-        """What was written so far, by name."""
+        """The arrays and references written so far, by name."""
         return self._initializers
 
     def node(

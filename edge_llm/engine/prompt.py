@@ -20,8 +20,8 @@ cached prompt would not always get the tokens that it gets cold."""
 
 LAST_PASS = 8
 """Maximum number of a prompt's last tokens that go through the decode graph together where there is a prefill
-graph: one pass is faster than two up to about 24. With more of them a prompt whose beginning is cached would
-not get the keys, and so not always the tokens, that it gets cold."""
+graph: for so few, one pass is faster than two. With more, a prompt whose beginning is cached would often not
+get the keys, and so not always the tokens, that it gets cold."""
 
 
 @dataclass(frozen=True, slots=True)

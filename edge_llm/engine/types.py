@@ -45,7 +45,7 @@ class GenerationRequest:
     expires_at: float | None = None
     owner: Hashable | None = None
     redelivered: bool = False
-    """Whether an earlier process accepted it: it is not refused because the queue is full."""
+    """True if an earlier process accepted it: then a full queue does not refuse it."""
     awaits_history: bool = False
     """Stays in the queue until ``Engine.release`` brings the turns before these."""
     prefill_only: bool = False

@@ -65,15 +65,15 @@ class Gateway:
             self._carry_out(self._admission.decide(message, self._backlog_s), message)
         except Exception as error:  # noqa: BLE001 - nothing that arrives may end the network thread
             # The type alone: messages of errors may quote the prompt.
-            log.error("gateway.failed", topic=message.topic, error=type(error).__name__)  # noqa: TRY400 - see above
+            log.error("gateway.failed", topic=message.topic, error=type(error).__name__)  # noqa: TRY400 - it may quote the prompt
             self._apologize(message)
 
     def _apologize(self, message: Message) -> None:
         """Answer ``internal``, so that nobody waits for an answer that will not come."""
         try:
             self._carry_out(self._admission.failed(message), message)
-        except Exception as error:  # noqa: BLE001 - see above
-            log.error("gateway.failed_again", error=type(error).__name__)  # noqa: TRY400 - likewise
+        except Exception as error:  # noqa: BLE001 - nothing may end the network thread
+            log.error("gateway.failed_again", error=type(error).__name__)  # noqa: TRY400 - it may quote the prompt
             message.acknowledge()
 
     def _carry_out(self, decision: Decision, message: Message) -> None:

@@ -81,7 +81,7 @@ class InFlight:
         for key, reply in self._replies.items():
             try:
                 pending.extend((key, reply, frame) for frame in reply.drain(flowing=flowing, room=room))
-            except Exception as error:  # noqa: BLE001 - see above
+            except Exception as error:  # noqa: BLE001 - one reply must not end the others
                 log.error("reply.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400 - it quotes no prompt, as a traceback might
                 pending.append((key, reply, reply.broken()))
         return pending

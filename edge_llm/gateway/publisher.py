@@ -99,7 +99,7 @@ class Publisher:
     def _stream(self, reply: Reply, frame: Frame) -> None:
         try:
             self._send(reply, frame, lambda outcome: self._on_streamed(reply, outcome))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - one reply must not end the others
             self._give_up(reply, error)
 
     def _on_streamed(self, reply: Reply, outcome: Outcome) -> None:

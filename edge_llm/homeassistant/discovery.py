@@ -45,7 +45,7 @@ class HomeAssistant:
         self._timer: Timer | None = None
         self._stopped = False
         self._left_out = False
-        """Whether it has been logged that the broker does not take the announcement."""
+        """True once a log line has said that the broker does not take the announcement."""
         self.subscriptions = status_topics(settings)
 
     def announce(self, connection: Connection) -> None:

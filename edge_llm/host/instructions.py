@@ -40,7 +40,7 @@ def integer_instructions(flags: frozenset[str]) -> str | None:
 
 
 def products_saturate(flags: frozenset[str]) -> bool:
-    """Whether sums of uint8 x int8 may be wrong here, where those of uint8 x uint8 are exact.
+    """Return whether sums of uint8 x int8 are wrong on this processor, and those of uint8 x uint8 exact.
 
     AVX2 (and AVX-512 without VNNI) adds pairs of products up in 16 bits. The others do it in 32.
     """

@@ -47,7 +47,7 @@ class Inbox:
             return
         try:
             handler(message)
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # noqa: BLE001 - nothing may end the network thread
             # Without its message, which may quote a prompt.
             self._ignored.info("mqtt.unreadable", error=type(error).__name__, stack=stack_of(error))
             message.acknowledge()

@@ -105,7 +105,7 @@ def _places(bundle: Bundle) -> Iterator[Path]:
 
 
 def _key(bundle: Bundle) -> dict[str, Any]:
-    """What packed files belong to."""
+    """The bundle, ONNX Runtime and processor that packed files are made for."""
     return {
         "format_version": FORMAT_VERSION,
         "bundle": bundle.hash,
@@ -123,7 +123,7 @@ def _opened(
             return _load(place, bundle, options())
     except FileNotFoundError:
         return None
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime's have no common base
         log.warning("packed.unusable", directory=place, reason=words_of(error))
         return None
 
@@ -147,7 +147,7 @@ def _load(place: Path, bundle: Bundle, options: ort.SessionOptions) -> ort.Infer
 
 
 def _read_stamp(path: Path) -> dict[str, Any]:
-    """What ``_write`` has noted of the files beside."""
+    """Read the record of keys, sizes and checksums that ``_write`` left beside the files."""
     sealed = json.loads(path.read_bytes())
     stamp: dict[str, Any] = sealed["stamp"]
     if zlib.crc32(json.dumps(stamp).encode()) != sealed["checksum"]:

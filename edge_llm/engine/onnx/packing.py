@@ -91,7 +91,7 @@ def _save(source: Path, options: ort.SessionOptions, path: Path) -> None:
 
 
 def _same(weight: StoredWeight, file: Path, original: StoredWeight | None, source: Path) -> bool:
-    """Whether the weight in ``file`` is still what the bundle has under its name."""
+    """Return whether the weight in ``file`` has the bytes that the bundle has under its name."""
     if not original or weight.dtype not in DTYPES:
         return False
     if (weight.dtype, weight.shape, weight.bytes) != (original.dtype, original.shape, original.bytes):

@@ -181,7 +181,7 @@ def _tojson(
     ensure_ascii: bool = False,  # noqa: FBT001, FBT002 - templates may give it by place
     indent: int | None = None,
     separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,  # noqa: FBT001, FBT002 - likewise
+    sort_keys: bool = False,  # noqa: FBT001, FBT002 - by place, too
 ) -> str:
     return json.dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys

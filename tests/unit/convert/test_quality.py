@@ -40,7 +40,7 @@ def test_fewer_bits_are_further_from_fp32_and_int8_is_close(bundle: GetBundle) -
         bits: compare(expected, decoder_for_quality(bundle(bits)), tokenizer, sample)[ALL]
         for bits in ("int8", "int4")
     }
-    assert 0 < measured["int8"].kl < 0.02 < measured["int4"].kl
+    assert 0 < measured["int8"].kl < 0.015 < measured["int4"].kl
     assert measured["int8"].top1 > 0.93 > measured["int4"].top1
 
 
