@@ -11,7 +11,7 @@ No kind reuses an earlier prompt: caches of prefixes are off.
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +24,10 @@ WHOLE_PROMPT = 2**31
 """More tokens at a time than any prompt has: OpenVINO GenAI's pipeline never divides one by itself."""
 Generate = Callable[[list[int], int, Callable[[], None]], None]
 """Decodes greedily: gets the prompt's ids, the number of tokens, and a function to call at each token."""
-Answer = Callable[[dict[str, Any]], tuple[float, float]]
-"""Answers a request; returns its TTFT in ms and the tokens per second after the first token."""
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+"""Answers a request."""
+Kinds = Mapping[str, tuple[Callable[[Path, int, int], Answer], str]]
+"""Each kind's function, and the distribution whose version it reports."""
 
 
 def edge_llm(model: Path, threads: int, context_tokens: int) -> Answer:
@@ -49,10 +51,10 @@ def _edge_llm(model: Path, threads: int, settings: dict[str, Any]) -> Answer:
         open_bundle(model), threads, EngineSettings(slots=1, prefix_cache_mb=0, **settings)
     ).__enter__()
 
-    def answer(request: dict[str, Any]) -> tuple[float, float]:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         messages = [Turn(role=role, content=content) for role, content in request["messages"]]
         completion = engine.run(messages, request["max_tokens"]).completion
-        return completion.timing_ms.ttft, completion.tokens_per_second
+        return {"ttft_ms": completion.timing_ms.ttft, "tokens_per_second": completion.tokens_per_second}
 
     return answer
 
@@ -191,17 +193,18 @@ def openvino_genai(model: Path, threads: int, _context_tokens: int) -> Answer:
 
 
 def _timed(generate: Generate) -> Answer:
-    def answer(request: dict[str, Any]) -> tuple[float, float]:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         times: list[float] = []
         started = monotonic()
         generate(request["ids"], request["max_tokens"], lambda: times.append(monotonic()))
         seconds = times[-1] - times[0]
-        return 1000 * (times[0] - started), (len(times) - 1) / seconds if seconds else 0.0
+        rate = (len(times) - 1) / seconds if seconds else 0.0
+        return {"ttft_ms": 1000 * (times[0] - started), "tokens_per_second": rate}
 
     return answer
 
 
-KINDS: dict[str, tuple[Callable[[Path, int, int], Answer], str]] = {
+KINDS: Kinds = {
     "edge_llm": (edge_llm, "onnxruntime"),
     "edge_llm_decode_graph": (edge_llm_decode_graph, "onnxruntime"),
     "llama_cpp": (llama_cpp, "llama-cpp-python"),
@@ -210,22 +213,20 @@ KINDS: dict[str, tuple[Callable[[Path, int, int], Answer], str]] = {
     "onnxruntime_genai": (onnxruntime_genai, "onnxruntime-genai"),
     "openvino_genai": (openvino_genai, "openvino-genai"),
 }
-"""Each kind's function, and the distribution whose version it reports."""
 
 
-def main() -> None:
-    """Answer requests until standard input ends."""
+def serve(kinds: Kinds) -> None:
+    """Answer requests until standard input ends; the command line names the kind."""
     kind, model, threads, context_tokens = sys.argv[1:]
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)  # what a library prints must not be read as an answer
-        start, package = KINDS[kind]
+        start, package = kinds[kind]
         answer = start(Path(model), int(threads), int(context_tokens))
         print(json.dumps({"version": f"{package} {version(package)}"}), file=answers, flush=True)
         for line in sys.stdin:
-            ttft_ms, rate = answer(json.loads(line))
-            print(json.dumps({"ttft_ms": ttft_ms, "tokens_per_second": rate}), file=answers, flush=True)
+            print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
     os._exit(0)  # the engine's thread still waits for requests
 
 
 if __name__ == "__main__":
-    main()
+    serve(KINDS)

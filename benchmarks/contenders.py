@@ -52,27 +52,14 @@ class Process:
         Raises:
             SourceError: it is not installed, has no model, or failed.
         """
-        python = self.python()
         # By its path, as the interpreter may lack these packages; with -P, to import no file beside it.
-        command = [python, "-P", contender.__file__, self.kind, str(self.model())]
-        with (
-            TemporaryFile("w+") as words,
-            subprocess.Popen(
-                [*command, str(threads), str(context_tokens)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=words,
-                text=True,
-            ) as process,
-        ):
-            try:
-                yield _Running(self.name, process, words)
-            finally:
-                process.kill()
+        command = [self.python(), "-P", contender.__file__, self.kind, str(self.model())]
+        with running(self.name, [*command, str(threads), str(context_tokens)]) as process:
+            yield process
 
 
-class _Running:
-    """A process of ``contender.py``."""
+class Running:
+    """A process of ``contender.py``, or of another that is asked in the same way."""
 
     def __init__(self, name: str, process: "subprocess.Popen[str]", words: Any) -> None:
         self.name = name
@@ -82,12 +69,19 @@ class _Running:
 
     def ask(self, prompt: Prompt, decode_tokens: int) -> tuple[float, float]:
         messages = [(turn.role, turn.content) for turn in prompt.messages]
-        request = {"messages": messages, "ids": prompt.ids, "max_tokens": decode_tokens + 1}
+        answer = self.exchange({"messages": messages, "ids": prompt.ids, "max_tokens": decode_tokens + 1})
+        return 1000 * len(prompt.ids) / answer["ttft_ms"], answer["tokens_per_second"]
+
+    def exchange(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for the answer.
+
+        Raises:
+            SourceError: the process has ended.
+        """
         assert self._process.stdin
         with suppress(BrokenPipeError):  # it has ended: _read raises its last words
             print(json.dumps(request), file=self._process.stdin, flush=True)
-        answer = self._read()
-        return 1000 * len(prompt.ids) / answer["ttft_ms"], answer["tokens_per_second"]
+        return self._read()
 
     def peak_rss_mb(self) -> float | None:
         return peak_rss_mb(self._process.pid)
@@ -101,6 +95,25 @@ class _Running:
             raise SourceError(f"{self.name}: {words[-1]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+@contextmanager
+def running(name: str, command: Sequence[str]) -> Iterator[Running]:
+    """Start a process and wait until it is ready; end it after the block.
+
+    Raises:
+        SourceError: it failed.
+    """
+    with (
+        TemporaryFile("w+") as words,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True
+        ) as process,
+    ):
+        try:
+            yield Running(name, process, words)
+        finally:
+            process.kill()
 
 
 @dataclass

@@ -118,19 +118,37 @@ def _add_contenders(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.chart and not importlib.util.find_spec("matplotlib"):
         raise EdgeLlmError("matplotlib is missing: pip install 'edge-llm[bench]'")
-    paths = options.bundle
-    bundles = [open_bundle(p) for p in paths] if paths else [cached_bundle("demo", q) for q in DEMO_BUNDLES]
-    origin = open_source(options.source, cache_directory()).origin
-    for bundle in bundles:
-        if origin != bundle.manifest.source:
-            raise EdgeLlmError(
-                f"{bundle.path} was made from {bundle.manifest.source}, not {origin}: name it with --source"
-            )
+    bundles = open_bundles(options.bundle)
+    check_source(bundles, options.source)
     report = _compare(bundles, options)
     print(json.dumps(report.to_json()) if options.json else "\n".join(report.lines()))
     if options.chart:
         write_chart(report, options.chart)
     return 0
+
+
+def open_bundles(paths: Sequence[Path] | None) -> list[Bundle]:
+    """Open the bundles of ``--bundle``; without any the demo's.
+
+    Raises:
+        BundleError: one cannot be opened.
+    """
+    return [open_bundle(p) for p in paths] if paths else [cached_bundle("demo", q) for q in DEMO_BUNDLES]
+
+
+def check_source(bundles: Sequence[Bundle], source: str) -> None:
+    """Raise EdgeLlmError if a bundle was made from another source."""
+    origin = open_source(source, cache_directory()).origin
+    for bundle in bundles:
+        if origin != bundle.manifest.source:
+            raise EdgeLlmError(
+                f"{bundle.path} was made from {bundle.manifest.source}, not {origin}: name it with --source"
+            )
+
+
+def peer_pythons(named: Sequence[str] | None) -> Sequence[str]:
+    """Return the interpreters of ``--peer-python``; without any that of scripts/bench-peers, or this one."""
+    return named or ([str(PEER_PYTHON)] if PEER_PYTHON.exists() else [sys.executable])
 
 
 def _compare(bundles: Sequence[Bundle], options: argparse.Namespace) -> Report:
@@ -150,8 +168,7 @@ def _compare(bundles: Sequence[Bundle], options: argparse.Namespace) -> Report:
 
 def _startables(bundles: Sequence[Bundle], options: argparse.Namespace, threads: int) -> list[Startable]:
     """List what is compared: ours, of which the first bundle is never left out, then the others."""
-    default = [str(PEER_PYTHON)] if PEER_PYTHON.exists() else [sys.executable]
-    models = PeerModels(options.source, cache_directory(), threads, options.peer_python or default)
+    models = PeerModels(options.source, cache_directory(), threads, peer_pythons(options.peer_python))
     first, *others = [*our_contenders(bundles), *peers(models)]
     found: list[Startable] = [first, *others]
     if options.ik_llama_bench:

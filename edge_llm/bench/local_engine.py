@@ -13,7 +13,14 @@ from edge_llm.config import EngineSettings
 from edge_llm.contract.turns import Turn
 from edge_llm.engine.engine import Engine
 from edge_llm.engine.sequence import Sequence
-from edge_llm.engine.types import Completion, Event, Failure, GenerationRequest, SamplingParams
+from edge_llm.engine.types import (
+    CallEvent,
+    Completion,
+    Event,
+    Failure,
+    GenerationRequest,
+    SamplingParams,
+)
 from edge_llm.errors import EdgeLlmError
 from edge_llm.host.cpu import read_topology
 from edge_llm.host.cpu_list import format_cpu_list
@@ -27,11 +34,12 @@ DRAFTING = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
 
 @dataclass(frozen=True)
 class Reply:
-    """A completion, and the time.monotonic() instant at which it was submitted and ended."""
+    """A completion, and the time.monotonic() instants of its submission, its end and its calls."""
 
     completion: Completion
     submitted: float
     ended: float
+    called: tuple[float, ...] = ()
 
     @property
     def first_token(self) -> float:
@@ -84,15 +92,22 @@ class LocalEngine:
     ) -> Future[Reply]:
         """Queue a request; its reply is the future's result."""
         turns = prompt.messages if isinstance(prompt, Prompt) else tuple(prompt)
+        # Whatever the model says, every reply has the length that was asked for.
+        return self.generate(GenerationRequest(turns, max_tokens, sampling, ignore_eos=True))
+
+    def generate(self, request: GenerationRequest) -> Future[Reply]:
+        """Queue a request of any kind; its reply is the future's result."""
         future: Future[Reply] = Future()
+        called: list[float] = []
         submitted = monotonic()
 
         def emit(event: Event) -> None:
-            if isinstance(event, Completion):
-                future.set_result(Reply(event, submitted, monotonic()))
+            if isinstance(event, CallEvent):
+                called.append(monotonic())
+            elif isinstance(event, Completion):
+                future.set_result(Reply(event, submitted, monotonic(), tuple(called)))
             elif isinstance(event, Failure):
                 future.set_exception(EdgeLlmError(f"the engine failed: {event.message}"))
 
-        # Whatever the model says, every reply has the length that was asked for.
-        self._engine.submit(Sequence(GenerationRequest(turns, max_tokens, sampling, ignore_eos=True), emit))
+        self._engine.submit(Sequence(request, emit))
         return future

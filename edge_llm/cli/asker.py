@@ -1,11 +1,14 @@
 """Shared by the commands that ask a node: options, the client, and printing a reply as it comes."""
 
 import argparse
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from edge_llm.client import Client, Delta, Done
 from edge_llm.config import load_settings
+from edge_llm.errors import EdgeLlmError
 
 _SAMPLING = ("max_tokens", "temperature", "seed")
 
@@ -40,7 +43,7 @@ def request_fields(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(client: Client, prompt: str, *, quiet: bool = False, **fields: Any) -> Done:
-    """Ask, and unless ``quiet`` print the reply as it comes.
+    """Ask, and unless ``quiet`` print the reply as it comes, then its calls.
 
     Raises:
         RequestError: it could not be answered.
@@ -52,9 +55,35 @@ def show(client: Client, prompt: str, *, quiet: bool = False, **fields: Any) -> 
             print(frame.text, end="", flush=True)
         if isinstance(frame, Done):
             if not quiet:
-                print(end="\n" if said == frame.text else f"\n(made again:)\n{frame.text}\n")
+                _show_end(said, frame)
             return frame
     raise AssertionError("a stream ends in done, or raises")
+
+
+def _show_end(said: str, done: Done) -> None:
+    """End the line of what was said, and print each call of a tool as a line."""
+    if said != done.text:
+        print(f"\n(made again:)\n{done.text}")
+    elif said or not done.calls:
+        print()
+    for call in done.calls or ():
+        print(call.name, json.dumps(call.arguments, ensure_ascii=False))
+
+
+def read_json(option: str, path: Path | None) -> Any:
+    """Read the JSON file that ``option`` names; None where it names none.
+
+    Raises:
+        EdgeLlmError: it cannot be read, or holds no JSON.
+    """
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise EdgeLlmError(f"{option} {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise EdgeLlmError(f"{option} {path}: not JSON") from error
 
 
 def read_prompt() -> str:

@@ -1,6 +1,7 @@
 """The public Python client: ask nodes over MQTT, and read what they say of themselves."""
 
 from edge_llm.client.client import (
+    Call,
     Client,
     Delta,
     Done,
@@ -8,7 +9,21 @@ from edge_llm.client.client import (
     RequestError,
     Session,
     Status,
+    Tool,
+    ToolCall,
     Turn,
 )
 
-__all__ = ["Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status", "Turn"]
+__all__ = [
+    "Call",
+    "Client",
+    "Delta",
+    "Done",
+    "MqttSettings",
+    "RequestError",
+    "Session",
+    "Status",
+    "Tool",
+    "ToolCall",
+    "Turn",
+]

@@ -6,22 +6,36 @@ with Client(MqttSettings(host="broker"), "kitchen-pc") as client:
     print(client.ask("Why is the sky blue?").text)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from edge_llm.client.exchange import ONLINE_S, Exchange
 from edge_llm.config import MqttSettings
-from edge_llm.contract.frames import Delta, Done, Sessions, Status
+from edge_llm.contract.frames import Call, Delta, Done, Sessions, Status
 from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand, explain
+from edge_llm.contract.tools import Tool, ToolCall
 from edge_llm.contract.topics import Topics, is_client_id
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import ConfigError, RequestError
 
-__all__ = ["Client", "Delta", "Done", "MqttSettings", "RequestError", "Session", "Status", "Turn"]
+__all__ = [
+    "Call",
+    "Client",
+    "Delta",
+    "Done",
+    "MqttSettings",
+    "RequestError",
+    "Session",
+    "Status",
+    "Tool",
+    "ToolCall",
+    "Turn",
+]
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -83,7 +97,10 @@ class Client:
         self._exchange.wait_online(timeout_s)
 
     def ask(self, text: str | None = None, *, timeout_s: float = TIMEOUT_S, **fields: Any) -> Done:
-        """Ask, and wait for the whole reply; ``fields`` are those of a request (README, topics).
+        """Ask, and wait for the whole reply; ``fields`` are those of a request (docs/mqtt.md).
+
+        ``messages`` and ``tools`` are any sequences, of typed objects or of dicts. ``schema`` is short for a
+        ``response_format``: the reply's text is JSON that keeps to it. Calls of tools are in ``Done.calls``.
 
         Raises:
             RequestError: the broker or the node cannot be reached, the request was refused or failed, or
@@ -96,17 +113,18 @@ class Client:
 
     def stream(
         self, text: str | None = None, *, timeout_s: float = TIMEOUT_S, **fields: Any
-    ) -> Iterator[Status | Delta | Done]:
+    ) -> Iterator[Status | Delta | Call | Done]:
         """Ask, and yield the frames of the reply as they come, Done last.
 
-        The deltas together are the text of Done, unless the reply had to be generated again and became
-        another one.
+        The deltas together are the text of Done, and the calls its calls, unless the reply had to be
+        generated again and became another one.
 
         Raises:
             RequestError: see ``ask``.
         """
-        request = _made(Request, text=text, **fields)
+        request = _made(Request, text=text, **_with_schema(fields))
         said = heard = ""
+        called = 0
         last_seq = -1
         for frame in self._exchange.frames(request, lambda: self._request_topic(request.session), timeout_s):
             if frame.seq == 0:  # the reply started again
@@ -114,8 +132,8 @@ class Client:
             if isinstance(frame, Done):
                 if request.session:
                     self._homes[request.session] = frame.node
-                if frame.text.startswith(said) and len(frame.text) > len(said) and request.stream:
-                    yield Delta(**_header(frame), text=frame.text[len(said) :])
+                if request.stream:
+                    yield from _missing(frame, said, called)
                 yield frame
             elif isinstance(frame, Status):
                 yield frame
@@ -124,6 +142,9 @@ class Client:
                 if heard.startswith(said) and len(heard) > len(said):
                     yield frame.model_copy(update={"text": heard[len(said) :]})
                     said = heard
+            elif isinstance(frame, Call) and frame.index == called:
+                called += 1
+                yield frame
             last_seq = max(last_seq, frame.seq)
 
     def cancel(self, request_id: str = EVERYTHING) -> None:
@@ -193,13 +214,13 @@ class Session:
         self.name = name
         self._client = client
 
-    def ask(self, text: str, *, timeout_s: float = TIMEOUT_S, **fields: Any) -> Done:
+    def ask(self, text: str | None = None, *, timeout_s: float = TIMEOUT_S, **fields: Any) -> Done:
         """Ask within the conversation: see ``Client.ask``."""
         return self._client.ask(text, timeout_s=timeout_s, session=self.name, **fields)
 
     def stream(
-        self, text: str, *, timeout_s: float = TIMEOUT_S, **fields: Any
-    ) -> Iterator[Status | Delta | Done]:
+        self, text: str | None = None, *, timeout_s: float = TIMEOUT_S, **fields: Any
+    ) -> Iterator[Status | Delta | Call | Done]:
         """Stream a reply within the conversation: see ``Client.stream``."""
         return self._client.stream(text, timeout_s=timeout_s, session=self.name, **fields)
 
@@ -220,16 +241,41 @@ class Session:
         self._client.command("delete", self.name)
 
 
+def _with_schema(fields: dict[str, Any]) -> dict[str, Any]:
+    """Write ``schema`` as the ``response_format`` that it is short for."""
+    schema = fields.pop("schema", None)
+    return (
+        fields if schema is None else {"response_format": {"type": "json_schema", "schema": schema}, **fields}
+    )
+
+
 def _made(model: type[Asked], **fields: Any) -> Asked:
-    """Make a request.
+    """Make a request, as the node will read it.
 
     Raises:
         RequestError: bad_request: the node would refuse it.
     """
+    lists = {name: list(value) for name, value in fields.items() if _is_list(value)}
+    given = {name: value for name, value in (fields | lists).items() if value is not None}
     try:
-        return model(**fields)
+        return model.model_validate_json(to_json(given, inf_nan_mode="constants"))
     except ValidationError as error:
         raise RequestError("bad_request", explain(error)) from error
+    except ValueError as error:
+        raise RequestError("bad_request", "a field has a value that JSON has not") from error
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _missing(done: Done, said: str, called: int) -> Iterator[Delta | Call]:
+    """Yield the rest of a reply of which the text ``said`` and the first ``called`` calls were heard."""
+    if done.text.startswith(said) and len(done.text) > len(said):
+        yield Delta(**_header(done), text=done.text[len(said) :])
+    for index, call in enumerate(done.calls or ()):
+        if index >= called:
+            yield Call(**_header(done), index=index, call=call)
 
 
 def _header(frame: Done) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from edge_llm.config import MqttSettings
-from edge_llm.contract.frames import FRAMES, AnyFrame, Delta, Done, Error, Sessions, Status
+from edge_llm.contract.frames import FRAMES, AnyFrame, Call, Delta, Done, Error, Sessions, Status
 from edge_llm.contract.requests import Prefill, Request, SessionCommand
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
@@ -117,7 +117,7 @@ class Exchange:
 
     def frames(
         self, request: Request | Prefill | SessionCommand, topic: Callable[[], str], timeout_s: float
-    ) -> Iterator[Status | Delta | Done | Sessions]:
+    ) -> Iterator[Status | Delta | Call | Done | Sessions]:
         """Send a request, again if that can help, and yield its frames up to the terminal one.
 
         ``topic`` is asked each time that the request is sent.

@@ -3,13 +3,13 @@
 ``EDGE_LLM_MQTT__HOST=broker`` is ``mqtt: {host: broker}`` in YAML. Unknown keys are refused.
 """
 
+from edge_llm.config.engine import EngineSettings
 from edge_llm.config.load import DEFAULT_PATH, load_settings
 from edge_llm.config.sampling import SamplingSettings
 from edge_llm.config.sections import (
     ENV_PREFIX,
     ID_PATTERN,
     PLACEHOLDER,
-    EngineSettings,
     HomeAssistantSettings,
     Identifier,
     MqttSettings,

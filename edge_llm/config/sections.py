@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from edge_llm.config.engine import EngineSettings
 from edge_llm.config.sampling import SamplingSettings
 from edge_llm.errors import ConfigError
 
@@ -20,7 +21,6 @@ ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 TOPIC_PATTERN = r"^[^+#\x00/]+(/[^+#\x00/]+)*$"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
-_CONTEXT_TOKENS = 8192  # where none is configured; less with a model that has less
 
 
 def _hostname() -> str:
@@ -105,56 +105,6 @@ class MqttSettings(_Section):
             return self.password_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError(f"mqtt.password_file {self.password_file}: {error.strerror}") from error
-
-
-class EngineSettings(_Section):
-    """The model, and what it may use of the machine."""
-
-    source: str = Field(
-        "Qwen/Qwen2.5-0.5B-Instruct", description="model from which `edge-llm prepare` makes the bundle"
-    )
-    bundle: Path = Field(
-        Path("/var/lib/edge_llm/bundle"), description="directory of the bundle that is served"
-    )
-    inference_cores: str = Field(
-        "auto",
-        coerce_numbers_to_str=True,
-        description="CPUs for inference: auto, a list (2-5,8), or none (as many threads as auto, not bound)",
-    )
-    mlock: bool = Field(
-        default=False, description="lock the process's memory, model included; needs LimitMEMLOCK (ulimit -l)"
-    )
-    context_tokens: int | None = Field(
-        None,
-        ge=64,
-        description=f"maximum tokens of prompt and reply; default: {_CONTEXT_TOKENS}, or the model's",
-    )
-    prefill_graph: bool = Field(
-        default=True, description="read prompts through the bundle's prefill graph, where that can be done"
-    )
-    slots: int = Field(2, ge=1, le=16, description="maximum number of replies in progress at the same time")
-    prefix_cache_mb: int = Field(
-        512, ge=0, description="memory in MB for the prefixes of earlier prompts; 0 turns the cache off"
-    )
-    prefix_store: Path | None = Field(
-        None, description="directory that keeps prefilled prefixes over a restart; as much space again"
-    )
-    queue_limit: int = Field(
-        16, ge=1, description="maximum number of waiting requests; one more is refused as busy"
-    )
-    grace_s: float = Field(8.0, ge=0, description="seconds that SIGTERM leaves to replies in progress")
-
-    def context_of(self, model: str, model_tokens: int) -> int:
-        """The context in tokens with a model that has ``model_tokens``.
-
-        Raises:
-            ConfigError: ``context_tokens`` asks for more than that.
-        """
-        if self.context_tokens is None:
-            return min(_CONTEXT_TOKENS, model_tokens)
-        if self.context_tokens > model_tokens:
-            raise ConfigError(f"engine.context_tokens: {model} has {model_tokens}, not {self.context_tokens}")
-        return self.context_tokens
 
 
 class SessionsSettings(_Section):

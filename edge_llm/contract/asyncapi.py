@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from edge_llm.contract.frames import Delta, Status, Terminal
+from edge_llm.contract.frames import Call, Delta, Status, Terminal
 from edge_llm.contract.node import Info, Telemetry
 from edge_llm.contract.requests import VERSION, Cancel, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import Topics
@@ -87,7 +87,7 @@ CHANNELS = (
         _TOPICS.stream("{client}"),
         "send",
         "every frame of the reply",
-        (Status, Delta, *get_args(Terminal)),
+        (Status, Delta, Call, *get_args(Terminal)),
     ),
     Channel("reply", _TOPICS.reply("{client}"), "send", "the terminal frame only", get_args(Terminal)),
     Channel(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from edge_llm.contract.requests import VERSION
+from edge_llm.contract.tools import ToolCall
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import Code
 
@@ -33,7 +34,7 @@ class Frame(Payload):
     """A message to the client; ``seq`` counts the frames of a reply from 0."""
 
     v: int = VERSION
-    type: Literal["status", "delta", "done", "error", "session"]
+    type: Literal["status", "delta", "call", "done", "error", "session"]
     id: str
     node: str
     seq: int
@@ -60,6 +61,15 @@ class Delta(Frame):
     text: str
 
 
+class Call(Frame):
+    """A call of a tool, as soon as it is whole; its markup is in no delta."""
+
+    type: Literal["call"] = "call"
+    index: int
+    """Number of the call in its reply, from 0."""
+    call: ToolCall
+
+
 class Usage(Payload):
     """Token counts of a reply."""
 
@@ -69,6 +79,8 @@ class Usage(Payload):
     draft_tokens: int = 0
     accepted_tokens: int = 0
     """Speculation: tokens guessed, and how many of them were right."""
+    forced_tokens: int = 0
+    """Tokens that could only be these, by tools or a schema: they were read in the pass of the one before."""
     dropped_messages: int = 0
     """Turns of the session that the context did not hold."""
     loop_tokens: int = 0
@@ -109,7 +121,7 @@ class Energy(Payload):
     shared: bool = False
 
 
-FinishReason = Literal["stop", "length", "cancelled"]
+FinishReason = Literal["stop", "length", "cancelled", "tool_calls"]
 
 
 class Done(Frame):
@@ -117,6 +129,8 @@ class Done(Frame):
 
     type: Literal["done"] = "done"
     text: str
+    calls: tuple[ToolCall, ...] | None = None
+    """Calls of tools, if there are any; only whole ones."""
     finish_reason: FinishReason
     model: str
     usage: Usage
@@ -153,6 +167,6 @@ class Sessions(Frame):
 
 Terminal = Done | Error | Sessions
 """The frames that end a reply."""
-AnyFrame = Annotated[Status | Delta | Done | Error | Sessions, Field(discriminator="type")]
+AnyFrame = Annotated[Status | Delta | Call | Done | Error | Sessions, Field(discriminator="type")]
 FRAMES: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
 """Reads any frame from its payload."""

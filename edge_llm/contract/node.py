@@ -9,6 +9,9 @@ from typing import Literal
 from edge_llm.contract.frames import Payload, Quality
 from edge_llm.contract.requests import VERSION
 
+FEATURES = ("tools", "json_schema")
+"""What requests may ask for beside text, unless ``engine.constraints`` is off."""
+
 
 class Limits(Payload):
     """Maximum sizes, rates and ages of requests."""
@@ -63,6 +66,8 @@ class Info(Payload):
     architecture: str
     quantization: str
     bundle_hash: str
+    features: tuple[str, ...] | None = None
+    """FEATURES, or none of them; absent from nodes of older versions."""
     limits: Limits
     pinning: Pinning
     prefill_graph: PrefillGraph | None = None

@@ -4,6 +4,7 @@ import codecs
 import json
 import re
 from contextlib import suppress
+from typing import Any
 
 from edge_llm.errors import RequestError
 
@@ -47,6 +48,23 @@ def decode(payload: bytes) -> str:
 def is_blank(text: str) -> bool:
     """Return whether a text holds only white space, NUL and byte order marks."""
     return not text.strip("\ufeff\0").strip()
+
+
+def refuse_deeper(value: Any, levels: int) -> None:
+    """Refuse JSON that is nested deeper; looks no deeper itself.
+
+    Raises:
+        ValueError: it is.
+    """
+    if _is_deeper(value, levels):
+        raise ValueError(f"nested deeper than {levels}")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def find_id(payload: bytes, key: str = "id", most_tokens: int = 20_000) -> str | None:

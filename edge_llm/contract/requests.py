@@ -23,7 +23,8 @@ from pydantic import (
 
 from edge_llm.config import Identifier
 from edge_llm.config.sampling import MinP, Penalty, RepetitionPenalty, Temperature, TopK, TopP
-from edge_llm.contract.reading import decode, find_id, is_blank
+from edge_llm.contract.reading import decode, find_id, is_blank, refuse_deeper
+from edge_llm.contract.tools import NamedTool, ResponseFormat, ToolChoice, Tools
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import RequestError
 
@@ -32,10 +33,21 @@ MAX_CUSTOM_DEPTH = 16
 """Maximum depth of nesting in ``custom``, the one field of free form."""
 _MAX_CANCEL_BYTES = 1024
 _ADDED_FIELDS = frozenset(
-    {"min_p", "repetition_penalty", "frequency_penalty", "presence_penalty", "enable_thinking"}
+    {
+        "min_p",
+        "repetition_penalty",
+        "frequency_penalty",
+        "presence_penalty",
+        "enable_thinking",
+        "tools",
+        "tool_choice",
+        "response_format",
+    }
 )
 """Fields that came later: a request without them has the digest that an older node wrote into its log."""
 _MOST_TOKENS = 20_000
+_SHOWN_CHARACTERS = 64
+"""Maximum characters of a field's name in an error."""
 _EMPTY = "the prompt is empty"
 _ID_FIELDS = {"session": "transaction"}
 """Name of the field that holds the id, by kind of request, where it is not ``id``."""
@@ -43,15 +55,8 @@ EVERYTHING = "*"
 """Id in a cancel that stands for all of this client's requests."""
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict | list):
-        return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
-    return 0
-
-
 def _not_too_deep(value: Any) -> Any:
-    if _depth(value) > MAX_CUSTOM_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_CUSTOM_DEPTH}")
+    refuse_deeper(value, MAX_CUSTOM_DEPTH)
     return value
 
 
@@ -68,8 +73,10 @@ Id = Annotated[Identifier, BeforeValidator(_number_as_text, json_schema_input_ty
 """An id; a whole number is taken as its digits: 42 is "42"."""
 
 
-def _refuse_blank(text: str) -> None:
-    if is_blank(text):
+def _refuse_blank_end(messages: tuple[Turn, ...], text: str | None) -> None:
+    """Refuse a prompt that ends in nothing; a tool's result, and a turn with calls, may be empty."""
+    last = messages[-1] if messages else Turn(role="user", content=text or "")
+    if is_blank(last.content) and last.role != "tool" and not last.tool_calls:
         raise ValueError(_EMPTY)
 
 
@@ -99,6 +106,10 @@ class Request(_In):
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), max_length=8)
     enable_thinking: bool | None = None
     """Let a model think aloud first that is able to; its thoughts are not part of the reply."""
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    """``auto`` where there are tools."""
+    response_format: ResponseFormat | None = None
     timeout_s: float | None = Field(None, gt=0, le=3600)
     ttl_s: float | None = Field(None, gt=0, le=86400)
     """Seconds from its arrival at the node after which the request is no longer begun."""
@@ -108,7 +119,18 @@ class Request(_In):
     def _one_prompt(self) -> Self:
         if (self.text is None) == (self.messages is None):
             raise ValueError("give either text or messages")
-        _refuse_blank(self.messages[-1].content if self.messages else self.text or "")
+        _refuse_blank_end(self.messages or (), self.text)
+        return self
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        names = {tool.function.name for tool in self.tools or ()}
+        if isinstance(self.tool_choice, NamedTool) and self.tool_choice.name not in names:
+            raise ValueError(f"tool_choice: no tool has the name {self.tool_choice.name}")
+        if self.tool_choice == "required" and not names:
+            raise ValueError("tool_choice: there are no tools to call")
+        if self.response_format and names and self.tool_choice != "none":
+            raise ValueError('response_format: with tools, only where tool_choice is "none"')
         return self
 
     def conversation(self) -> tuple[Turn, ...]:
@@ -125,13 +147,15 @@ class Prefill(_In):
     session: ClassVar[None] = None
     system: str | None = None
     messages: tuple[Turn, ...] = ()
+    tools: Tools | None = None
     custom: Custom = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.system and not self.messages:
-            raise ValueError("give system or messages")
-        _refuse_blank(self.messages[-1].content if self.messages else self.system or "")
+        if not self.system and not self.messages and not self.tools:
+            raise ValueError("give system, messages or tools")
+        if self.system or self.messages:
+            _refuse_blank_end(self.messages, self.system)
         return self
 
     def conversation(self) -> tuple[Turn, ...]:
@@ -208,11 +232,15 @@ def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
 def explain(error: ValidationError) -> str:
     """Say what is wrong with a request, in a line that quotes none of it."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
+    # Which of several types was tried, literal['auto','none'] for example, is of no use to anybody.
+    named = [str(part) for part in first["loc"] if not str(part).startswith("literal[")]
+    where = ".".join(" ".join(part[:_SHOWN_CHARACTERS].split()) for part in named)
     words = first["msg"].removeprefix("Value error, ")
     if first["type"] == "json_invalid":
         place = re.search(r"line \d+ column \d+", words)
         at = f", at {place[0]}" if place else ""
+        if "recursion" in words:
+            return f"the JSON is nested too deep{at}"
         return (
             f"what begins with {{ is read as JSON, and this is none{at};"
             ' a text that begins with { is asked as {"text": "{..."}'

@@ -3,9 +3,10 @@
 Knows nothing of MQTT, clients or sessions. The service, `edge-llm bench` and the tests use this one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Turns
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from threading import enumerate as enumerate_threads
@@ -14,7 +15,9 @@ from edge_llm.bundle import MODEL_DATA, PREFILL_DATA, Bundle, verify_files
 from edge_llm.config import EngineSettings
 from edge_llm.contract.node import Pinning
 from edge_llm.contract.turns import Turn
-from edge_llm.engine.decoder import Decoder, load_decoder, prefill_refused, warm_up
+from edge_llm.engine.constraint.constraint import Constraint
+from edge_llm.engine.constraint.grammars import Grammars
+from edge_llm.engine.decoder import load_decoder, prefill_refused, warm_up
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.prefix_store import PrefixStore
@@ -46,19 +49,27 @@ class Engine:
         self._grace_s = settings.grace_s
         manifest = bundle.manifest
         context = settings.context_of(manifest.name, manifest.context_tokens)
-        verify_files(bundle, manifest.sha256.keys() - _WEIGHTS)
-        # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
-        self.tokenizer = ChatTokenizer(bundle)
-        release_free_memory()
         self._cache = KVCache(manifest.kv, settings.slots, context)
         self._huge_pages = HugePages()
         self.prefill_refused = prefill_refused(bundle, wanted=settings.prefill_graph)
         """Why prompts do not go through a prefill graph; None if they do."""
-        decoder, self._workers = _verified_decoder(
-            bundle, self._cache, self._plan, self._huge_pages, prefill=settings.prefill_graph
-        )
+        with _verifying_weights(bundle):
+            verify_files(bundle, manifest.sha256.keys() - _WEIGHTS)
+            # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
+            self.tokenizer = ChatTokenizer(bundle)
+            release_free_memory()
+            others = thread_ids()
+            with self._huge_pages:
+                decoder = load_decoder(
+                    bundle, self._cache, self._plan, prefill=settings.prefill_graph, packed=True
+                )
+            python_threads = {thread.native_id for thread in enumerate_threads()}
+            self._workers = thread_ids() - others - python_threads
         warm_up(decoder)
         self._prefixes = _prefix_cache(settings, bundle, self._cache)
+        self._grammars = Grammars(self.tokenizer, manifest.eos_token_ids)
+        if settings.constraints == "preload":
+            self._grammars.preload()
         self._scheduler = Scheduler(
             decoder, self.tokenizer, manifest.eos_token_ids, settings.queue_limit, self._prefixes
         )
@@ -85,6 +96,14 @@ class Engine:
             RequestError: the queue is full (busy), or the engine stops (unavailable).
         """
         self._scheduler.submit(sequence)
+        if sequence.request.constrained:
+            self._grammars.make(sequence.request, lambda made: self._constrain(sequence, made))
+
+    def _constrain(self, sequence: Sequence, made: Constraint | RequestError) -> None:
+        if isinstance(made, Constraint):
+            self._scheduler.constrain(sequence, made)
+        else:
+            self._scheduler.cancel(sequence, made)
 
     def release(self, sequence: Sequence, history: Turns[Turn]) -> None:
         """Bring the turns that a request ``awaits_history`` for: from now on it may begin."""
@@ -140,31 +159,26 @@ class Engine:
     def stop(self) -> None:
         """Finish the replies in progress within ``engine.grace_s``; the rest ends with ``unavailable``."""
         self._scheduler.stop(self._grace_s)
+        self._grammars.stop()
         self._thread.join()
         self._huge_pages.stop()
         if self._prefixes:
             self._prefixes.stop()
 
 
-def _verified_decoder(
-    bundle: Bundle, cache: KVCache, plan: PinningPlan, huge_pages: HugePages, *, prefill: bool
-) -> tuple[Decoder, frozenset[int]]:
-    """Load the decoder while another core compares the weights, which are most of the bundle.
-
-    Returns also the threads that ONNX Runtime has started for it.
+@contextmanager
+def _verifying_weights(bundle: Bundle) -> Iterator[None]:
+    """Compare the weights, which are most of the bundle, with their checksums on another core meanwhile.
 
     Raises:
-        BundleError: the weights are not those of the manifest, or ONNX Runtime refuses the graph.
+        BundleError: they are not those of the manifest; whatever else failed, this says better why.
     """
     with ThreadPoolExecutor(1, "checksum") as pool:
         verified = pool.submit(verify_files, bundle, bundle.manifest.sha256.keys() & _WEIGHTS)
-        others = thread_ids()
         try:
-            with huge_pages:
-                decoder = load_decoder(bundle, cache, plan, prefill=prefill, packed=True)
+            yield
         finally:
-            verified.result()  # where it fails too, it says better why
-        return decoder, thread_ids() - others - {thread.native_id for thread in enumerate_threads()}
+            verified.result()
 
 
 def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> PrefixCache | None:

@@ -51,7 +51,10 @@ def build_prompt(
     def encode(start: int) -> list[int]:
         turns = [*system, *known[start:], *new]
         return tokenizer.encode_chat(
-            turns, open_reply=not request.prefill_only, thinking=request.enable_thinking
+            turns,
+            open_reply=not request.prefill_only,
+            thinking=request.thinks,
+            tools=request.tools,
         )
 
     room = capacity - min(request.max_tokens, capacity // 4)
@@ -68,7 +71,8 @@ def build_prompt(
 
 def _choose_cut(history: Sequence[Turn], room: int, length: Callable[[int], int]) -> int:
     """Number of turns to drop; ``length(n)`` gives the tokens of the prompt without the first ``n``."""
-    starts = [n for n, turn in enumerate(history) if n == 0 or turn.role != "assistant"]
+    # At a user's turn: an answer stays with its question, a tool's result with its call.
+    starts = [n for n, turn in enumerate(history) if n == 0 or turn.role == "user"]
     alone = length(len(history))
     half = alone + (room - alone) // 2
     cut = bisect_left(starts, True, key=lambda start: length(start) <= half)  # noqa: FBT003 - the value sought

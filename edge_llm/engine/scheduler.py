@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_llm.contract.frames import FinishReason
 from edge_llm.contract.turns import Turn
+from edge_llm.engine.constraint.constraint import Constraint
 from edge_llm.engine.decoder import Decoder
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.prefix_cache import PrefixCache
@@ -85,6 +86,12 @@ class Scheduler:
             sequence.history = history
             self._changed.notify()
 
+    def constrain(self, sequence: Sequence, constraint: Constraint) -> None:
+        """Let a request leave the queue whose reply keeps to a grammar."""
+        with self._changed:
+            sequence.constraint = constraint
+            self._changed.notify()
+
     def cancel(self, sequence: Sequence, error: RequestError | None = None) -> None:
         """End a request within one step, as cancelled or in ``error``; without effect once it is over."""
         with self._changed:
@@ -117,8 +124,8 @@ class Scheduler:
             self._fail(sequence, *_STOPPING)
 
     def _ready(self) -> bool:
-        """Whether there is something to do; a request that awaits its history is nothing to do yet."""
-        return bool(self._active) or any(s.history is not None or s.cancelled for s in tuple(self._waiting))
+        """Whether there is something to do; a request that awaits history or grammar is nothing to do yet."""
+        return bool(self._active) or any(s.ready or s.cancelled for s in tuple(self._waiting))
 
     def _has_work(self) -> bool:
         """Wait for a request; False when it is time to stop."""
@@ -154,7 +161,7 @@ class Scheduler:
     def _begin(self, sequence: Sequence) -> None:
         request, capacity = sequence.request, self._cache.capacity
         prompt = build_prompt(request, sequence.history or (), self._tokenizer, capacity)
-        thoughts = self._tokenizer.thought_filter(thinking=request.enable_thinking)
+        thoughts = self._tokenizer.thought_filter(thinking=request.thinks)
         with self._changed:
             self._waiting.remove(sequence)
             self._active.append(sequence)
@@ -166,7 +173,7 @@ class Scheduler:
         """The oldest request of those owners who are served least now."""
         served = Counter(s.request.owner for s in self._active)
         with self._changed:
-            ready = (s for s in self._waiting if s.history is not None)
+            ready = (s for s in self._waiting if s.ready)
             return min(ready, key=lambda sequence: served[sequence.request.owner], default=None)
 
     def _prefill(self) -> None:
@@ -175,13 +182,14 @@ class Scheduler:
         if not prefilling:
             return
         sequence = prefilling[0]
-        alone, apart = len(prefilling) == len(self._active), self._decoder.prefills_apart
+        alone, prefill_only = len(prefilling) == len(self._active), sequence.request.prefill_only
+        apart = self._decoder.prefills_apart and not prefill_only
         with self._failing_alone(sequence):
             start = self._cache.length(sequence.slot) or self._load_prefix(sequence)
-            prefill_only = sequence.request.prefill_only
-            end = chunk_end(start, sequence.prompt_tokens, alone=alone, apart=apart and not prefill_only)
+            end = chunk_end(start, sequence.prompt_tokens, alone=alone, apart=apart)
             last = end == sequence.prompt_tokens
-            self._feed([sequence], [sequence.ids[start:end]], 1 if last and not prefill_only else 0)
+            tokens = sequence.ids[start : None if last else end]  # the last with what the reply begins with
+            self._feed([sequence], [tokens], 1 if last and not prefill_only else 0)
             if last and prefill_only and sequence.status is RequestStatus.PREFILL:
                 self._retire(sequence, "stop")
 
@@ -192,19 +200,27 @@ class Scheduler:
         """
         if self._prefixes:
             held = [(s.slot, s.ids[: self._cache.length(s.slot)]) for s in self._active if s is not sequence]
-            sequence.cached_tokens = self._prefixes.load(sequence.slot, sequence.ids[:-LAST_FED], held)
+            prompt = sequence.ids[: sequence.prompt_tokens - LAST_FED]
+            sequence.cached_tokens = self._prefixes.load(sequence.slot, prompt, held)
         return sequence.cached_tokens
 
     def _decode(self) -> None:
-        """One step for all whose prompt is fed: as one batch, or with a draft where there is but one."""
+        """One step for all whose prompt is fed: those with one token to feed as a batch, the others alone.
+
+        ONNX Runtime's attention takes several tokens behind a past for one row only.
+        """
         decoding = [s for s in self._active if s.status is RequestStatus.DECODE]
-        if not decoding:
-            return
-        draft: list[int] = []
-        if len(decoding) == 1 and decoding[0].drafter:
-            draft = decoding[0].drafter.draft(decoding[0].ids)[: decoding[0].room() - 1]
         decoding.sort(key=lambda sequence: sequence.slot)
-        self._feed(decoding, [[s.ids[-1], *draft] for s in decoding], 1 + len(draft))
+        batch: list[Sequence] = []
+        for sequence in decoding:
+            tokens = sequence.ids[self._cache.length(sequence.slot) :]
+            draft = sequence.draft() if len(decoding) == 1 else []
+            if draft or len(tokens) > 1:
+                self._feed([sequence], [[*tokens, *draft]], 1 + len(draft))
+            else:
+                batch.append(sequence)
+        if batch:
+            self._feed(batch, [sequence.ids[-1:] for sequence in batch], 1)
 
     def _feed(self, sequences: list[Sequence], tokens: list[list[int]], logits: int) -> None:
         """One forward pass; then each sequence chooses, and those that are over retire.
@@ -222,27 +238,22 @@ class Scheduler:
         over: list[tuple[Sequence, FinishReason]] = []
         for sequence, rows, its_tokens in zip(sequences, results, tokens, strict=True):
             with self._failing_alone(sequence):
-                reason = self._choose(sequence, rows, its_tokens)
-                if reason:
+                if reason := self._choose(sequence, rows, its_tokens):
                     over.append((sequence, reason))
         for sequence, reason in over:
             self._retire(sequence, reason)
 
     def _choose(self, sequence: Sequence, logits: NDArray[np.float32], fed: list[int]) -> FinishReason | None:
-        """Choose a token from each row of logits, for as long as the drafted ones were right."""
-        drafted = fed[1:] if len(logits) > 1 else []
-        reason: FinishReason | None = None
-        accepted = -1
-        for row in logits:
-            accepted += 1
-            reason = sequence.choose(row, self._eos)
-            if reason or accepted >= len(drafted) or sequence.ids[-1] != drafted[accepted]:
-                break
+        """Choose from each row of logits, for as long as the drafted tokens are those that were chosen."""
+        if len(logits) == 0:
+            return None
+        drafted = fed[len(fed) - len(logits) + 1 :]
+        reason, accepted = sequence.choose_behind(drafted, logits, self._eos)
         if drafted and sequence.drafter:
             sequence.drafter.observe(len(drafted), accepted)
             self._acceptance = sequence.drafter.acceptance
-            slot = sequence.slot
-            self._cache.rewind(slot, self._cache.length(slot) - (len(drafted) - accepted))
+            length = self._cache.length(sequence.slot)
+            self._cache.rewind(sequence.slot, length - len(drafted) + accepted)
         return reason
 
     def _retire(self, sequence: Sequence, reason: FinishReason) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence as Turns
 from enum import Enum, auto
+from itertools import takewhile
 from time import monotonic
 
 import numpy as np
@@ -9,12 +10,22 @@ from numpy.typing import NDArray
 
 from edge_llm.contract.frames import FinishReason, TimingMs, Usage
 from edge_llm.contract.turns import Turn
+from edge_llm.engine.constraint.constraint import Constraint
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.prompt import Prompt
 from edge_llm.engine.sampler import Sampler, make_sampler
 from edge_llm.engine.text.detokenizer import Detokenizer
-from edge_llm.engine.text.thoughts import ThoughtFilter, overlap
-from edge_llm.engine.types import Completion, Emit, Failure, GenerationRequest, Started, TokenEvent
+from edge_llm.engine.text.stops import StopFilter
+from edge_llm.engine.text.thoughts import ThoughtFilter
+from edge_llm.engine.types import (
+    CallEvent,
+    Completion,
+    Emit,
+    Failure,
+    GenerationRequest,
+    Started,
+    TokenEvent,
+)
 from edge_llm.errors import Code, RequestError
 
 LOOP_TOKENS = 1536
@@ -31,33 +42,6 @@ class RequestStatus(Enum):
     PREFILL = auto()
     DECODE = auto()
     FINISHED = auto()
-
-
-class StopFilter:
-    """Holds text back while it may be the beginning of a stop string."""
-
-    def __init__(self, stops: tuple[str, ...]) -> None:
-        """Watch for any of ``stops``; the first to appear in the text counts."""
-        self._stops = stops
-        self._held = ""
-
-    def push(self, text: str) -> tuple[str, bool]:
-        """Text that is decided, and whether a stop string was met (it and all after it is dropped)."""
-        if not self._stops:
-            return text, False
-        text = self._held + text
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if found:
-            self._held = ""
-            return text[: min(found)], True
-        held = max(overlap(text, stop) for stop in self._stops)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held], False
-
-    def finish(self) -> str:
-        """Return what was held back: it turned out to be text."""
-        held, self._held = self._held, ""
-        return held
 
 
 def loop_length(ids: Turns[int]) -> int:
@@ -95,6 +79,7 @@ class Sequence:
         self.cancelled = False
         self.error: RequestError | None = None
         self.history: Turns[Turn] | None = None if request.awaits_history else ()
+        self.constraint: Constraint | None = None
         self.ids: list[int] = []
         self.prompt_tokens = 0
         self.cached_tokens = 0
@@ -108,9 +93,16 @@ class Sequence:
         self._thoughts: ThoughtFilter | None = None
         self._stop = StopFilter(request.stop)
         self._stopped = False
+        self._look_at = LOOP_TOKENS
+        self._forced_tokens = 0
         self._text: list[str] = []
         self._submitted = monotonic()
         self._admitted: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the request may leave the queue: its history and its grammar are there."""
+        return self.history is not None and (self.constraint is not None or not self.request.constrained)
 
     @property
     def slot(self) -> int:
@@ -126,13 +118,18 @@ class Sequence:
         capacity: int,
         thoughts: ThoughtFilter | None = None,
     ) -> None:
-        """Leave the queue: ``prompt`` is to be fed into ``slot``, which holds ``capacity`` tokens."""
+        """Leave the queue: ``prompt`` is to be fed into ``slot``, which holds ``capacity`` tokens.
+
+        What a grammar makes every reply begin with stands behind it at once, to be fed with its last tokens.
+        """
         self.status = RequestStatus.PREFILL
         self._slot = slot
-        self.ids = prompt.ids
         self.prompt_tokens = len(prompt.ids)
         self._dropped_messages = prompt.dropped_messages
         self._limit = min(self.request.max_tokens, capacity - len(prompt.ids))
+        opening = self.constraint.begin() if self.constraint else []
+        self.ids = [*prompt.ids, *opening[: self._limit]]
+        self._forced_tokens = len(self.ids) - self.prompt_tokens
         self._detokenizer = detokenizer
         self._sample = make_sampler(self.request.sampling, prompt.ids)
         self._thoughts = thoughts
@@ -142,46 +139,103 @@ class Sequence:
     @property
     def completion_tokens(self) -> int:
         """Tokens of the reply so far."""
-        return len(self.ids) - self.prompt_tokens
+        return len(self.ids) - self.prompt_tokens if self.first_token else 0
+
+    def choose_behind(
+        self, drafted: list[int], rows: NDArray[np.float32], eos: frozenset[int]
+    ) -> tuple[FinishReason | None, int]:
+        """Choose from ``[1 + drafted, vocab]`` logits for as long as the drafted tokens are those chosen.
+
+        Returns why the reply is over, if it is, and the number of drafted tokens that were right.
+        """
+        first, right = len(self.ids), 0
+        while True:
+            reason = self.choose(rows[right], eos)
+            chosen = self.ids[first:]
+            right = sum(
+                1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(drafted, chosen, strict=False))
+            )
+            if reason or right < len(chosen):
+                return reason, right
 
     def choose(self, logits: NDArray[np.float32], eos: frozenset[int]) -> FinishReason | None:
-        """Sample a token from ``[vocab]`` logits, emit its text, and say why the reply is over, if it is."""
-        assert self._detokenizer
+        """Sample a token from ``[vocab]`` logits, emit its text, and say why the reply is over, if it is.
+
+        Tokens that a grammar forces behind it are appended, too.
+
+        Raises:
+            RequestError: the grammar has become too complex (bad_request).
+        """
         assert self._sample
         self.status = RequestStatus.DECODE
-        token = self._sample(logits)
+        constraint = self.constraint
         if self.first_token is None:
             self.first_token = monotonic()
+            if reason := self._tell(self.ids[self.prompt_tokens :]):
+                return reason
+        token = constraint.choose(logits, self._sample) if constraint else self._sample(logits)
         if token in eos and not self.request.ignore_eos:
-            return "stop"
-        self.ids.append(token)
-        self._say(self._detokenizer.push(token))
-        if self._stopped:
-            return "stop"
+            return self._end()
+        tokens = [token, *constraint.accept(token)] if constraint else [token]
+        tokens = tokens[: self._limit - self.completion_tokens]
+        self.ids += tokens
+        self._forced_tokens += len(tokens) - 1
+        return self._tell(tokens)
+
+    def _tell(self, tokens: list[int]) -> FinishReason | None:
+        """Emit the text of tokens, and the calls that it completes; say why the reply is over, if it is."""
+        for token in tokens:
+            self._tell_one(token)
+            if self._stopped:
+                return "stop"
+        if self.constraint and self.constraint.over:
+            return self._end()
         return "length" if self.completion_tokens >= self._limit or self._loops() else None
+
+    def _end(self) -> FinishReason:
+        """Why a reply is over that has come to its end."""
+        return "tool_calls" if self.constraint and self.constraint.calls else "stop"
+
+    def _tell_one(self, token: int) -> None:
+        assert self._detokenizer
+        text = self._detokenizer.push(token)
+        if not (self.constraint and self.constraint.calling):
+            self._say(text)
+            return
+        number = len(self.constraint.calls)
+        for index, call in enumerate(self.constraint.read(text), start=number):
+            self.emit(CallEvent(index, call))
 
     def _loops(self) -> bool:
         """Whether the reply has gone round in circles for LOOP_TOKENS; looked at now and then."""
-        if self.completion_tokens < LOOP_TOKENS or self.completion_tokens % _LOOK_EVERY:
+        if self.completion_tokens < self._look_at:
             return False
+        self._look_at = self.completion_tokens + _LOOK_EVERY
         return not self.request.ignore_eos and loop_length(self.ids[-LOOP_TOKENS:]) == LOOP_TOKENS
 
-    def room(self) -> int:
-        """Tokens that the reply may still have."""
-        return self._limit - self.completion_tokens
+    def draft(self) -> list[int]:
+        """Guess the next tokens, one less than the reply may still have, and none that a grammar forbids."""
+        if self.drafter is None:
+            return []
+        draft = self.drafter.draft(self.ids)[: self._limit - self.completion_tokens - 1]
+        return self.constraint.cut(draft) if self.constraint else draft
 
     def complete(self, reason: FinishReason) -> None:
         """Emit the text that is left and the completion."""
         self.status = RequestStatus.FINISHED
         if self._detokenizer and not self._stopped:
-            self._say(self._detokenizer.finish())
+            if not (self.constraint and self.constraint.calling):
+                self._say(self._detokenizer.finish())
             if self._thoughts and not self._stopped:
                 self._watch(self._thoughts.finish())
             self._give(self._stop.finish())
-        ids = tuple(self.ids[self.prompt_tokens :])
+        ids = tuple(self.ids[self.prompt_tokens :]) if self.first_token else ()
         usage = self._usage(loop_length(ids[-LOOP_TOKENS - _LOOK_EVERY :]) if reason == "length" else 0)
         cut = self._stopped or (self._thoughts is not None and self._thoughts.met)
-        self.emit(Completion("".join(self._text), reason, usage, self._timing_ms(), None if cut else ids))
+        calls = self.constraint.calls if self.constraint else ()
+        cut = cut or (reason != "tool_calls" and self.constraint is not None and self.constraint.calling)
+        text, token_ids = "".join(self._text), None if cut else ids
+        self.emit(Completion(text, reason, usage, self._timing_ms(), token_ids, calls))
 
     def fail(self, code: Code, message: str) -> None:
         """Emit a failure with what was said so far."""
@@ -207,6 +261,7 @@ class Sequence:
             completion_tokens=self.completion_tokens,
             draft_tokens=self.drafter.drafted if self.drafter else 0,
             accepted_tokens=self.drafter.accepted if self.drafter else 0,
+            forced_tokens=self._forced_tokens if self.first_token else 0,
             dropped_messages=self._dropped_messages,
             loop_tokens=loop_tokens,
         )

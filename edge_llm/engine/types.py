@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from edge_llm.contract.frames import FinishReason, TimingMs, Usage
+from edge_llm.contract.tools import Schema, Tool, ToolCall, ToolChoice
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import Code
 
@@ -52,8 +53,27 @@ class GenerationRequest:
     """Compute the turns into the prefix cache, pinned, and end without a reply."""
     enable_thinking: bool = False
     """Let a model think aloud that is able to; its thoughts are left out of the reply."""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    response_schema: Schema | None = None
+    """The JSON schema that the whole reply keeps to; not together with tools that may be called."""
     ignore_eos: bool = False
     """Generate ``max_tokens`` tokens whatever they are, loops too: for measurements."""
+
+    @property
+    def may_call(self) -> bool:
+        """Whether the reply may be calls of tools."""
+        return bool(self.tools) and self.tool_choice != "none"
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the reply may begin with a thought, which no grammar knows."""
+        return self.enable_thinking and not self.constrained
+
+    @property
+    def constrained(self) -> bool:
+        """Whether a grammar has a say in the reply."""
+        return not self.prefill_only and (self.may_call or self.response_schema is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,14 @@ class TokenEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class CallEvent:
+    """A call that is whole."""
+
+    index: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """The reply is complete."""
 
@@ -87,6 +115,7 @@ class Completion:
     timing_ms: TimingMs
     token_ids: tuple[int, ...] | None = None
     """The reply's tokens; None where a stop string cut the text, or thoughts were left out of it."""
+    calls: tuple[ToolCall, ...] = ()
 
     @property
     def tokens_per_second(self) -> float:
@@ -104,7 +133,7 @@ class Failure:
     text: str
 
 
-Event = Queued | Started | TokenEvent | Completion | Failure
+Event = Queued | Started | TokenEvent | CallEvent | Completion | Failure
 Emit = Callable[[Event], None]
 """Called on the engine thread (with Queued on the submitting one), never under a lock; must not block.
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from edge_llm.contract.frames import (
     FRAMES,
+    Call,
     Delta,
     Done,
     Error,
@@ -19,6 +20,7 @@ from edge_llm.contract.frames import (
     Terminal,
 )
 from edge_llm.contract.requests import Inbound
+from edge_llm.contract.tools import ToolCall
 from edge_llm.errors import RETRYABLE, Code
 from edge_llm.gateway.reply_to import ReplyTo
 from edge_llm.gateway.request_log import RequestRecord
@@ -56,6 +58,12 @@ class _Stage:
     prompt_tokens: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    index: int
+    call: ToolCall
+
+
 def unlimited(_reply: "Reply") -> None:
     """Set no limit (None) to the payload's size."""
 
@@ -91,7 +99,8 @@ class Reply:
         self._seq = 0
         self._stages: list[_Stage] = []
         self._last_stage: _Stage | None = None
-        self._text: list[str] = []
+        self._said: list[str | _Call] = []
+        """Text and calls that are not sent yet, in order."""
         self._characters = 0
         self._delta_sent: float | None = None
         self._sent = monotonic()
@@ -119,13 +128,18 @@ class Reply:
     def delta(self, text: str) -> None:
         """Report more of the reply's text."""
         with self._changed:
-            if self._delta_sent is None and not self._text:
-                self._enter(_Stage("decode"))
-            self._text.append(text)
+            self._say(text)
             self._characters += len(text)
             # Otherwise the publisher comes by within COALESCE_S: it is not woken for every token.
             if self._delta_sent is None or self._characters >= COALESCE_CHARACTERS:
                 self._changed.notify()
+
+    def call(self, index: int, call: ToolCall) -> None:
+        """Report a call that is whole, the reply's ``index``-th from 0."""
+        with self._changed:
+            self._say(_Call(index, call))
+            self._characters = COALESCE_CHARACTERS  # due at once, with the text before it
+            self._changed.notify()
 
     def header(self) -> Header:
         """Fields of the reply's next frame; a terminal frame gets its ``seq`` when it is drained."""
@@ -188,7 +202,7 @@ class Reply:
         """Take the frames that are due, in order; called with ``changed`` held.
 
         Where the way to the client is not ``flowing`` text gathers here, and only the terminal frame is
-        handed out. A delta is cut to the ``room`` that there is.
+        handed out. A delta is cut to the ``room`` that there is; a call that does not fit is in Done alone.
         """
         frames: list[Frame] = []
         if flowing and self.streams:
@@ -196,9 +210,9 @@ class Reply:
                 self._stages.append(self._last_stage)
             frames.extend(map(self._status, self._stages))
             self._stages.clear()
-            if self._text and self._delta_is_due():
-                frames.extend(self._deltas("".join(self._text), room(self)))
-                self._text.clear()
+            if self._said and self._delta_is_due():
+                frames.extend(self._deltas_and_calls(room(self)))
+                self._said.clear()
                 self._characters = 0
                 self._delta_sent = monotonic()
         if self._terminal:
@@ -206,6 +220,11 @@ class Reply:
         if frames:
             self._sent = monotonic()
         return frames
+
+    def _say(self, piece: str | _Call) -> None:
+        if self._delta_sent is None and not self._said:
+            self._enter(_Stage("decode"))
+        self._said.append(piece)
 
     def _enter(self, stage: _Stage) -> None:
         self._last_stage = stage
@@ -219,7 +238,23 @@ class Reply:
             prompt_tokens=stage.prompt_tokens,
         )
 
+    def _deltas_and_calls(self, room: int | None) -> Iterator[Frame]:
+        text = ""
+        for piece in self._said:
+            if isinstance(piece, str):
+                text += piece
+                continue
+            yield from self._deltas(text, room)
+            text = ""
+            call = Call(**self.header(), index=piece.index, call=piece.call)
+            if room is None or len(call.encode()) <= room:
+                self._seq += 1
+                yield call
+        yield from self._deltas(text, room)
+
     def _deltas(self, text: str, room: int | None) -> Iterator[Delta]:
+        if not text:
+            return
         if room is not None:
             around = Delta(**self.header(), text="").encode()
             room -= len(around) + _SEQ_BYTES

@@ -4,7 +4,7 @@ from collections import defaultdict
 from time import monotonic
 from typing import TypeVar, assert_never
 
-from edge_llm.bundle import Sampling
+from edge_llm.bundle import Manifest, Sampling
 from edge_llm.config import SamplingSettings
 from edge_llm.contract.frames import Done, Sessions, Terminal
 from edge_llm.contract.requests import Request, SessionCommand
@@ -13,6 +13,7 @@ from edge_llm.engine.engine import Engine
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.types import (
     GREEDY,
+    CallEvent,
     Completion,
     Event,
     Failure,
@@ -52,6 +53,8 @@ class _Answer:
         match event:
             case TokenEvent(text):
                 reply.delta(text)
+            case CallEvent(index, call):
+                reply.call(index, call)
             case Queued(position):
                 self._stats.begin(self.meter)
                 reply.status("queued", position=position)
@@ -74,6 +77,7 @@ class _Answer:
             Done(
                 **self.reply.header(),
                 text=completion.text,
+                calls=completion.calls or None,
                 finish_reason=completion.finish_reason,
                 model=self._model,
                 usage=completion.usage.model_copy(update={"dropped_messages": dropped}),
@@ -89,20 +93,22 @@ class Responder:
     def __init__(
         self,
         engine: Engine,
-        model: str,
+        model: Manifest,
         defaults: SamplingSettings,
         sessions: SessionStore,
         stats: ReplyStats,
-        recommended: Sampling | None = None,
+        *,
+        constrained: bool = True,
     ) -> None:
-        """Fill in ``defaults``, then ``recommended``, where a request does not say.
+        """Fill in ``defaults``, then what ``model`` recommends, where a request does not say.
 
-        ``model`` is named in every reply.
+        Tools that may be called, and JSON by a schema, are refused unless the engine is ``constrained``.
         """
         self._engine = engine
-        self._model = model
+        self._model = model.name
         self._defaults = defaults
-        self._recommended = recommended or Sampling()
+        self._recommended = model.sampling or Sampling()
+        self._constrained = constrained
         self._sessions = sessions
         self._stats = stats
         self._answers: dict[Reply, _Answer] = {}
@@ -114,11 +120,12 @@ class Responder:
         request = reply.asked.request
         if isinstance(request, SessionCommand):
             return
-        generation = (
-            self._generation(request, reply)
-            if isinstance(request, Request)
-            else GenerationRequest(request.conversation(), 0, prefill_only=True)
-        )
+        if isinstance(request, Request):
+            generation = self._generation(request, reply)
+        else:
+            generation = GenerationRequest(
+                request.conversation(), 0, prefill_only=True, tools=request.tools or ()
+            )
         answer = _Answer(reply, generation, self._engine, self._stats, self._model)
         self._answers[reply] = answer
         try:
@@ -128,6 +135,10 @@ class Responder:
             raise
 
     def _generation(self, request: Request, reply: Reply) -> GenerationRequest:
+        may_call = bool(request.tools) and request.tool_choice != "none"
+        if not self._constrained and (may_call or request.response_format):
+            field = "tools" if may_call else "response_format"
+            raise RequestError("bad_request", f"{field}: this node has engine.constraints: off")
         defaults = self._defaults
         return GenerationRequest(
             turns=request.conversation(),
@@ -135,6 +146,9 @@ class Responder:
             sampling=self._sampling(request),
             stop=request.stop,
             enable_thinking=bool(request.enable_thinking),
+            tools=request.tools or (),
+            tool_choice=request.tool_choice or "auto",
+            response_schema=request.response_format.json_schema if request.response_format else None,
             deadline=monotonic() + _either(request.timeout_s, defaults.timeout_s),
             expires_at=reply.expires_at,
             owner=reply.asked.client,
@@ -216,7 +230,7 @@ class Responder:
         request = asked.request
         if not isinstance(request, Request) or request.session is None:
             return
-        if completion and completion.text:
+        if completion and (completion.text or completion.calls):
             turns = [turn for turn in request.conversation() if turn.role != "system"]
             turns.append(_generated(completion))
             dropped = completion.usage.dropped_messages
@@ -245,9 +259,10 @@ class Responder:
 
 
 def _generated(completion: Completion) -> Turn:
-    if completion.token_ids is None:
-        return Turn(role="assistant", content=completion.text)
-    return GeneratedTurn(role="assistant", content=completion.text, token_ids=completion.token_ids)
+    text, calls, ids = completion.text, completion.calls, completion.token_ids
+    if ids is None:
+        return Turn(role="assistant", content=text, tool_calls=calls)
+    return GeneratedTurn(role="assistant", content=text, tool_calls=calls, token_ids=ids)
 
 
 Value = TypeVar("Value")

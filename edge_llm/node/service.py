@@ -10,7 +10,7 @@ from types import FrameType
 from edge_llm import __version__
 from edge_llm.bundle import TOKENIZER, read_manifest
 from edge_llm.config import Settings
-from edge_llm.contract.node import Info, Limits, PrefillGraph, State
+from edge_llm.contract.node import FEATURES, Info, Limits, PrefillGraph, State
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.engine.engine import Engine
 from edge_llm.event_log import EventLog, stack_of
@@ -96,9 +96,9 @@ class Service:
         self._metrics = open_metrics(settings.telemetry, bundle.manifest.name)
         self._engine = Engine(bundle, settings.engine)
         stats = ReplyStats(EnergyMeter(self._power))
-        manifest = bundle.manifest
+        constrained = settings.engine.constraints != "off"
         responder = Responder(
-            self._engine, manifest.name, settings.sampling, sessions, stats, manifest.sampling
+            self._engine, bundle.manifest, settings.sampling, sessions, stats, constrained=constrained
         )
         in_flight, routes = InFlight(), Routes(settings.routes)
         admission = Admission(mqtt, topics, routes, self._request_log, in_flight, capacity)
@@ -227,6 +227,7 @@ class Service:
             architecture=manifest.architecture,
             quantization=manifest.quantization,
             bundle_hash=self._bundle.hash,
+            features=() if settings.engine.constraints == "off" else FEATURES,
             limits=Limits(
                 request_bytes=settings.mqtt.request_bytes,
                 context_tokens=self._engine.context_tokens,

@@ -10,7 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pydantic import TypeAdapter
+
 from edge_llm.config import SessionsSettings
+from edge_llm.contract.tools import ToolCall
 from edge_llm.contract.turns import GeneratedTurn, Role, Turn
 from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
@@ -24,15 +27,17 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL,
     role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL, request TEXT NOT NULL,
-    tokenizer TEXT, PRIMARY KEY (client, session, number)
+    tokenizer TEXT, tool_calls TEXT, tool_call_id TEXT, name TEXT,
+    PRIMARY KEY (client, session, number)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cut (
     client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL, dropped INTEGER NOT NULL,
     PRIMARY KEY (client, session)
 ) WITHOUT ROWID;
 """
-_ADD_TOKENIZER = "ALTER TABLE message ADD COLUMN tokenizer TEXT"
-"""Upgrades files in which token ids have no tokenizer: those ids are not used, the text is."""
+_ADDED_COLUMNS = ("tokenizer", "tool_calls", "tool_call_id", "name")
+"""Columns of ``message`` that older files lack. Ids without a tokenizer are not used, the text is."""
+_CALLS = TypeAdapter(tuple[ToolCall, ...])
 KEPT_TURNS = 200
 """Turns of a session that are kept for ``load`` at least; older ones go once prompts no longer hold them."""
 _LATEST = "SELECT client, session, max(CAST(time AS REAL)) AS latest FROM message GROUP BY client, session"
@@ -96,11 +101,12 @@ class SessionStore:
         self, db: sqlite3.Connection, client: str, session: str, request: str, after: int
     ) -> tuple[Turn, ...]:
         rows = db.execute(
-            "SELECT role, content, CASE tokenizer WHEN ? THEN token_ids END FROM message"
+            "SELECT role, content, CASE tokenizer WHEN ? THEN token_ids END, tool_calls, tool_call_id, name"
+            " FROM message"
             " WHERE client = ? AND session = ? AND number > ? AND request != ? ORDER BY number",
             (self._tokenizer, client, session, after, request),
         )
-        return tuple(_turn(role, content, ids) for role, content, ids in rows)
+        return tuple(_turn(*row) for row in rows)
 
     def _is_old(self, db: sqlite3.Connection, client: str, session: str) -> bool:
         latest = db.execute(
@@ -147,10 +153,11 @@ class SessionStore:
         ).fetchone()
         db.executemany(
             "INSERT INTO message"
-            " (client, session, number, role, content, token_ids, time, request, tokenizer)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " (client, session, number, time, request, tokenizer,"
+            " role, content, token_ids, tool_calls, tool_call_id, name)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (client, session, number + n, *_content(turn), self._now(), request, self._tokenizer)
+                (client, session, number + n, self._now(), request, self._tokenizer, *_content(turn))
                 for n, turn in enumerate(messages, start=1)
             ],
         )
@@ -195,9 +202,10 @@ class SessionStore:
 
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(_SCHEMA)
-    columns = db.execute("PRAGMA table_info(message)").fetchall()
-    if "tokenizer" not in {name for _, name, *_ in columns}:
-        db.execute(_ADD_TOKENIZER)
+    columns = {name for _, name, *_ in db.execute("PRAGMA table_info(message)").fetchall()}
+    for column in _ADDED_COLUMNS:
+        if column not in columns:
+            db.execute(f"ALTER TABLE message ADD COLUMN {column} TEXT")
 
 
 def _cut(db: sqlite3.Connection, client: str, session: str) -> tuple[int, int]:
@@ -235,12 +243,28 @@ def _forget(db: sqlite3.Connection, sessions: Sequence[tuple[str, str]]) -> None
         db.executemany(f"DELETE FROM {table} WHERE client = ? AND session = ?", sessions)  # noqa: S608 - ours
 
 
-def _content(turn: Turn) -> tuple[str, str, str | None]:
-    return turn.role, turn.content, json.dumps(turn.token_ids) if isinstance(turn, GeneratedTurn) else None
+def _content(turn: Turn) -> tuple[str | None, ...]:
+    ids = json.dumps(turn.token_ids) if isinstance(turn, GeneratedTurn) else None
+    calls = _CALLS.dump_json(turn.tool_calls).decode() if turn.tool_calls else None
+    return turn.role, turn.content, ids, calls, turn.tool_call_id, turn.name
 
 
-def _turn(role: Role, content: str, ids: str | None) -> Turn:
+def _turn(
+    role: Role, content: str, ids: str | None, calls: str | None, call_id: str | None, name: str | None
+) -> Turn:
+    """Make a turn of its row.
+
+    Raises:
+        ValueError, TypeError: the file is damaged, in more than the ids.
+    """
+    turn = Turn(
+        role=role,
+        content=content,
+        tool_calls=() if calls is None else _CALLS.validate_json(calls),
+        tool_call_id=call_id,
+        name=name,
+    )
     with suppress(ValueError, TypeError):  # what a damaged file has in place of ids
         if ids is not None:
-            return GeneratedTurn(role=role, content=content, token_ids=tuple(json.loads(ids)))
-    return Turn(role=role, content=content)
+            return GeneratedTurn(**dict(turn), token_ids=tuple(json.loads(ids)))
+    return turn

@@ -33,7 +33,7 @@ class Node:
             SessionsSettings(file=sessions), tokenizer or bundle.manifest.sha256[TOKENIZER]
         )
         stats = ReplyStats(EnergyMeter(Unavailable("a test has none")))
-        self.responder = Responder(self.engine, "demo", SamplingSettings(), self.sessions, stats)
+        self.responder = Responder(self.engine, bundle.manifest, SamplingSettings(), self.sessions, stats)
         self.in_flight = InFlight()
         self.engine.start()
 

@@ -52,6 +52,13 @@ def test_the_context_is_8192_or_what_the_model_has_and_never_more_than_that() ->
         EngineSettings(context_tokens=9000).context_of("m", 8192)
 
 
+@pytest.mark.parametrize("word", ["off", "'off'", "lazy", "preload"])
+def test_constraints_are_off_with_and_without_quotes(write: Write, word: str) -> None:
+    """YAML reads a plain off as false."""
+    path = write(f"engine: {{constraints: {word}}}")
+    assert load_settings(path).engine.constraints == word.strip("'")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -60,6 +67,7 @@ def test_the_context_is_8192_or_what_the_model_has_and_never_more_than_that() ->
         ("mqtt: {port: 70000}", "mqtt.port: Input should be less than or equal to 65535"),
         ("node: {id: a/b}", "node.id: String should match pattern"),
         ("mqtt: {base_topic: 'home/#'}", "mqtt.base_topic"),
+        ("engine: {constraints: sometimes}", "engine.constraints: Input should be 'lazy'"),
         ("routes: [{topic: 'a/{room}', answer: 'b/{roam}'}]", "{roam} is not a level of a/{room}"),
         ("routes: [{topic: 'a/{room}', answer: b, system: 'In the {rom}'}]", "{rom} is not a level"),
         ("routes: [{topic: 'a/+', answer: b}]", "topics have no wildcards"),

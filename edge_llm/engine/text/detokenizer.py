@@ -19,14 +19,13 @@ class PendingIds(dict[int, bool]):
         super().__init__()
         self._tokenizer = tokenizer
         added = tokenizer.get_added_tokens_decoder().items()
-        self._special = {index for index, token in added if token.special}
+        self.special = frozenset(index for index, token in added if token.special)
+        """Tokens that are no text at all."""
 
     def __missing__(self, token_id: int) -> bool:
         """Look the id up in the vocabulary."""
         token = self._tokenizer.id_to_token(token_id)
-        self[token_id] = pending = bool(
-            not token or token_id in self._special or _BYTE.fullmatch(token)
-        )  # ids above the vocabulary have no token
+        self[token_id] = pending = not token or bool(_BYTE.fullmatch(token))  # ids above it have no token
         return pending
 
 
@@ -37,13 +36,15 @@ class Detokenizer:
         """Start with no tokens; ``pending`` is shared by all detokenizers of a tokenizer."""
         self._tokenizer = tokenizer
         self._pending = pending
-        self._stream: DecodeStream | None = DecodeStream(skip_special_tokens=True)
+        self._stream: DecodeStream | None = DecodeStream(skip_special_tokens=False)
         self._ids: list[int] = []
         self._held: list[int] = []
         self._given = 0
 
     def push(self, token_id: int) -> str:
         """Return the text that ``token_id`` completes; empty while a character is unfinished."""
+        if token_id in self._pending.special:
+            return ""
         self._ids.append(token_id)
         if self._pending[token_id]:
             self._held.append(token_id)
@@ -64,5 +65,5 @@ class Detokenizer:
 
     def finish(self) -> str:
         """Return the text that is left at the end: an unfinished character becomes U+FFFD."""
-        whole: str = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        whole: str = self._tokenizer.decode(self._ids, skip_special_tokens=False)
         return whole[self._given :]

@@ -1,28 +1,14 @@
-"""Renders chat templates as Hugging Face's transformers 4.57 does, in jinja2's sandbox and within bounds.
+"""Renders chat templates as Hugging Face's transformers 4.57 does, and makes up for what they do not know."""
 
-A template is code from whoever made the model: it reaches nothing of Python, and what it may repeat is
-limited. It cannot be made to run for ever by accident; a sandbox in the process is no proof against malice.
-"""
-
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError
-from jinja2.ext import Extension, loopcontrols
-from jinja2.nodes import CallBlock, Node
-from jinja2.parser import Parser
-from jinja2.runtime import Context, Macro
-from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+
+from edge_llm.engine.text.calls import HERMES, Described, Message, find_call_form, in_words
+from edge_llm.engine.text.sandbox import Environment, raise_exception
 
 Names = Mapping[str, str | Sequence[str]]
-Message = dict[str, str]
 
-_MAX_REPEATED = 1_000_000
-"""Maximum length of what ``*`` makes of a text or a list, and maximum exponent of ``**``."""
-_MAX_COUNTED = 1_000_000
-"""Maximum sum of the numbers that all calls of ``range`` give in one rendering."""
 _MAX_WRITTEN = 4_000_000
 """Maximum number of characters that a template writes beside its messages."""
 _PROBE = "qxzw"
@@ -39,7 +25,7 @@ class ChatTemplate:
         Raises:
             TemplateError: jinja2 refuses it.
         """
-        self._environment = _Environment()
+        self._environment = Environment()
         self._names = dict(names)
         try:
             self._template = self._environment.from_string(source)
@@ -49,18 +35,33 @@ class ChatTemplate:
             raise TemplateError("it is nested too deep") from error
         self._knows_thoughts = _CLOSE in source
         self._takes_system = self._writes_system()
+        found = find_call_form(self._render, self.end_of_turn())
+        self._knows_tools = found is not None
+        self.call_form = found or HERMES
+        """How an assistant's turn shows calls."""
 
-    def render(self, messages: Sequence[Message], *, open_reply: bool = True, thinking: bool = False) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        open_reply: bool = True,
+        thinking: bool = False,
+        tools: Sequence[Described] = (),
+    ) -> str:
         """Write the conversation, with the opening of the assistant's next turn.
 
-        ``messages`` have ``role`` and ``content``. Where the template has no place for a system turn its text
-        stands before the next user turn's.
+        Where the template knows no tools they stand in the system text; where it has no place for a system
+        turn its text stands before the next user turn's.
 
         Raises:
             TemplateError: the template refuses these messages, or fails.
         """
-        told = list(messages) if self._takes_system else _without_system(messages)
-        return self._render(told, open_reply=open_reply, thinking=thinking)
+        told = list(messages)
+        if not self._knows_tools:
+            told, tools = in_words(told, tools), ()
+        if not self._takes_system:
+            told = _without_system(told)
+        return self._render(told, open_reply=open_reply, thinking=thinking, tools=tools)
 
     def thoughts(self, *, thinking: bool) -> bool | None:
         """Whether a reply begins within a thought; None if the template knows no thoughts at all."""
@@ -76,7 +77,7 @@ class ChatTemplate:
         """Return what the template writes after an assistant's turn; empty if it refuses the question."""
         turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
         try:
-            _, said, after = self.render(turns, open_reply=False).rpartition(_PROBE)
+            _, said, after = self._render(turns, open_reply=False).rpartition(_PROBE)
         except TemplateError:
             return ""
         return after if said else ""
@@ -84,18 +85,25 @@ class ChatTemplate:
     def _writes_system(self) -> bool:
         turns = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "?"}]
         try:
-            return _PROBE in self._render(turns, open_reply=True, thinking=False)
+            return _PROBE in self._render(turns, open_reply=True)
         except TemplateError:
             return False
 
-    def _render(self, messages: list[Message], *, open_reply: bool, thinking: bool) -> str:
+    def _render(
+        self,
+        messages: list[Message],
+        *,
+        open_reply: bool,
+        thinking: bool = False,
+        tools: Sequence[Described] = (),
+    ) -> str:
         limit = _MAX_WRITTEN + sum(len(message["content"]) for message in messages)
         self._environment.iterations = 0
         pieces: list[str] = []
         try:
             for piece in self._template.generate(
                 messages=messages,
-                tools=None,
+                tools=list(tools) or None,
                 documents=None,
                 add_generation_prompt=open_reply,
                 enable_thinking=thinking,
@@ -104,59 +112,12 @@ class ChatTemplate:
                 pieces.append(piece)
                 limit -= len(piece)
                 if limit < 0:
-                    _raise_exception(f"it writes more than {_MAX_WRITTEN} characters")
+                    raise_exception(f"it writes more than {_MAX_WRITTEN} characters")
         except TemplateError:
             raise
         except Exception as error:  # whatever an expression of the template may raise
             raise TemplateError(f"{type(error).__name__}: {error}") from error
         return "".join(pieces)
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """Sandbox with the additions that transformers gives chat templates, and limits on repetition."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
-        self.iterations = 0
-        """Numbers that ``range`` has promised in this rendering."""
-        self.filters["tojson"] = _tojson
-        self.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now, range=self._range)
-        del self.globals["lipsum"]
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Refuse results that would fill the memory."""
-        if operator == "**":
-            too_large = abs(right) > _MAX_REPEATED or abs(left) > _MAX_REPEATED
-        else:
-            sized, count = (left, right) if hasattr(left, "__len__") else (right, left)
-            too_large = hasattr(sized, "__len__") and len(sized) * count > _MAX_REPEATED
-        if too_large:
-            raise TemplateError(f"the result of {operator} is too large")
-        return super().call_binop(context, operator, left, right)
-
-    def _range(self, *arguments: int) -> range:
-        """The sandbox's ``range``, with a limit on the sum of all ranges of one rendering."""
-        numbers = safe_range(*arguments)
-        self.iterations += len(numbers)
-        if self.iterations > _MAX_COUNTED:
-            raise TemplateError(f"its loops count further than {_MAX_COUNTED}")
-        return numbers
-
-
-class _Generation(Extension):
-    """The tag ``{% generation %}``, which marks the model's text for training; it has no effect here."""
-
-    tags = {"generation"}  # noqa: RUF012 - as jinja2 has it
-
-    def parse(self, parser: Parser) -> Node:
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return CallBlock(self.call_method("_said"), [], [], body).set_lineno(line)
-
-    def _said(self, caller: Macro) -> str:
-        return caller()
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
@@ -174,23 +135,3 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
     if held:
         told.append({"role": "user", "content": "\n\n".join(held)})
     return told
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,  # noqa: FBT001, FBT002 - templates may give it by place
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,  # noqa: FBT001, FBT002 - by place, too
-) -> str:
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
-
-
-def _strftime_now(form: str) -> str:
-    return datetime.now().strftime(form)  # noqa: DTZ005 - the date where the node stands
-
-
-def _raise_exception(message: str) -> NoReturn:
-    raise TemplateError(message)

@@ -53,7 +53,13 @@ def test_every_reference_leads_somewhere() -> None:
         ('{"text": "Hi", "session": "+"}', False),
         ('{"text": "Hi", "node": "lock"}', False),
         ('{"text": "Hi", "max_tokens": "9"}', False),
-        ('{"messages": [{"role": "tool", "content": "x"}]}', False),
+        ('{"messages": [{"role": "function", "content": "x"}]}', False),
+        ('{"messages": [{"role": "tool", "tool_call_id": "1", "content": "x"}]}', True),
+        ('{"messages": [{"role": "user", "content": "x", "calls": []}]}', False),
+        ('{"text": "Hi", "tools": [{"type": "function", "function": {"name": "a b"}}]}', False),
+        ('{"text": "Hi", "tools": [{"type": "function", "function": {"name": "a"}}]}', True),
+        ('{"text": "Hi", "response_format": {"type": "json_schema", "schema": {"type": "object"}}}', True),
+        ('{"text": "Hi", "response_format": {"type": "json_schema"}}', False),
     ],
 )
 def test_schema_and_parser_agree(payload: str, *, fits: bool) -> None:
@@ -64,3 +70,10 @@ def test_schema_and_parser_agree(payload: str, *, fits: bool) -> None:
     else:
         with pytest.raises(RequestError):
             parse("request", payload.encode(), 1000)
+
+
+def test_what_a_node_sends_of_turns_and_calls_is_described_field_by_field() -> None:
+    schemas = asyncapi.document()["components"]["schemas"]
+    assert {"role", "content", "tool_calls", "tool_call_id", "name"} == set(schemas["Turn"]["properties"])
+    stream = asyncapi.document()["channels"]["stream"]["messages"]
+    assert set(stream) == {"Status", "Delta", "Call", "Done", "Error", "Sessions"}

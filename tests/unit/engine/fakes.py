@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_llm.bundle import KvGeometry
+from edge_llm.contract.tools import Tool
 from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.prefix_cache import PrefixCache
@@ -67,7 +68,12 @@ class FakeTokenizer:
         self.thoughts: ThoughtFilter | None = None
 
     def encode_chat(
-        self, turns: Sequence[Turn], *, open_reply: bool = True, thinking: bool = False
+        self,
+        turns: Sequence[Turn],
+        *,
+        open_reply: bool = True,
+        thinking: bool = False,
+        tools: Sequence[Tool] = (),
     ) -> list[int]:
         ids: list[int] = []
         for turn in turns:

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from edge_llm.contract.turns import GeneratedTurn, Turn
+from edge_llm.contract.turns import GeneratedTurn, Role, Turn
 from edge_llm.engine.prompt import build_prompt
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import GenerationRequest
@@ -71,3 +71,10 @@ def test_what_does_not_fit_alone_is_refused() -> None:
     request = GenerationRequest((Turn(role="user", content="x" * 400),), 8)
     with pytest.raises(RequestError, match="the prompt has 402 tokens, the context holds 400"):
         build_prompt(request, turns(3), TOKENIZER, 400)
+
+
+def test_a_tools_result_goes_with_its_call() -> None:
+    roles: tuple[Role, ...] = ("user", "assistant", "tool", "assistant")
+    history = [Turn(role=role, content=f"{number:030}") for number in range(4) for role in roles]
+    prompt = build_prompt(GenerationRequest((QUESTION,), 100), history, TOKENIZER, 400)
+    assert prompt.dropped_messages == 3 * 4

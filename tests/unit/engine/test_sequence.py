@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_llm.engine.sequence import StopFilter
+from edge_llm.engine.text.stops import StopFilter
 
 
 def run(pieces: list[str], stops: tuple[str, ...]) -> tuple[str, bool]:

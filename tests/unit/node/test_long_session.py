@@ -3,10 +3,12 @@
 from collections.abc import Sequence as Turns
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from edge_llm.bundle import Manifest
 from edge_llm.config import SamplingSettings, SessionsSettings
 from edge_llm.contract.frames import Done, Usage
 from edge_llm.contract.requests import parse
@@ -70,7 +72,8 @@ class Node:
         self.sessions = SessionStore(settings)
         stats = ReplyStats(EnergyMeter(Unavailable("a test has none")))
         engine = cast(Engine, self.engine)
-        self.responder = Responder(engine, "tiny", SamplingSettings(max_tokens=60), self.sessions, stats)
+        manifest = cast(Manifest, SimpleNamespace(name="tiny", sampling=None))
+        self.responder = Responder(engine, manifest, SamplingSettings(max_tokens=60), self.sessions, stats)
         self.in_flight = InFlight()
 
     def ask(self, number: int) -> Usage:

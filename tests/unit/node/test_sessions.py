@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_llm.config import SessionsSettings
+from edge_llm.contract.tools import ToolCall
 from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.errors import EdgeLlmError
 from edge_llm.node.sessions import KEPT_TURNS, History, SessionStore
@@ -17,6 +18,15 @@ from edge_llm.state.database import StateDatabase
 TURNS = (
     Turn(role="user", content="Is it warm?"),
     GeneratedTurn(role="assistant", content="Ja, ☀.", token_ids=(5, 7)),
+)
+
+
+CALL = ToolCall(id="call_1", name="set_lamp", arguments={"room": "küche", "level": None})
+CALLED = (
+    Turn(role="user", content="Light!"),
+    GeneratedTurn(role="assistant", content="", tool_calls=(CALL, CALL), token_ids=(5, 7)),
+    Turn(role="tool", content="", tool_call_id="call_1", name="set_lamp"),
+    Turn(role="assistant", content="It is on."),
 )
 
 
@@ -98,6 +108,42 @@ def test_a_file_from_before_tokenizers_were_named_is_read_by_its_text(tmp_path: 
     store = SessionStore(settings, "sha-a")
     store.append("panel", "s", "r2", *TURNS)
     assert store.load("panel", "s")[1:] == TURNS
+
+
+def test_calls_and_results_survive_a_restart_in_a_file_of_an_older_node(tmp_path: Path) -> None:
+    """Its table has no columns for them: neither those of now, nor the tokenizer's."""
+    settings = SessionsSettings(file=tmp_path / "s.db")
+    with sqlite3.connect(tmp_path / "s.db") as db:
+        db.execute(
+            "CREATE TABLE message (client TEXT NOT NULL, session TEXT NOT NULL, number INTEGER NOT NULL,"
+            " role TEXT NOT NULL, content TEXT NOT NULL, token_ids TEXT, time REAL NOT NULL,"
+            " request TEXT NOT NULL, tokenizer TEXT, PRIMARY KEY (client, session, number)) WITHOUT ROWID"
+        )
+        row = ("panel", "s", 1, "user", "Is it warm?", None, time.time(), "r1", "sha-a")
+        db.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.close()
+    SessionStore(settings, "sha-a").append("panel", "s", "r2", *CALLED)
+    assert SessionStore(settings, "sha-a").load("panel", "s") == (TURNS[0], *CALLED)
+    of_another_model = SessionStore(settings, "sha-b").load("panel", "s")[2]
+    assert of_another_model == Turn(role="assistant", content="", tool_calls=(CALL, CALL))
+
+
+@pytest.mark.parametrize(
+    "damaged", ["[{", "7", "null", '[{"id": "1", "name": "a b", "arguments": {}}]', "[" * 5000]
+)
+def test_a_session_whose_calls_cannot_be_read_is_forgotten(
+    damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = StateDatabase()
+    store = SessionStore(SessionsSettings(), database=database)
+    store.append("panel", "s", "r1", *CALLED)
+    store.append("panel", "good", "r1", *CALLED)
+    statement = f"UPDATE message SET tool_calls = '{damaged}' WHERE session = 's' AND role = 'assistant'"  # noqa: S608 - the test's own
+    database.run(partial(execute, statement=statement))
+    assert store.load("panel", "s") == ()
+    assert store.load("panel", "good") == CALLED
+    assert "küche" not in caplog.text
+    assert {record.message.split()[0] for record in caplog.records} == {"sessions.damaged"}
 
 
 @pytest.mark.parametrize("damaged", ["[5, 7", "7", '["x"]', "{}", "[1.5]", "null"])

@@ -5,15 +5,19 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from jinja2 import TemplateError
 
+from edge_llm.contract.tools import Tool
 from edge_llm.contract.turns import Turn
+from edge_llm.engine.text import sandbox
 from edge_llm.engine.text.template import ChatTemplate
 from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.errors import RequestError
 from tests.small_tokenizers import chat_tokenizer
-from tests.unit.engine.text.families import FAMILIES, REFERENCE, TEMPLATES, TODAY, Family, cases
+from tests.unit.engine.text.families import FAMILIES, REFERENCE, TEMPLATES, TODAY, WITH_TOOLS, Family, cases
 
 EXPECTED: dict[str, Any] = json.loads(REFERENCE.read_text(encoding="utf-8"))
 USER = {"role": "user", "content": "light on"}
@@ -30,23 +34,32 @@ def tokenizer_of(name: str, directory: Path) -> ChatTokenizer:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_text_and_ids_are_those_of_transformers(name: str, tmp_path: Path) -> None:
+def test_text_and_ids_are_those_of_transformers(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "datetime", mock.Mock(spec=datetime, now=lambda: TODAY))
     template = ChatTemplate(source(name), FAMILIES[name].names)
     tokenizer = tokenizer_of(name, tmp_path)
     compared = 0
-    for key, messages, given in cases():
+    for key, messages, given in cases(FAMILIES[name]):
         if EXPECTED[f"{name}/{key}"] is None:
             continue
-        opened, thinking = given["add_generation_prompt"], given["enable_thinking"]
         text, ids = EXPECTED[f"{name}/{key}"]
-        for form in TODAY:
-            text = text.replace(form, datetime.now().strftime(form))  # noqa: DTZ005 - templates ask for the local date
-        assert template.render(messages, open_reply=opened, thinking=thinking) == text
-        turns = [Turn(role=message["role"], content=message["content"]) for message in messages]  # type: ignore[arg-type] # a role
-        if ids:
-            assert tokenizer.encode_chat(turns, open_reply=opened, thinking=thinking) == ids
+        opened, thinking = given["add_generation_prompt"], given["enable_thinking"]
+        tools = given["tools"] or ()
+        assert template.render(messages, open_reply=opened, thinking=thinking, tools=tools) == text
+        turns = [Turn.model_validate_json(json.dumps(message)) for message in messages]
+        offered = [Tool.model_validate(tool) for tool in tools]
+        assert tokenizer.encode_chat(turns, open_reply=opened, thinking=thinking, tools=offered) == ids
         compared += 1
     assert compared >= 8
+
+
+def test_two_calls_are_refused_by_a_template_that_allows_one(tmp_path: Path) -> None:
+    assert EXPECTED["llama3.2/two calls/plain/open"] is None
+    turns = [Turn.model_validate_json(json.dumps(message)) for message in WITH_TOOLS["two calls"]]
+    with pytest.raises(RequestError, match="single tool-calls"):
+        tokenizer_of("llama3.2", tmp_path).encode_chat(turns)
 
 
 @pytest.mark.parametrize("name", ["gemma2", "mistral-v0.1"])

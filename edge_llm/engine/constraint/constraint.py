@@ -1,0 +1,94 @@
+"""One reply that keeps to a grammar: which tokens it may have, and the calls in it."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llm.contract.tools import ToolCall
+from edge_llm.engine.constraint.calls import CallReader
+from edge_llm.engine.constraint.matcher import Matcher
+from edge_llm.engine.sampler import Sampler
+
+
+class Constraint:
+    """Follows one reply from its first token on; the engine thread's own.
+
+    Where a reply may be text or calls the model decides by its first token: what begins a call in any way is
+    one, in the form that the grammar has. In a text that has begun, ``opening_token`` begins calls, too.
+    """
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        reader: CallReader | None = None,
+        opens: Callable[[int], bool] | None = None,
+        opening_token: int | None = None,
+    ) -> None:
+        """Keep to the grammar of ``matcher``; ``reader`` reads the calls of one that is made of calls.
+
+        With ``opens``, which tells whether a token begins a call, the reply may also be a text.
+        """
+        self._matcher = matcher
+        self._reader = reader
+        self._opens = opens
+        self._opening_token = opening_token
+        self._in_force = opens is None
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls that are whole."""
+        return tuple(self._reader.calls) if self._reader else ()
+
+    @property
+    def calling(self) -> bool:
+        """Whether the text of the next tokens is calls, not for the client's eyes."""
+        return self._in_force and self._reader is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can follow, or nothing but calls that were made before."""
+        repeats = self._reader is not None and self._reader.repeats
+        return self._in_force and (repeats or self._matcher.over)
+
+    def begin(self) -> list[int]:
+        """Return the tokens that every reply begins with; none where it may be a text.
+
+        Raises:
+            RequestError: see ``choose``.
+        """
+        return self._matcher.force() if self._in_force else []
+
+    def choose(self, logits: NDArray[np.float32], sample: Sampler) -> int:
+        """Sample a token from ``[vocab]`` logits among those that the grammar allows.
+
+        Raises:
+            RequestError: the grammar has become too complex (bad_request).
+        """
+        if self._opens:
+            token = sample(logits)
+            self._in_force, self._opens = self._opens(token), None
+            if not self._in_force:
+                return token
+        return sample(self._matcher.mask(logits)) if self._in_force else sample(logits)
+
+    def accept(self, token: int) -> list[int]:
+        """Go on behind a token that was chosen; returns those that must follow it.
+
+        Raises:
+            RequestError: see ``choose``.
+        """
+        if not self._in_force:
+            if token != self._opening_token:
+                return []
+            self._in_force = True
+        return self._matcher.accept(token)
+
+    def cut(self, draft: list[int]) -> list[int]:
+        """The beginning of a draft of the next tokens that the grammar allows."""
+        return draft[: self._matcher.allows(draft)] if self._in_force and draft else draft
+
+    def read(self, text: str) -> list[ToolCall]:
+        """Take in text while ``calling``; returns the calls that it completes."""
+        assert self._reader
+        return self._reader.push(text)
