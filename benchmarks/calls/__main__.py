@@ -17,12 +17,11 @@ from benchmarks.peers import PEER_PYTHON, check_source, open_bundles, peer_pytho
 from edge_llm.bench.setting import read_setting, setting_lines
 from edge_llm.bundle import Bundle
 from edge_llm.cli.bundles import cache_directory
+from edge_llm.config import EngineSettings
 from edge_llm.convert.progress import Progress
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import EdgeLlmError, SourceError
 from edge_llm.host.cpu import physical_cores
-
-_CONTEXT_TOKENS = 8192
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _context_tokens(bundles: Sequence[Bundle]) -> int:
+    """The context that a service would have with every one of the bundles."""
+    return min(EngineSettings().context_of(b.manifest.name, b.manifest.context_tokens) for b in bundles)
+
+
 def _add_common(
     parser: argparse.ArgumentParser, work: Callable[[list[Bundle], argparse.Namespace], int]
 ) -> None:
@@ -121,7 +125,7 @@ def _speed(bundles: list[Bundle], options: argparse.Namespace) -> int:
                 name = f"llama.cpp {gguf}{what}"
                 try:
                     python = models.python_with("llama_cpp")
-                    context = min(_CONTEXT_TOKENS, *(bundle.manifest.context_tokens for bundle in bundles))
+                    context = _context_tokens(bundles)
                     process = _contender(name, python, kind, models.gguf(gguf), threads, context)
                     theirs.append(stack.enter_context(process))
                 except SourceError as error:
@@ -154,7 +158,7 @@ def _name(bundle: Bundle) -> str:
 
 
 def _ours(bundle: Bundle, threads: int, what: str = "") -> AbstractContextManager[Running]:
-    context = min(_CONTEXT_TOKENS, bundle.manifest.context_tokens)
+    context = _context_tokens([bundle])
     return _contender(f"{_name(bundle)}{what}", sys.executable, "edge_llm", bundle.path, threads, context)
 
 

@@ -18,24 +18,9 @@ from edge_llm.client.exchange import ONLINE_S, Exchange
 from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import Call, Delta, Done, Sessions, Status
 from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand, explain
-from edge_llm.contract.tools import Tool, ToolCall
 from edge_llm.contract.topics import Topics, is_client_id
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import ConfigError, RequestError
-
-__all__ = [
-    "Call",
-    "Client",
-    "Delta",
-    "Done",
-    "MqttSettings",
-    "RequestError",
-    "Session",
-    "Status",
-    "Tool",
-    "ToolCall",
-    "Turn",
-]
 
 Asked = TypeVar("Asked", bound=BaseModel)
 

@@ -44,7 +44,7 @@ class EngineSettings(BaseModel):
     )
     constraints: Annotated[Literal["lazy", "preload", "off"], BeforeValidator(_off)] = Field(
         "lazy",
-        description="load what tools and JSON schemas need (84 MB) at first use, at the start, or never",
+        description="load what tools and JSON schemas need at first use, at the start, or never",
     )
     slots: int = Field(2, ge=1, le=16, description="maximum number of replies in progress at the same time")
     prefix_cache_mb: int = Field(
@@ -57,6 +57,11 @@ class EngineSettings(BaseModel):
         16, ge=1, description="maximum number of waiting requests; one more is refused as busy"
     )
     grace_s: float = Field(8.0, ge=0, description="seconds that SIGTERM leaves to replies in progress")
+
+    @property
+    def constrains(self) -> bool:
+        """True where replies may be calls of tools, or JSON by a schema."""
+        return self.constraints != "off"
 
     def context_of(self, model: str, model_tokens: int) -> int:
         """The context in tokens with a model that has ``model_tokens``.

@@ -10,7 +10,7 @@ from edge_llm.contract.frames import Payload, Quality
 from edge_llm.contract.requests import VERSION
 
 FEATURES = ("tools", "json_schema")
-"""What requests may ask for beside text, unless ``engine.constraints`` is off."""
+"""Kinds of requests that a node takes unless ``engine.constraints`` is off."""
 
 
 class Limits(Payload):

@@ -6,6 +6,8 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from edge_llm.errors import RequestError
 
 _UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
@@ -28,6 +30,12 @@ _VALUE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+class Strict(BaseModel):
+    """What clients send: no field that is unknown, no value of another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def decode(payload: bytes) -> str:

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -23,7 +22,7 @@ from pydantic import (
 
 from edge_llm.config import Identifier
 from edge_llm.config.sampling import MinP, Penalty, RepetitionPenalty, Temperature, TopK, TopP
-from edge_llm.contract.reading import decode, find_id, is_blank, refuse_deeper
+from edge_llm.contract.reading import Strict, decode, find_id, is_blank, refuse_deeper
 from edge_llm.contract.tools import NamedTool, ResponseFormat, ToolChoice, Tools
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import RequestError
@@ -80,11 +79,7 @@ def _refuse_blank_end(messages: tuple[Turn, ...], text: str | None) -> None:
         raise ValueError(_EMPTY)
 
 
-class _In(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Request(_In):
+class Request(Strict):
     """A request for one reply; either ``text`` or ``messages``."""
 
     v: int = VERSION
@@ -139,7 +134,7 @@ class Request(_In):
         return (Turn(role="system", content=self.system), *turns) if self.system else turns
 
 
-class Prefill(_In):
+class Prefill(Strict):
     """The beginning of later requests, word for word: their system prompt, or their first messages."""
 
     v: int = VERSION
@@ -163,7 +158,7 @@ class Prefill(_In):
         return (Turn(role="system", content=self.system), *self.messages) if self.system else self.messages
 
 
-class SessionCommand(_In):
+class SessionCommand(Strict):
     """Look at, or forget, what the node remembers; ``transaction`` comes back as the id of the answer."""
 
     v: int = VERSION
@@ -184,7 +179,7 @@ class SessionCommand(_In):
         return self
 
 
-class Cancel(_In):
+class Cancel(Strict):
     """The id of a request to end, or EVERYTHING of this client's."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=False, coerce_numbers_to_str=True)

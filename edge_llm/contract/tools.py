@@ -9,15 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     model_serializer,
     model_validator,
 )
 
-from edge_llm.contract.reading import refuse_deeper
+from edge_llm.config import Identifier
+from edge_llm.contract.reading import Strict, refuse_deeper
 
 MAX_TOOLS = 64
 MAX_SCHEMA_BYTES = 65536
@@ -52,17 +51,12 @@ def _arguments(value: dict[str, Any]) -> dict[str, Any]:
 
 Schema = Annotated[dict[str, Any], AfterValidator(_sized)]
 """A JSON schema. What of it can be kept to is decided where the grammar is made."""
-ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
-class _In(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Function(_In):
+class Function(Strict):
     """A function that a model may call; without ``parameters`` it takes none."""
 
-    name: ToolName
+    name: Identifier
     description: str | None = None
     parameters: Schema | None = None
     """JSON schema of the arguments, of type object."""
@@ -76,7 +70,7 @@ class Function(_In):
         return self
 
 
-class Tool(_In):
+class Tool(Strict):
     """A tool on offer."""
 
     type: Literal["function"] = "function"
@@ -103,20 +97,20 @@ def _unwrapped(value: Any) -> Any:
     return value
 
 
-class NamedTool(_In):
+class NamedTool(Strict):
     """The one tool that must be called."""
 
-    name: ToolName
+    name: Identifier
 
 
 ToolChoice = (
     Literal["auto", "none", "required"]
     | Annotated[NamedTool, BeforeValidator(_unwrapped, json_schema_input_type=NamedTool)]
 )
-"""Whether a reply is text or calls: as the model likes, text, calls, or calls of one tool."""
+"""``auto``: text or calls, as the model likes; ``none``: text; ``required``: calls; or a call of one tool."""
 
 
-class ResponseFormat(_In):
+class ResponseFormat(Strict):
     """The form of the whole reply: JSON by a schema."""
 
     type: Literal["json_schema"]
@@ -136,11 +130,11 @@ class ResponseFormat(_In):
         return {"type": self.type, "schema": self.json_schema}
 
 
-class ToolCall(_In):
+class ToolCall(Strict):
     """A call of a tool; in what a client sends also in OpenAI's form, with arguments as a string."""
 
     id: Annotated[str, Field(min_length=1, max_length=128)]
-    name: ToolName
+    name: Identifier
     arguments: Annotated[dict[str, Any], AfterValidator(_arguments)]
 
     @model_validator(mode="before")

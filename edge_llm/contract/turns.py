@@ -3,20 +3,19 @@
 from operator import not_
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from edge_llm.contract.reading import Strict
 from edge_llm.contract.tools import ToolCall
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class Turn(BaseModel):
+class Turn(Strict):
     """One turn of a conversation; ``tool`` is the result of a call, as text.
 
     What is unset is not written: a turn without calls is what older nodes know, and digests stay the same.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     role: Role
     tool_calls: tuple[ToolCall, ...] = Field((), exclude_if=not_)

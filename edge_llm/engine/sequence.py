@@ -148,6 +148,8 @@ class Sequence:
 
         Returns why the reply is over, if it is, and the number of drafted tokens that were right.
         """
+        if not drafted:
+            return self.choose(rows[0], eos), 0
         first, right = len(self.ids), 0
         while True:
             reason = self.choose(rows[right], eos)

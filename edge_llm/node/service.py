@@ -96,7 +96,7 @@ class Service:
         self._metrics = open_metrics(settings.telemetry, bundle.manifest.name)
         self._engine = Engine(bundle, settings.engine)
         stats = ReplyStats(EnergyMeter(self._power))
-        constrained = settings.engine.constraints != "off"
+        constrained = settings.engine.constrains
         responder = Responder(
             self._engine, bundle.manifest, settings.sampling, sessions, stats, constrained=constrained
         )
@@ -227,7 +227,7 @@ class Service:
             architecture=manifest.architecture,
             quantization=manifest.quantization,
             bundle_hash=self._bundle.hash,
-            features=() if settings.engine.constraints == "off" else FEATURES,
+            features=FEATURES if settings.engine.constrains else (),
             limits=Limits(
                 request_bytes=settings.mqtt.request_bytes,
                 context_tokens=self._engine.context_tokens,

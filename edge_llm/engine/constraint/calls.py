@@ -3,6 +3,8 @@
 import json
 import secrets
 
+from pydantic import ValidationError
+
 from edge_llm.contract.tools import ToolCall
 from edge_llm.engine.text.calls import CallForm
 
@@ -34,17 +36,17 @@ class CallReader:
         return made
 
     def _read(self) -> ToolCall | None:
-        """Take the first object off the text, if it is whole."""
+        """Take the first object off the text that is whole and that a client can read."""
         begin = self._text.find("{")
         if begin < 0:
             return None
         try:
             found, end = json.JSONDecoder().raw_decode(self._text, begin)
-            name, arguments = found[self._form.name_key], found[self._form.arguments_key]
-            call = ToolCall(id=f"call_{secrets.token_hex(8)}", name=name, arguments=arguments)
-        except (
-            ValueError
-        ):  # not whole yet; or it has what no client reads, such as a number beyond all limits
+        except ValueError:
             return None
         self._text = self._text[end:]
-        return call
+        name, arguments = found[self._form.name_key], found[self._form.arguments_key]
+        try:
+            return ToolCall(id=f"call_{secrets.token_hex(8)}", name=name, arguments=arguments)
+        except ValidationError:  # an infinite number, for example, which is JSON for nobody
+            return self._read()

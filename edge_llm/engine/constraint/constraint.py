@@ -42,12 +42,12 @@ class Constraint:
 
     @property
     def calling(self) -> bool:
-        """Whether the text of the next tokens is calls, not for the client's eyes."""
+        """True while the reply's tokens are calls, whose text no client is sent."""
         return self._in_force and self._reader is not None
 
     @property
     def over(self) -> bool:
-        """Whether nothing can follow, or nothing but calls that were made before."""
+        """True once the grammar allows no further token, or the model has made a call for the second time."""
         repeats = self._reader is not None and self._reader.repeats
         return self._in_force and (repeats or self._matcher.over)
 

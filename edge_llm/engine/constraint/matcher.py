@@ -1,4 +1,4 @@
-"""What may come next in a text that keeps to a grammar, and what must."""
+"""Masks logits by a grammar, and finds the tokens that it leaves no choice about."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edge_llm.errors import RequestError
 
 _FORBIDDEN = np.float32(1e30)
-"""What a logit is lowered by."""
+"""Amount that the logit of a forbidden token is lowered by."""
 
 
 class Matcher:
@@ -63,7 +63,7 @@ class Matcher:
 
     @property
     def over(self) -> bool:
-        """Whether the text is complete, and nothing can follow."""
+        """True once the text is complete and the grammar allows no further token."""
         return bool(self._matcher.is_stopped())
 
     def _check(self) -> None:

@@ -1,9 +1,9 @@
 """JSON schemas, made so that a reply that keeps to one ends, and is written as models write JSON."""
 
-from collections.abc import Mapping
 from typing import Any
 
-Schema = Mapping[str, Any]
+from edge_llm.contract.tools import Schema
+
 MAX_STRING = 4096
 """Maximum length in characters of a string whose schema sets none."""
 COMPACT = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
@@ -25,19 +25,19 @@ def bounded(schema: Schema) -> dict[str, Any]:
 
 
 def _bounded(schema: Any, *, closed: bool) -> Any:
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return schema  # true or false
     combined = any(key in schema for key in _COMBINED)
     inner = closed and "properties" not in schema  # else its parts would forbid each other's keys
     result = dict(schema)
     for key, value in schema.items():
-        if key in _NAMED and isinstance(value, Mapping):
+        if key in _NAMED and isinstance(value, dict):
             result[key] = {name: _bounded(part, closed=True) for name, part in value.items()}
         elif key in _LISTED and isinstance(value, list):
             result[key] = [_bounded(part, closed=inner and key != "allOf") for part in value]
         elif key in _SINGLE:
             result[key] = _bounded(value, closed=True)
-    if _is_of(schema, "string") and not any(key in schema for key in _LIMITED):
+    if _may_be(schema, "string") and not any(key in schema for key in _LIMITED):
         result["maxLength"] = max(MAX_STRING, _count(schema, "minLength"))
     if "properties" in schema and closed and not combined:
         result.setdefault("additionalProperties", False)
@@ -58,7 +58,7 @@ def ends(schema: Schema) -> bool:
 
 
 def _ends(schema: Any, finite: set[str]) -> bool:
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return True
     if "$ref" in schema and schema["$ref"] not in finite:
         return False
@@ -66,17 +66,17 @@ def _ends(schema: Any, finite: set[str]) -> bool:
         if choices and not any(_ends(part, finite) for part in choices):
             return False
     needed = list(_parts(schema.get("allOf")))
-    if _is_of(schema, "object", alone=True) and isinstance(properties := schema.get("properties"), Mapping):
+    if _must_be(schema, "object") and isinstance(properties := schema.get("properties"), dict):
         needed += [properties[name] for name in _parts(schema.get("required")) if _is_key(name, properties)]
-    if _is_of(schema, "array", alone=True) and (count := _count(schema, "minItems")):
+    if _must_be(schema, "array") and (count := _count(schema, "minItems")):
         first = _parts(schema.get("prefixItems"))[:count]
         needed += first if len(first) == count else [*first, schema.get("items")]
     return all(_ends(part, finite) for part in needed)
 
 
 def _references(value: Any) -> set[str]:
-    parts = list(value.values()) if isinstance(value, Mapping) else _parts(value)
-    own = {value["$ref"]} if isinstance(value, Mapping) and isinstance(value.get("$ref"), str) else set()
+    parts = list(value.values()) if isinstance(value, dict) else _parts(value)
+    own = {value["$ref"]} if isinstance(value, dict) and isinstance(value.get("$ref"), str) else set()
     return own.union(*map(_references, parts))
 
 
@@ -85,17 +85,22 @@ def _resolve(root: Schema, ref: str) -> Any:
     part: Any = root
     for step in ref.removeprefix("#").split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
-        part = part.get(name) if isinstance(part, Mapping) else None
+        part = part.get(name) if isinstance(part, dict) else None
     return part
 
 
-def _is_of(schema: Schema, kind: str, *, alone: bool = False) -> bool:
-    """Whether the schema says that a value may be of ``kind``; ``alone``: of no other, or it says nothing."""
-    types = schema.get("type", kind if alone else None)
-    return types in (kind, [kind]) or (not alone and isinstance(types, list) and kind in types)
+def _may_be(schema: Schema, kind: str) -> bool:
+    """Return whether the schema names ``kind`` among its types."""
+    types = schema.get("type")
+    return types == kind or (isinstance(types, list) and kind in types)
 
 
-def _is_key(name: Any, properties: Mapping[str, Any]) -> bool:
+def _must_be(schema: Schema, kind: str) -> bool:
+    """Return whether the schema names no type but ``kind``; without any type it means all that it limits."""
+    return schema.get("type", kind) in (kind, [kind])
+
+
+def _is_key(name: Any, properties: dict[str, Any]) -> bool:
     return isinstance(name, str) and name in properties
 
 

@@ -94,7 +94,7 @@ _JSON = re.compile(rf'\{{"([^"]+)": "{_PROBE}", "([^"]+)": {re.escape(tojson(_AR
 _ID = "qxzw00000"
 """The id of a call; Mistral's are nine letters and digits."""
 _PARAMETERS = {"type": "object", "properties": {_PROBE: {"type": "integer", "description": "?"}}}
-_TOOL = {
+_TOOL: Described = {
     "type": "function",
     "function": {"name": _PROBE, "description": f"{_PROBE} offered", "parameters": _PARAMETERS},
 }
@@ -120,7 +120,7 @@ def find_call_form(write: Write, end_of_turn: str) -> CallForm | None:
         answered = _written(write, [_USER, _said(1), _RESULT], thinking=thinking)
     except TemplateError:
         return None
-    if any(said not in answered for said in (_TOOL["function"]["description"], _RESULT["content"])):  # type: ignore[index] # a mapping
+    if any(said not in answered for said in (_TOOL["function"]["description"], _RESULT["content"])):
         return None
     opening, closing = told[len(prompt) : found.start()], told[found.end() :].removesuffix(end_of_turn)
     form = CallForm(opening, found.group(1), found.group(2), closing, None)

@@ -46,5 +46,5 @@ class Script:
 
 def client_of(script: Script) -> Client:
     client = Client(MqttSettings(), "n", "c")
-    client._exchange = script  # type: ignore[assignment]
+    client._exchange = script  # type: ignore[assignment] # all of an exchange that a client uses
     return client

@@ -97,7 +97,7 @@ def test_a_call_is_read_in_both_forms(arguments: Any) -> None:
     assert openai.messages[1].tool_calls == read(**ours).messages[1].tool_calls == (expected,)
     assert openai.messages[1].content == ""
     again = parse("request", openai.model_dump_json(exclude_none=True).encode(), 9999)
-    assert again.conversation() == openai.conversation()  # type: ignore[union-attr]
+    assert again.conversation() == openai.conversation()  # type: ignore[union-attr] # both are requests
 
 
 def test_a_call_without_arguments_has_none() -> None:

@@ -119,6 +119,20 @@ class Events:
         return self.end
 
 
+def step(scheduler: Scheduler) -> None:
+    """Do what the engine's thread does in one round of its loop."""
+    scheduler._drop_ended()
+    scheduler._admit()
+    scheduler._prefill()
+    scheduler._decode()
+
+
+def finish(scheduler: Scheduler) -> None:
+    """Do so until nothing is left to do."""
+    while scheduler.steps is not None:
+        step(scheduler)
+
+
 class Bench:
     """A scheduler over the fakes whose steps the test takes."""
 
@@ -146,11 +160,7 @@ class Bench:
 
     def step(self, count: int = 1) -> None:
         for _ in range(count):
-            self.scheduler._drop_ended()
-            self.scheduler._admit()
-            self.scheduler._prefill()
-            self.scheduler._decode()
+            step(self.scheduler)
 
     def finish(self) -> None:
-        while self.scheduler.steps is not None:
-            self.step()
+        finish(self.scheduler)

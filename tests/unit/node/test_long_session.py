@@ -26,7 +26,7 @@ from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.telemetry.energy import EnergyMeter
 from edge_llm.telemetry.reply_stats import ReplyStats
-from tests.unit.engine.fakes import END, FakeDecoder, FakeTokenizer
+from tests.unit.engine.fakes import END, FakeDecoder, FakeTokenizer, finish
 
 CONTEXT = 400
 REPLY = "fine, it is on"
@@ -57,11 +57,7 @@ class SteppedEngine:
         return 0, None
 
     def finish(self) -> None:
-        while self.scheduler.steps is not None:
-            self.scheduler._drop_ended()
-            self.scheduler._admit()
-            self.scheduler._prefill()
-            self.scheduler._decode()
+        finish(self.scheduler)
 
 
 class Node:

@@ -21,7 +21,7 @@ from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import GenerationRequest
 from edge_llm.errors import RequestError
 from tests.small_tokenizers import byte_level, chat_tokenizer
-from tests.unit.engine.fakes import Events
+from tests.unit.engine.fakes import Events, finish
 
 SPECIAL = "<|end|>", "<tool_call>", "</tool_call>"
 END, OPEN, CLOSE = range(3)
@@ -100,11 +100,7 @@ class Replies:
         return found[0]
 
     def finish(self) -> None:
-        while self.scheduler.steps is not None:
-            self.scheduler._drop_ended()
-            self.scheduler._admit()
-            self.scheduler._prefill()
-            self.scheduler._decode()
+        finish(self.scheduler)
 
 
 def wanting(text: str) -> Scores:

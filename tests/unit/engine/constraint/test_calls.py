@@ -44,3 +44,9 @@ def test_half_a_call_is_none() -> None:
     reader = CallReader(FORM)
     assert reader.push(write(FORM, "on", '{"a": {}}')[:-17]) == []
     assert reader.calls == []
+
+
+def test_a_call_that_no_client_can_read_does_not_hide_the_next() -> None:
+    reader = CallReader(FORM)
+    endless, good = write(FORM, "on", '{"level": 1e999}'), write(FORM, "on", '{"level": 1}')
+    assert [call.arguments for call in reader.push(f"{endless}\n{good}")] == [{"level": 1}]
