@@ -26,10 +26,14 @@ class Vocabulary:
         self.special_token_ids = sorted(markup)
         self.tokens = _token_bytes(tokenizer, size)
         self._encode = encode
+        # Some of SentencePiece's kind put a space before every text, but none behind a line's end.
+        spaced = self.tokens[encode("a")[0]].startswith(b" ")
+        self._before = "\n" if spaced else ""
+        self._skipped = len(encode(self._before))
 
     def __call__(self, text: str) -> list[int]:
-        """Token ids of plain text."""
-        return self._encode(text)
+        """Token ids of plain text in the middle of a reply."""
+        return self._encode(self._before + text)[self._skipped :]
 
 
 def _token_bytes(tokenizer: Tokenizer, size: int) -> list[bytes]:

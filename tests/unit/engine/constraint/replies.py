@@ -24,7 +24,6 @@ from tests.small_tokenizers import byte_level, chat_tokenizer
 from tests.unit.engine.fakes import Events, finish
 
 SPECIAL = "<|end|>", "<tool_call>", "</tool_call>"
-END, OPEN, CLOSE = range(3)
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}<|end|>{% endfor %}"
 PIECES = ["on", "off", "na", "me", "name", "true", "arg", "um", "ent", '":', ', "', "{}", '{"', '"}', "th"]
 Scores = Callable[[list[int]], NDArray[np.float32]]
@@ -73,11 +72,15 @@ class Decoder:
 class Replies:
     """Makes replies of one model."""
 
-    def __init__(self, directory: Path, scores: Scores, slots: int = 1) -> None:
-        self.tokenizer: ChatTokenizer = chat_tokenizer(directory, merged_tokenizer(), TEMPLATE)
+    def __init__(
+        self, directory: Path, scores: Scores, slots: int = 1, tokenizer: Tokenizer | None = None
+    ) -> None:
+        """Reply with ``tokenizer``, one of SPECIAL and more, by default of merged bytes."""
+        self.tokenizer: ChatTokenizer = chat_tokenizer(directory, tokenizer or merged_tokenizer(), TEMPLATE)
         self.decoder = Decoder(slots, self.tokenizer.vocab_size, scores)
-        self.grammars = Grammars(self.tokenizer, (END,))
-        self.scheduler = Scheduler(self.decoder, self.tokenizer, (END,), 8)
+        end = self.tokenizer.markup[SPECIAL[0]]
+        self.grammars = Grammars(self.tokenizer, (end,))
+        self.scheduler = Scheduler(self.decoder, self.tokenizer, (end,), 8)
 
     def submit(self, **fields: Any) -> Events:
         """Queue a request; its grammar is there at once."""

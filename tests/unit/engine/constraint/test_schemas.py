@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from edge_llm.engine.types import SamplingParams, TokenEvent
-from tests.unit.engine.constraint.replies import Replies, tool
+from tests.small_tokenizers import byte_fallback
+from tests.unit.engine.constraint.replies import SPECIAL, Replies, tool
 
 SCHEMAS = 200
 HOT = SamplingParams(temperature=1.5, top_k=0, top_p=1, seed=1)
@@ -100,3 +102,21 @@ def test_calls_keep_to_the_schema_of_their_tool(replies: Replies) -> None:
         assert completion.finish_reason in ("tool_calls", "length")
         for call in completion.calls:
             jsonschema.validate(call.arguments, wanted[call.name])
+
+
+@pytest.mark.parametrize("spaces", ["legacy", "first", "none"])
+def test_tokenizers_of_sentencepieces_kind_write_what_is_forced_without_spaces_of_their_own(
+    tmp_path: Path, spaces: str
+) -> None:
+    tokenizer = byte_fallback(*SPECIAL, spaces=spaces)
+    weights = np.random.default_rng(7).normal(size=(512, tokenizer.get_vocab_size())).astype(np.float32)
+    replies = Replies(tmp_path, lambda ids: weights[ids[-1]], tokenizer=tokenizer)
+    forced = {"type": "object", "properties": {"a b": {"enum": ["ab c", "c ab"]}}, "required": ["a b"]}
+    for seed in range(10):
+        hot = replace(HOT, seed=seed)
+        events = replies.submit(response_schema=forced, sampling=hot)
+        replies.finish()
+        jsonschema.validate(json.loads(events.completion.text), forced)
+        events = replies.submit(tools=(tool("on", forced),), tool_choice="required", sampling=hot)
+        replies.finish()
+        assert events.completion.calls
