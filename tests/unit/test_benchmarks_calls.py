@@ -20,7 +20,7 @@ from edge_llm.engine.constraint.constraint import Constraint
 from edge_llm.engine.constraint.matcher import Matcher
 from edge_llm.errors import EdgeLlmError, SourceError
 from tests.small_tokenizers import byte_level, chat_tokenizer
-from tests.unit.engine.constraint.replies import OPEN, TEMPLATE, merged_tokenizer
+from tests.unit.engine.constraint.replies import TEMPLATE, merged_tokenizer
 from tests.unit.test_benchmarks import SETTING
 
 QUIET = Progress(quiet=True)
@@ -116,7 +116,7 @@ def test_both_sides_get_the_same_prompt_and_theirs_the_opening_of_a_call(tmp_pat
     tokenizer = chat_tokenizer(tmp_path, merged_tokenizer(), TEMPLATE)
     first, second = (Requests(tokenizer).call(number) for number in range(2))
     assert first["messages"] != second["messages"]
-    assert first["ids"][-2:] == [OPEN, *tokenizer.encode_text("\n")]
+    assert first["ids"][-2:] == [tokenizer.markup["<tool_call>"], *tokenizer.encode_text("\n")]
     arguments = first["tools"][0]["function"]["parameters"]
     assert first["call_schema"]["properties"] == {"name": {"const": "set_device"}, "arguments": arguments}
     assert len(set(NAMES)) == 60
