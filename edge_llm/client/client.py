@@ -17,7 +17,8 @@ from pydantic_core import to_json
 from edge_llm.client.exchange import ONLINE_S, Exchange
 from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import Call, Delta, Done, Sessions, Status
-from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand, explain
+from edge_llm.contract.reading import explain
+from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import Topics, is_client_id
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import ConfigError, RequestError

@@ -13,7 +13,8 @@ from pydantic.json_schema import models_json_schema
 
 from edge_llm.contract.frames import Call, Delta, Status, Terminal
 from edge_llm.contract.node import Info, Telemetry
-from edge_llm.contract.requests import VERSION, Cancel, Prefill, Request, SessionCommand
+from edge_llm.contract.reading import VERSION
+from edge_llm.contract.requests import Cancel, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import Topics
 
 _SCHEMAS = "#/components/schemas/{model}"

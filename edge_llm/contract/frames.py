@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from edge_llm.contract.requests import VERSION
+from edge_llm.contract.reading import VERSION
 from edge_llm.contract.tools import ToolCall
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import Code
@@ -124,6 +124,16 @@ class Energy(Payload):
 FinishReason = Literal["stop", "length", "cancelled", "tool_calls"]
 
 
+class Act(Payload):
+    """Why an act made no calls: ``done.text`` says so, or asks, in words."""
+
+    outcome: Literal["unclear", "confirm", "impossible", "spoken"]
+    """``unclear``: the sentence fits several devices, or none; ``confirm``: a yes in the same session does
+    it; ``impossible``: no such device, or it cannot do that; ``spoken``: an ordinary reply, or an answer."""
+    candidates: tuple[str, ...] = ()
+    """Names of what it may have meant, the likeliest first."""
+
+
 class Done(Frame):
     """Terminal: the whole reply, whatever of its deltas was lost."""
 
@@ -131,6 +141,8 @@ class Done(Frame):
     text: str
     calls: tuple[ToolCall, ...] | None = None
     """Calls of tools, if there are any; only whole ones."""
+    act: Act | None = None
+    """Of an act request that came to no call."""
     finish_reason: FinishReason
     model: str
     usage: Usage

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from edge_llm.contract.frames import Payload, Quality
-from edge_llm.contract.requests import VERSION
+from edge_llm.contract.reading import VERSION
 
 FEATURES = ("tools", "json_schema")
 """Kinds of requests that a node takes unless ``engine.constraints`` is off."""

@@ -6,10 +6,14 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_llm.errors import RequestError
 
+VERSION = 1
+"""Version of the contract."""
+_SHOWN_CHARACTERS = 64
+"""Maximum characters of a field's name in an error."""
 _UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 _LONGEST_ID = 256
 """Maximum characters of an id that is given back; a legal one has 64."""
@@ -51,6 +55,25 @@ def decode(payload: bytes) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise RequestError("bad_request", f"not UTF-8 at byte {error.start}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """Say what is wrong with a payload, in a line that quotes none of it."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    # Which of several types was tried, literal['auto','none'] for example, is of no use to anybody.
+    named = [str(part) for part in first["loc"] if not str(part).startswith("literal[")]
+    where = ".".join(" ".join(part[:_SHOWN_CHARACTERS].split()) for part in named)
+    words = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        place = re.search(r"line \d+ column \d+", words)
+        at = f", at {place[0]}" if place else ""
+        if "recursion" in words:
+            return f"the JSON is nested too deep{at}"
+        return (
+            f"what begins with {{ is read as JSON, and this is none{at};"
+            ' a text that begins with { is asked as {"text": "{..."}'
+        )
+    return f"{where}: {words}" if where else words
 
 
 def is_blank(text: str) -> bool:

@@ -5,7 +5,6 @@ It, ``frames`` (what it answers) and ``node`` (what it says of itself) alone nam
 
 import hashlib
 import json
-import re
 from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import uuid4
@@ -22,12 +21,12 @@ from pydantic import (
 
 from edge_llm.config import Identifier
 from edge_llm.config.sampling import MinP, Penalty, RepetitionPenalty, Temperature, TopK, TopP
-from edge_llm.contract.reading import Strict, decode, find_id, is_blank, refuse_deeper
+from edge_llm.contract.house import House, Name
+from edge_llm.contract.reading import VERSION, Strict, decode, explain, find_id, is_blank, refuse_deeper
 from edge_llm.contract.tools import NamedTool, ResponseFormat, ToolChoice, Tools
 from edge_llm.contract.turns import Turn
 from edge_llm.errors import RequestError
 
-VERSION = 1
 MAX_CUSTOM_DEPTH = 16
 """Maximum depth of nesting in ``custom``, the one field of free form."""
 _MAX_CANCEL_BYTES = 1024
@@ -41,12 +40,13 @@ _ADDED_FIELDS = frozenset(
         "tools",
         "tool_choice",
         "response_format",
+        "act",
+        "context_area",
+        "house",
     }
 )
 """Fields that came later: a request without them has the digest that an older node wrote into its log."""
 _MOST_TOKENS = 20_000
-_SHOWN_CHARACTERS = 64
-"""Maximum characters of a field's name in an error."""
 _EMPTY = "the prompt is empty"
 _ID_FIELDS = {"session": "transaction"}
 """Name of the field that holds the id, by kind of request, where it is not ``id``."""
@@ -79,6 +79,15 @@ def _refuse_blank_end(messages: tuple[Turn, ...], text: str | None) -> None:
         raise ValueError(_EMPTY)
 
 
+ActMode = Literal["auto", "required"] | None
+
+
+def _true_as_auto(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "auto" if value else None
+    return value
+
+
 class Request(Strict):
     """A request for one reply; either ``text`` or ``messages``."""
 
@@ -105,6 +114,12 @@ class Request(Strict):
     tool_choice: ToolChoice | None = None
     """``auto`` where there are tools."""
     response_format: ResponseFormat | None = None
+    act: Annotated[ActMode, BeforeValidator(_true_as_auto, json_schema_input_type=ActMode | bool)] = None
+    """Take ``text`` as what somebody says to the house; ``required``: as a command, whatever it is."""
+    context_area: Name | None = None
+    """Where the one who speaks is: id or name of an area of the house."""
+    house: House | None = None
+    """The house to act in, instead of the one that the node knows."""
     timeout_s: float | None = Field(None, gt=0, le=3600)
     ttl_s: float | None = Field(None, gt=0, le=86400)
     """Seconds from its arrival at the node after which the request is no longer begun."""
@@ -126,6 +141,16 @@ class Request(Strict):
             raise ValueError("tool_choice: there are no tools to call")
         if self.response_format and names and self.tool_choice != "none":
             raise ValueError('response_format: with tools, only where tool_choice is "none"')
+        return self
+
+    @model_validator(mode="after")
+    def _one_sentence(self) -> Self:
+        if self.act and self.text is None:
+            raise ValueError("act: give the sentence as text")
+        if self.act and (self.tools or self.response_format):
+            raise ValueError("act: not together with tools or response_format")
+        if not self.act and (self.house or self.context_area):
+            raise ValueError("house and context_area go with act")
         return self
 
     def conversation(self) -> tuple[Turn, ...]:
@@ -222,25 +247,6 @@ def parse(kind: str, payload: bytes, max_bytes: int) -> Inbound:
     if parsed.v != VERSION:
         raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {parsed.v}")
     return parsed
-
-
-def explain(error: ValidationError) -> str:
-    """Say what is wrong with a request, in a line that quotes none of it."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    # Which of several types was tried, literal['auto','none'] for example, is of no use to anybody.
-    named = [str(part) for part in first["loc"] if not str(part).startswith("literal[")]
-    where = ".".join(" ".join(part[:_SHOWN_CHARACTERS].split()) for part in named)
-    words = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "json_invalid":
-        place = re.search(r"line \d+ column \d+", words)
-        at = f", at {place[0]}" if place else ""
-        if "recursion" in words:
-            return f"the JSON is nested too deep{at}"
-        return (
-            f"what begins with {{ is read as JSON, and this is none{at};"
-            ' a text that begins with { is asked as {"text": "{..."}'
-        )
-    return f"{where}: {words}" if where else words
 
 
 def _is_json(text: str) -> bool:

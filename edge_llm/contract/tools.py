@@ -5,6 +5,7 @@ All in the form of OpenAI's chat completions, https://platform.openai.com/docs/a
 
 import json
 from collections.abc import Mapping
+from operator import not_
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -136,6 +137,8 @@ class ToolCall(Strict):
     id: Annotated[str, Field(min_length=1, max_length=128)]
     name: Identifier
     arguments: Annotated[dict[str, Any], AfterValidator(_arguments)]
+    device_ids: tuple[str, ...] = Field((), exclude_if=not_)
+    """Of an act: the devices of the house that it is for."""
 
     @model_validator(mode="before")
     @classmethod
