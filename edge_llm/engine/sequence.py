@@ -237,7 +237,8 @@ class Sequence:
         calls = self.constraint.calls if self.constraint else ()
         cut = cut or (reason != "tool_calls" and self.constraint is not None and self.constraint.calling)
         text, token_ids = "".join(self._text), None if cut else ids
-        self.emit(Completion(text, reason, usage, self._timing_ms(), token_ids, calls))
+        probability = self.constraint.probability if self.constraint else None
+        self.emit(Completion(text, reason, usage, self._timing_ms(), token_ids, calls, probability))
 
     def fail(self, code: Code, message: str) -> None:
         """Emit a failure with what was said so far."""

@@ -57,6 +57,8 @@ class GenerationRequest:
     tool_choice: ToolChoice = "auto"
     response_schema: Schema | None = None
     """The JSON schema that the whole reply keeps to; not together with tools that may be called."""
+    measured: bool = False
+    """Tell how likely the model found a reply that keeps to ``response_schema``."""
     ignore_eos: bool = False
     """Generate ``max_tokens`` tokens whatever they are, loops too: for measurements."""
 
@@ -116,6 +118,8 @@ class Completion:
     token_ids: tuple[int, ...] | None = None
     """The reply's tokens; None where a stop string cut the text, or thoughts were left out of it."""
     calls: tuple[ToolCall, ...] = ()
+    probability: float | None = None
+    """Probability of the reply among all that its grammar allows, where it was to be measured."""
 
     @property
     def tokens_per_second(self) -> float:

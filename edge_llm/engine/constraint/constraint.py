@@ -1,6 +1,7 @@
 """One reply that keeps to a grammar: which tokens it may have, and the calls in it."""
 
 from collections.abc import Callable
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +25,25 @@ class Constraint:
         reader: CallReader | None = None,
         opens: Callable[[int], bool] | None = None,
         opening_token: int | None = None,
+        *,
+        measured: bool = False,
     ) -> None:
         """Keep to the grammar of ``matcher``; ``reader`` reads the calls of one that is made of calls.
 
-        With ``opens``, which tells whether a token begins a call, the reply may also be a text.
+        With ``opens``, which tells whether a token begins a call, the reply may also be a text. How likely
+        the model found it is ``measured`` only on demand: that takes a millisecond a token.
         """
         self._matcher = matcher
         self._reader = reader
         self._opens = opens
         self._opening_token = opening_token
         self._in_force = opens is None
+        self._log_probability = 0.0 if measured else None
+
+    @property
+    def probability(self) -> float | None:
+        """Probability of the reply among all that the grammar allows; None where it is not measured."""
+        return None if self._log_probability is None else exp(self._log_probability)
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
@@ -70,7 +80,14 @@ class Constraint:
             self._in_force, self._opens = self._opens(token), None
             if not self._in_force:
                 return token
-        return sample(self._matcher.mask(logits)) if self._in_force else sample(logits)
+        if not self._in_force:
+            return sample(logits)
+        masked = self._matcher.mask(logits)
+        token = sample(masked)
+        if self._log_probability is not None:
+            best = masked.max()
+            self._log_probability += float(masked[token] - best - np.log(np.exp(masked - best).sum()))
+        return token
 
     def accept(self, token: int) -> list[int]:
         """Go on behind a token that was chosen; returns those that must follow it.

@@ -84,7 +84,7 @@ class Grammars:
         self._compiled.move_to_end(grammar)
         followed = Matcher(matcher.deep_copy(), self._tokenizer.vocab_size)
         if request.response_schema is not None:
-            return Constraint(followed)
+            return Constraint(followed, measured=request.measured)
         form, may_speak = self._tokenizer.call_form, request.tool_choice == "auto"
         return Constraint(
             followed,

@@ -1,0 +1,184 @@
+"""A house, compiled: what can be said to it, and what a sentence means in it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from edge_llm.contract.house import Area, Device, House
+from edge_llm.contract.tools import Schema
+from edge_llm.contract.turns import Turn
+from edge_llm.house.actions import Action
+from edge_llm.house.acts import Act, Value
+from edge_llm.house.choices import Choice, Chooser, Problem
+from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
+from edge_llm.house.sentence import SentenceReader
+from edge_llm.house.speech import Speech
+from edge_llm.house.targets import Target, find_targets
+from edge_llm.house.text import same_word, tokens_of
+from edge_llm.house.values import values_of
+from edge_llm.house.words import words_of
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The words of a sentence leave one meaning: these acts."""
+
+    acts: tuple[Act, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """The model chooses: ``schema`` is what it may write behind ``turns``."""
+
+    turns: tuple[Turn, ...]
+    schema: Schema
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """It comes to nothing: ``candidates`` are what may have been meant."""
+
+    problem: Problem
+    candidates: tuple[Act, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """It asks for the states of these devices."""
+
+    target: Target
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoCommand:
+    """Nothing in it is about the house."""
+
+
+Meaning = Settled | Undecided | Doubtful | Question | NoCommand
+
+
+class CompiledHouse:
+    """A house in the words of its language; immutable, for any thread."""
+
+    def __init__(self, house: House) -> None:
+        """Compile; takes milliseconds, for thousands of devices a second."""
+        self.house = house
+        self.words = words_of(house.language)
+        self.speech = Speech(self.words)
+        self.targets = find_targets(house, self.words)
+        self._reader = SentenceReader(self.targets, self.words)
+        self._chooser = Chooser(self.targets)
+        self._by_action = {entry.name: action for action, entry in self.words.actions.items()}
+
+    @cached_property
+    def prefix(self) -> tuple[Turn, ...]:
+        """What every prompt of an act begins with: the house, and examples that are made from it."""
+        system = Turn(role="system", content=system_text(self.targets, self.words))
+        return (system, *example_turns(self.targets, self.words))
+
+    def meaning(self, sentence: str, area: str | None) -> Meaning:
+        """What a sentence means that is said in ``area``, an id or a name."""
+        here = self.targets.area(area)
+        read = self._reader.read(sentence, here)
+        choices = self._chooser.choices(read, here)
+        if read.is_question:
+            return self._question(choices)
+        if doubtful := next((choice for choice in choices if choice.problem), None):
+            return Doubtful(doubtful.problem or "unclear", self._candidates(doubtful))
+        if any(choice.open for choice in choices):
+            return NoCommand()
+        settled = [act for choice in choices if (act := _only_act(choice))]
+        if len(settled) == len(choices):
+            return Settled(tuple(settled))
+        return Undecided(self._turns(sentence, here, choices), schema_of(choices, self.words), choices)
+
+    def _turns(self, sentence: str, here: Area | None, choices: Sequence[Choice]) -> tuple[Turn, ...]:
+        said = user_text(sentence, here.name if here else None, choices, self.targets)
+        return (*self.prefix, Turn(role="user", content=said))
+
+    def acts(self, text: str, choices: Sequence[Choice]) -> tuple[Act, ...]:
+        """The acts that the model has written.
+
+        Raises:
+            ValueError: the text was cut.
+        """
+        written = json.loads(text)
+        return tuple(self._act(act, choice) for act, choice in zip(written, choices, strict=False))
+
+    def _act(self, written: dict[str, Any], choice: Choice) -> Act:
+        target = next(target for target in choice.targets if target.name == written["device"])
+        wanted = self._by_action[written["action"]]
+        action = next(action for action in choice.actions(target) if action.id == wanted)
+        return Act(target, action, written.get("value"), choice.excepted)
+
+    def _candidates(self, doubtful: Choice) -> tuple[Act, ...]:
+        """What a doubtful clause may have meant, device by device."""
+        acts: dict[str, Act] = {}
+        for target in doubtful.targets:
+            for device in target.devices:
+                single = self._single(device)
+                actions = doubtful.actions(single)
+                if actions and doubtful.problem == "unclear":
+                    acts.setdefault(
+                        device.id, Act(single, actions[0], _first_value(single, actions[0], doubtful))
+                    )
+        return tuple(acts.values())
+
+    def _single(self, device: Device) -> Target:
+        return next(target for target in self.targets.devices if target.devices[0].id == device.id)
+
+    def _question(self, choices: Sequence[Choice]) -> Meaning:
+        choice = choices[0]
+        if choice.open:
+            return NoCommand()
+        if choice.problem == "impossible" or not choice.targets:
+            return Doubtful("impossible")
+        devices = {device.id: device for target in choice.targets for device in target.devices}
+        return Question(choice.targets[0], tuple(devices.values()))
+
+    def answered(self, sentence: str, candidates: Sequence[Act]) -> Act | None:
+        """The one of several candidates that an answer names, by a word that tells it apart; None if none."""
+        said = tokens_of(sentence)
+        names = [set(tokens_of(act.target.name)) | set(tokens_of(_area_name(act))) for act in candidates]
+        hits = [sum(any(same_word(s, w) for s in said) for w in words) for words in names]
+        best = max(hits, default=0)
+        return candidates[hits.index(best)] if best and hits.count(best) == 1 else None
+
+    def is_yes(self, sentence: str) -> bool | None:
+        """Whether a sentence is a yes (True), a no (False), or neither (None)."""
+        said = " ".join(tokens_of(sentence))
+        for answer, phrases in ((False, self.words.no), (True, self.words.yes)):
+            if any(said == " ".join(tokens_of(phrase)) for phrase in phrases):
+                return answer
+        first = said.split(" ", 1)[0]
+        for answer, phrases in ((False, self.words.no), (True, self.words.yes)):
+            if any((first,) == tokens_of(phrase) for phrase in phrases):
+                return answer
+        return None
+
+
+def _area_name(act: Act) -> str:
+    return act.target.area.name if act.target.area else ""
+
+
+def _only_act(choice: Choice) -> Act | None:
+    """The act of a choice that leaves no choice; None of one that does."""
+    if len(choice.targets) != 1:
+        return None
+    target = choice.targets[0]
+    actions = choice.actions(target)
+    if len(actions) != 1 or not choice.clause.points:
+        return None
+    values = values_of(target, actions[0], choice)
+    if values is None:
+        return Act(target, actions[0], None, choice.excepted)
+    return Act(target, actions[0], values[0], choice.excepted) if len(values) == 1 else None
+
+
+def _first_value(target: Target, action: Action, choice: Choice) -> Value:
+    values = values_of(target, action, choice)
+    return values[0] if values else None

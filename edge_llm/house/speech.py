@@ -1,0 +1,86 @@
+"""What the node says of acts, made from templates in the house's language: never free text about deeds."""
+
+from collections.abc import Iterable, Sequence
+
+from edge_llm.contract.house import Device
+from edge_llm.house.actions import capabilities_of
+from edge_llm.house.acts import Act
+from edge_llm.house.targets import EVERYTHING, Target
+from edge_llm.house.words import Words
+
+_MOST_NAMES = 8
+"""Maximum number of names that are said one by one."""
+
+
+class Speech:
+    """Says things in one language."""
+
+    def __init__(self, words: Words) -> None:
+        """Speak in ``words``."""
+        self._words = words
+
+    def name(self, target: Target) -> str:
+        """What a target is called in a sentence."""
+        if not target.is_group:
+            return target.name
+        place = target.area or target.floor
+        if EVERYTHING in target.kinds:
+            here = str(self._words.speech["everything_in"])
+            return here.format(area=place.name) if place else self._words.everything[0]
+        kinds = self._words.kind(target.kinds[0], plural=True)
+        template = str(self._words.speech["in_area" if place else "in_house"])
+        return template.format(kinds=kinds, area=place.name if place else "")
+
+    def done(self, acts: Iterable[Act]) -> str:
+        """Report acts whose calls were made."""
+        return " ".join(self._done(act) for act in acts)
+
+    def _done(self, act: Act) -> str:
+        template = self._words.actions[act.action.id].done
+        unit = ""
+        if limits := getattr(capabilities_of(act.target.devices[0]), act.action.capability, None):
+            unit = getattr(limits, "unit", "")
+        value = self._words.colors.get(str(act.value), (str(act.value),))[0] if act.value is not None else ""
+        value = value.removesuffix(".0")
+        done = template.format(target=self.name(act.target), value=value, unit=unit)
+        left = [device.name for device in act.target.devices if device.id in act.excepted]
+        return f"{done} {self._words.speech['but']}".format(names=", ".join(left)) if left else done
+
+    def confirm(self, acts: Sequence[Act]) -> str:
+        """Ask whether acts shall be done."""
+        named = (
+            self._words.speech["confirm"].format(
+                action=self._words.actions[act.action.id].name, target=self.name(act.target)
+            )
+            for act in acts
+        )
+        return " ".join(named)
+
+    def which(self, names: Sequence[str]) -> str:
+        """Ask which of several things is meant."""
+        shown = names[:_MOST_NAMES]
+        listed = shown[0] if shown else ""
+        if len(shown) > 1:
+            listed = self._words.speech["or"].format(first=", ".join(shown[:-1]), last=shown[-1])
+        return str(self._words.speech["which"]).format(candidates=listed)
+
+    def say(self, key: str) -> str:
+        """A sentence without parts: ``unclear``, ``impossible`` or ``cancelled``."""
+        return str(self._words.speech[key])
+
+    def states(self, devices: Sequence[Device]) -> str:
+        """Tell the states of devices, those that are alike together."""
+        by_state: dict[str, list[str]] = {}
+        for device in devices:
+            by_state.setdefault(self._state(device), []).append(device.name)
+        told = (
+            self._words.actions["query"].done.format(target=", ".join(names[:_MOST_NAMES]), value=state)
+            for state, names in by_state.items()
+        )
+        return " ".join(told)
+
+    def _state(self, device: Device) -> str:
+        state = device.state or "unknown"
+        unit = device.attributes.get("unit")
+        said = str(self._words.speech["states"].get(state, state))
+        return f"{said} {unit}" if isinstance(unit, str) and unit else said

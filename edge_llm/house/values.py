@@ -1,0 +1,55 @@
+"""The values that a sentence leaves for an action."""
+
+from typing import Any
+
+from edge_llm.house.actions import Action, capabilities_of
+from edge_llm.house.choices import Choice
+from edge_llm.house.sentence import RANGED
+from edge_llm.house.targets import Target
+
+_LONGEST_ITEM = 100
+_A_BIT = 0.5
+"""Part of a step that "a bit" stands for."""
+
+
+def values_of(target: Target, action: Action, choice: Choice) -> tuple[str | float, ...] | None:
+    """The values to choose from: none where the sentence names none, and None for what takes no value."""
+    clause = choice.clause
+    if action.step:
+        return (_A_BIT,) if "slightly" in clause.flags else None
+    if action.id == "color":
+        return clause.colors
+    if action.capability in ("mode", "option"):
+        return tuple(each for each in _listed(target, action) if each.casefold() in clause.text)
+    if action.capability == "add_item":
+        return ()
+    if action.id not in RANGED:
+        return None
+    limits, flags = target.limits(action), clause.flags
+    values = [number for number in clause.numbers if limits.min <= number <= limits.max]
+    values += [limits.max] * ("most" in flags)
+    # The least that is not off.
+    values += [limits.min or min(limits.step, limits.max)] * ("least" in flags)
+    values += [(limits.min + limits.max) / 2] * ("half" in flags)
+    return tuple(dict.fromkeys(values))
+
+
+def value_schema(target: Target, action: Action, choice: Choice) -> dict[str, Any] | None:
+    """The JSON schema of an action's value; None for what takes no value, or the same value always."""
+    values = values_of(target, action, choice)
+    if values is None or action.step:
+        return None
+    if values:
+        return {"enum": [int(v) if isinstance(v, float) and v == int(v) else v for v in values]}
+    if action.capability == "add_item":
+        return {"type": "string", "minLength": 1, "maxLength": _LONGEST_ITEM}
+    if action.id not in RANGED:
+        return {"enum": list(_listed(target, action))}
+    limits = target.limits(action)
+    whole = limits.step == int(limits.step)
+    return {"type": "integer" if whole else "number", "minimum": limits.min, "maximum": limits.max}
+
+
+def _listed(target: Target, action: Action) -> tuple[str, ...]:
+    lists = (getattr(capabilities_of(d), action.capability) or () for d in target.devices)
+    return tuple(dict.fromkeys(each for names in lists for each in names))

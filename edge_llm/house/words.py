@@ -1,0 +1,93 @@
+"""The words of a language for a house: kinds, actions, and what the node says; one table a language."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+FALLBACK = "en"
+LANGUAGES = ("en", "de", "es", "fr", "nl", "zh")
+_TABLES = files(__package__) / "words"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionWords:
+    """How an action is written, asked for and reported.
+
+    ``name`` is what the model writes, ``say`` a sentence that asks for it, ``done`` the report; ``cues`` are
+    words that point to it, and ``item`` what a list's example adds.
+    """
+
+    name: str
+    say: str
+    done: str
+    cues: tuple[str, ...] = ()
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language's table; a field's name says what its words mean, see ``words/en.toml``."""
+
+    language: str
+    house: str
+    everything: tuple[str, ...]
+    all: tuple[str, ...]
+    whole_house: tuple[str, ...]
+    here: tuple[str, ...]
+    except_: tuple[str, ...]
+    and_: tuple[str, ...]
+    question: tuple[str, ...]
+    """What questions about a state begin with."""
+    polite: tuple[str, ...]
+    """What a request begins with that is put as a question."""
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+    upstairs: tuple[str, ...]
+    downstairs: tuple[str, ...]
+    half: tuple[str, ...]
+    most: tuple[str, ...]
+    least: tuple[str, ...]
+    slightly: tuple[str, ...]
+    kinds: dict[str, tuple[str, ...]]
+    colors: dict[str, tuple[str, ...]]
+    numbers: dict[str, int | str]
+    """Values of words for numbers; "." is the word before the decimals."""
+    joins: tuple[str, ...]
+    """Words between tens and units."""
+    percent: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    """Words of what no house of devices does: timers, the weather, playlists."""
+    filler: tuple[str, ...]
+    """Usual words that say nothing of devices, and verbs that go with any."""
+    actions: dict[str, ActionWords]
+    speech: dict[str, Any]
+    prompt: dict[str, str]
+    compounds: bool = False
+
+    def kind(self, key: str, *, plural: bool = False) -> str:
+        """The word for a kind, or for ``kind:class``; the key itself where the language has none."""
+        known = self.kinds.get(key) or self.kinds.get(key.partition(":")[0]) or (key.replace("_", " "),)
+        return known[1] if plural and len(known) > 1 else known[0]
+
+
+@cache
+def words_of(language: str) -> Words:
+    """The table of a language, or that of English where there is none."""
+    known = language.replace("_", "-").split("-")[0].lower()
+    return _load(known if known in LANGUAGES else FALLBACK)
+
+
+@cache
+def _load(language: str) -> Words:
+    table = tomllib.loads((_TABLES / f"{language}.toml").read_text(encoding="utf-8"))
+    table["except_"], table["and_"] = table.pop("except"), table.pop("and")
+    actions = {name: ActionWords(**_frozen(entry)) for name, entry in table.pop("actions").items()}
+    return Words(actions=actions, **_frozen(table))
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _frozen(part) for key, part in value.items()}
+    return tuple(value) if isinstance(value, list) else value
