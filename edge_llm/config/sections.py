@@ -241,10 +241,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _no_shared_level(self) -> Self:
         if self.node.id in SHARED_LEVELS:
-            raise ValueError(
-                f"node.id: {self.node.id} is no name for a node, because {self.mqtt.base_topic}/{self.node.id}"
-                " belongs to all of them; set another"
-            )
+            topic = f"{self.mqtt.base_topic}/{self.node.id}"
+            raise ValueError(f"node.id: {topic} belongs to all nodes; name this one otherwise")
         return self
 
     @model_validator(mode="after")

@@ -129,7 +129,7 @@ CHANNELS = (
 _PARAMETERS = {
     "node": "The node's id: node.id of its configuration, and retained on info.",
     "client": "A name that the asker chooses; where the broker has an ACL, its user name.",
-    "source": "Who describes the house: a name of its own for each that does; with an ACL, a hub's user name.",
+    "source": "Who describes the house; with an ACL, its user name.",
     "pool": "The pool's name: mqtt.pool of its nodes.",
 }
 

@@ -90,11 +90,11 @@ class Topics:
 
     @property
     def house(self) -> str:
-        """In, QoS 1, retained: the filter of the houses of all sources; every node of the base topic reads it."""
+        """In, QoS 1, retained: the filter of the houses of all sources, which every node reads."""
         return f"{self.base}/house/+"
 
     def house_source(self, topic: str) -> str | None:
-        """The source of a topic that ``house`` matches; None of another topic, and where it is no legal id."""
+        """The source of a topic that ``house`` matches; None if it is another topic, or no legal id."""
         way, _, source = topic.rpartition("/")
         return source if way == self.house.removesuffix("/+") and is_client_id(source) else None
 
