@@ -85,7 +85,7 @@ def test_sources_make_one_house_with_the_file_and_are_heard_again_after_a_restar
 def test_what_is_no_house_keeps_nobody_from_being_answered(hub: Hub, node: Nodes) -> None:
     hub.publish(topic("hub"), b"\xff" * 2_000_000, retain=True)
     hub.publish(topic("living room"), b"{}", retain=True)
-    node()
+    node(mqtt__protocol="3.1.1")
     eventually(lambda: house_info(hub))
     assert house_info(hub)["problems"] == {"hub": "a house may have 1048576 bytes, this has 2000000"}
     assert Conversation(hub, "panel").ask(text="Say hello.", max_tokens=4)[-1]["type"] == "done"
