@@ -68,7 +68,7 @@ def _example(name: str, section: dict[str, Any]) -> str:
 
 
 def _scalar(value: Any) -> str:
-    return yaml.safe_dump(value, width=1000).split("\n")[0]
+    return yaml.safe_dump(value, width=1000, default_flow_style=True).split("\n")[0]
 
 
 if __name__ == "__main__":

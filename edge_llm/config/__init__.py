@@ -4,6 +4,7 @@
 """
 
 from edge_llm.config.engine import EngineSettings
+from edge_llm.config.house import WHOLE_HOUSE, HouseSettings
 from edge_llm.config.load import DEFAULT_PATH, load_settings
 from edge_llm.config.sampling import SamplingSettings
 from edge_llm.config.sections import (
@@ -24,8 +25,10 @@ __all__ = [
     "ENV_PREFIX",
     "ID_PATTERN",
     "PLACEHOLDER",
+    "WHOLE_HOUSE",
     "EngineSettings",
     "HomeAssistantSettings",
+    "HouseSettings",
     "Identifier",
     "MqttSettings",
     "RouteSettings",

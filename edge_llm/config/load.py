@@ -101,7 +101,8 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     keys = [str(key) for key in first["loc"]]
     where = f"{path}: " if path else ""
     if first["type"] != "extra_forbidden":
-        return f"{where}{'.'.join(keys)}: {first['msg']}"
+        words = first["msg"].removeprefix("Value error, ")
+        return f"{where}{'.'.join(keys)}: {words}" if keys else f"{where}{words}"
     model: Any = Settings
     for key in first["loc"][:-1]:
         model = model.model_fields[key].annotation if isinstance(key, str) else get_args(model)[0]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edge_llm.config.engine import EngineSettings
+from edge_llm.config.house import HouseSettings
 from edge_llm.config.sampling import SamplingSettings
 from edge_llm.errors import ConfigError
 
@@ -21,6 +22,8 @@ ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 TOPIC_PATTERN = r"^[^+#\x00/]+(/[^+#\x00/]+)*$"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
+SHARED_LEVELS = ("house", "pool")
+"""Levels below the base topic that belong to no node."""
 
 
 def _hostname() -> str:
@@ -171,8 +174,8 @@ class HomeAssistantSettings(_Section):
 class RouteSettings(_Section):
     """A hub's own topic that asks, and the topic that its answer goes to.
 
-    ``{name}`` as a whole level of ``topic`` matches any level. It can be used in ``answer``, ``system`` and
-    ``session``.
+    ``{name}`` as a whole level of ``topic`` matches any level. It can be used in ``answer``, ``system``,
+    ``session`` and ``area``.
     """
 
     topic: str = Field(
@@ -193,6 +196,10 @@ class RouteSettings(_Section):
     max_tokens: int | None = Field(
         None, ge=1, description="maximum length of a reply in tokens", examples=[100]
     )
+    act: bool = Field(default=False, description="its requests are sentences to the house; without system")
+    area: str | None = Field(
+        None, description="with act: where the one who speaks is, id or name of an area", examples=["{room}"]
+    )
     client: Identifier = Field(
         "route", description="client id under which its requests are counted and its sessions kept"
     )
@@ -204,9 +211,13 @@ class RouteSettings(_Section):
         literal = "/".join(level for level in levels if not PLACEHOLDER.fullmatch(level))
         if re.search(r"[+#{}\x00]", literal) or re.search(r"[+#\x00]", self.answer):
             raise ValueError("topics have no wildcards, and a placeholder is a whole level: home/{room}/ask")
-        for text in (self.answer, self.system or "", self.session or ""):
+        for text in (self.answer, self.system or "", self.session or "", self.area or ""):
             if unknown := set(PLACEHOLDER.findall(text)) - names:
                 raise ValueError(f"{{{min(unknown)}}} is not a level of {self.topic}")
+        if self.act and self.system is not None:
+            raise ValueError("system and act do not go together: an act has a system prompt of its own")
+        if self.area is not None and not self.act:
+            raise ValueError("area is of use with act: true alone")
         return self
 
 
@@ -224,7 +235,15 @@ class Settings(BaseSettings):
     sessions: SessionsSettings = SessionsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
+    house: HouseSettings = HouseSettings()
     routes: tuple[RouteSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_shared_level(self) -> Self:
+        if self.node.id in SHARED_LEVELS:
+            topic = f"{self.mqtt.base_topic}/{self.node.id}"
+            raise ValueError(f"node.id: {topic} belongs to all nodes; name this one otherwise")
+        return self
 
     @model_validator(mode="after")
     def _no_circles(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from edge_llm.contract.frames import Call, Delta, Status, Terminal
+from edge_llm.contract.house import House
 from edge_llm.contract.node import Info, Telemetry
 from edge_llm.contract.reading import VERSION
 from edge_llm.contract.requests import Cancel, Prefill, Request, SessionCommand
@@ -37,7 +38,7 @@ class Channel:
     @property
     def row(self) -> str:
         """Its row in the table of docs/mqtt.md."""
-        topic = self.address.format(node="N", client="C", pool="P")
+        topic = self.address.format(node="N", client="C", pool="P", source="S")
         way = "to the node" if self.action == "receive" else "from the node"
         return f"| `{topic}` | {way}{', retained' * self.retain} | {self.summary} |"
 
@@ -84,6 +85,15 @@ CHANNELS = (
         "The op, where that needs no session: list.",
     ),
     Channel(
+        "house",
+        _TOPICS.house.replace("+", "{source}"),
+        "receive",
+        "the devices that source `S` knows, for every node; empty: it is forgotten",
+        (House,),
+        "Nothing: what this source has said is forgotten.",
+        retain=True,
+    ),
+    Channel(
         "stream",
         _TOPICS.stream("{client}"),
         "send",
@@ -119,6 +129,7 @@ CHANNELS = (
 _PARAMETERS = {
     "node": "The node's id: node.id of its configuration, and retained on info.",
     "client": "A name that the asker chooses; where the broker has an ACL, its user name.",
+    "source": "Who describes the house; with an ACL, its user name.",
     "pool": "The pool's name: mqtt.pool of its nodes.",
 }
 

@@ -171,7 +171,7 @@ def parse_house(payload: bytes) -> House:
     try:
         house = House.model_validate_json(decode(payload))
     except ValidationError as error:
-        raise RequestError("bad_request", explain(error)) from error
+        raise RequestError("bad_request", explain(error, may_be_text=False)) from error
     if house.v != VERSION:
         raise RequestError("unsupported_version", f"this node speaks version {VERSION}, not {house.v}")
     return house

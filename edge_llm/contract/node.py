@@ -53,6 +53,21 @@ class State(Payload):
     reason: str
 
 
+class HouseInfo(Payload):
+    """The house that sentences act on, merged of what its sources say."""
+
+    devices: int
+    areas: int
+    sources: tuple[str, ...]
+    """Sources whose description is in use, in the order of their rank; ``(file)`` is ``house.file``."""
+    language: str | None = None
+    """Absent where no description is in use."""
+    problems: dict[str, str] | None = None
+    """By source: why its last description is not in use, or not all of it. The last good one stays."""
+    ready: bool
+    """Whether the newest description is the one that acts; until then the one before it does."""
+
+
 class Info(Payload):
     """Description of a node, retained on its info topic."""
 
@@ -74,6 +89,8 @@ class Info(Payload):
     """Absent from nodes of older versions."""
     state: State | None = None
     """Absent when all is kept that should be."""
+    house: HouseInfo | None = None
+    """Absent where no source describes one, and from nodes of older versions."""
 
 
 class Cpu(Payload):

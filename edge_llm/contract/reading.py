@@ -57,8 +57,11 @@ def decode(payload: bytes) -> str:
         raise RequestError("bad_request", f"not UTF-8 at byte {error.start}") from error
 
 
-def explain(error: ValidationError) -> str:
-    """Say what is wrong with a payload, in a line that quotes none of it."""
+def explain(error: ValidationError, *, may_be_text: bool = True) -> str:
+    """Say what is wrong with a payload, in a line that quotes none of it.
+
+    ``may_be_text``: it could have been plain text instead of JSON.
+    """
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     # Which of several types was tried, literal['auto','none'] for example, is of no use to anybody.
     named = [str(part) for part in first["loc"] if not str(part).startswith("literal[")]
@@ -69,6 +72,8 @@ def explain(error: ValidationError) -> str:
         at = f", at {place[0]}" if place else ""
         if "recursion" in words:
             return f"the JSON is nested too deep{at}"
+        if not may_be_text:
+            return f"this is no JSON{at}"
         return (
             f"what begins with {{ is read as JSON, and this is none{at};"
             ' a text that begins with { is asked as {"text": "{..."}'

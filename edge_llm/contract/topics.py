@@ -88,6 +88,16 @@ class Topics:
         """The shared subscription of the pool: the broker gives each request to one of its nodes."""
         return self.pool and f"$share/{self.base.replace('/', '.')}.{self.pool}/{self.pool_request('+')}"
 
+    @property
+    def house(self) -> str:
+        """In, QoS 1, retained: the filter of the houses of all sources, which every node reads."""
+        return f"{self.base}/house/+"
+
+    def house_source(self, topic: str) -> str | None:
+        """The source of a topic that ``house`` matches; None if it is another topic, or no legal id."""
+        way, _, source = topic.rpartition("/")
+        return source if way == self.house.removesuffix("/+") and is_client_id(source) else None
+
     def parse(self, topic: str) -> tuple[str, str] | None:
         """Kind (``request``, ``cancel``, …) and client of an inbound topic of this node or its pool.
 

@@ -169,10 +169,10 @@ class Admission:
         try:
             reply_to = ReplyTo.of(message, routed, self._settings.response_topics)
             request: Inbound = parse(kind, message.payload, self._settings.request_bytes)
+            if routed and isinstance(request, Request):
+                request = routed.complete(request)
         except RequestError as error:
             return self._refuse(kind, client, message, reply_to, error)
-        if routed and isinstance(request, Request):
-            request = routed.complete(request)
         return Asked(kind, client, request, message, reply_to)
 
     def _decide_request(self, asked: Asked, backlog_s: float) -> Decision:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from threading import Lock
 from types import FrameType
 
 from edge_llm import __version__
@@ -28,6 +29,7 @@ from edge_llm.host.power.choose import choose_source
 from edge_llm.host.thread_watch import LOOK_EVERY_S, ThreadWatch, end_process
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
+from edge_llm.node.house import HouseFeed
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.node.telemetry import OnChange, TelemetryPublisher, meter_subscriptions, open_metrics
@@ -87,6 +89,8 @@ class Service:
         mqtt = settings.mqtt
         self._topics = topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
         capacity = settings.engine.slots + settings.engine.queue_limit
+        self._info_lock = Lock()
+        self._house = HouseFeed(settings.house, topics, lambda _house: None, self._publish_info)
         self._database = StateDatabase(settings.sessions.file)
         self._request_log = RequestLog(self._database)
         self._power = choose_source(settings.telemetry)
@@ -135,7 +139,8 @@ class Service:
     def _subscriptions(self, routes: Routes) -> dict[str, Subscription]:
         """Every filter that the node subscribes to, with the part that takes what comes."""
         gateway = Subscription(self._gateway.on_message)
-        subscriptions = dict.fromkeys((*self._topics.inbound, *routes.filters), gateway)
+        subscriptions = self._house.subscriptions  # first: no route takes what is on its topics
+        subscriptions |= dict.fromkeys((*self._topics.inbound, *routes.filters), gateway)
         if self._topics.shared:
             subscriptions[self._topics.shared] = Subscription(self._gateway.on_message, on_demand=True)
         home_assistant = Subscription(
@@ -149,6 +154,7 @@ class Service:
         self._engine.start()
         self._publisher.start()
         self._connection.start()
+        self._house.start()
         self._collector.start()
         cores = self._engine.pinning
         log.info(
@@ -164,6 +170,7 @@ class Service:
             "publisher",
             "mqtt",
             "telemetry",
+            "house",
             *(("metrics",) if self._metrics else ()),
             *(("watchdog",) if reporting else ()),
         )
@@ -172,6 +179,7 @@ class Service:
         """Finish the replies in progress, say goodbye, and end every thread."""
         self._home_assistant.stop()
         self._collector.stop()
+        self._house.stop()
         if self._metrics:
             self._metrics.close()
         self._engine.stop()
@@ -187,12 +195,14 @@ class Service:
         self._publisher.on_ready()
         if self._settings.telemetry.meter_topic:
             self._connection.subscribe(self._settings.telemetry.meter_topic)
+        self._connection.subscribe(self._topics.house)
         self._publish_info()
         self._connection.publish(self._topics.state, ONLINE, retain=True)
         self._home_assistant.announce(self._connection)
 
     def _publish_info(self) -> None:
-        self._connection.publish(self._topics.info, self._info().encode(), retain=True)
+        with self._info_lock:  # of several threads: the newest comes last
+            self._connection.publish(self._topics.info, self._info().encode(), retain=True)
 
     def _state(self) -> State | None:
         """Name the state that is kept in memory although it should be on disk; None if there is none."""
@@ -243,6 +253,7 @@ class Service:
                 instructions=integer_instructions(read_flags()),
             ),
             state=self._state(),
+            house=self._house.info,
         )
 
 

@@ -1,6 +1,7 @@
 """The collection as it is handed out: it builds, and keeps to ansible-lint's production profile, offline."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,9 @@ def test_the_acl_is_that_of_the_example() -> None:
     template = (COLLECTION / "roles/broker/templates/edge_llm.acl.j2").read_text()
     patterns = [line for line in example.splitlines() if line.startswith("pattern")]
     assert patterns == [line for line in template.splitlines() if line.startswith("pattern")]
+    house = re.compile(r"^topic \w+ edge_llm/house/.+$", re.MULTILINE)
+    named = template.replace("{{ node }}", "kitchen-pc")
+    assert sorted(house.findall(example)) == sorted(house.findall(named)) != []
 
 
 def test_what_the_specifications_say_is_what_the_defaults_are() -> None:

@@ -218,6 +218,36 @@ def test_home_assistant_finds_a_node_that_no_other_user_can_forge(
     found.close()
 
 
+def test_the_hub_says_which_devices_there_are_and_nodes_alone_read_it(
+    broker: SecureBroker, service: Service
+) -> None:
+    """A node may describe devices under its own name; no other client writes or reads."""
+    watcher = broker.hub("guest", TOPICS.info, TOPICS.house)
+
+    def sources() -> list[str]:
+        known: list[str] = json.loads(watcher.on(TOPICS.info)[-1]).get("house", {}).get("sources", [])
+        return known
+
+    house = json.dumps({"devices": [{"id": "lamp", "name": "Lamp", "kind": "light"}]})
+    for user in ("guest", "hub", "bath-pc", NODE, "homeassistant"):
+        writer = broker.hub(user, TOPICS.house)
+        for source in (user, "other"):
+            writer.publish(TOPICS.house.replace("+", source), house, retain=True)
+        writer.settle(settled(user))
+        expected = {TOPICS.house.replace("+", NODE)} if user == NODE else set()
+        assert {topic for topic, _ in writer.messages} - {settled(user)} == expected
+        writer.close()
+    eventually(lambda: sources() == ["homeassistant", NODE, "other"])
+    for source in ("homeassistant", "other"):
+        remover = broker.hub("homeassistant")
+        remover.publish(TOPICS.house.replace("+", source), "", retain=True)
+        remover.close()
+    eventually(lambda: sources() == [NODE])
+    watcher.settle(settled("guest"))
+    assert {topic for topic, _ in watcher.messages} == {TOPICS.info, settled("guest")}
+    watcher.close()
+
+
 def test_no_secret_and_no_prompt_stands_in_the_log(service: Service) -> None:
     log = service.log_text()
     assert not [secret for secret in USERS.values() if secret in log]

@@ -16,7 +16,7 @@ from tests.common import eventually
 from tests.conversation import Hub
 from tests.processes import Broker
 
-OURS = {"engine", "publisher", "mqtt", "telemetry", "watchdog", "metrics", "homeassistant"}
+OURS = {"engine", "publisher", "mqtt", "telemetry", "house", "watchdog", "metrics", "homeassistant"}
 
 
 def named() -> set[str]:

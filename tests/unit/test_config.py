@@ -74,6 +74,15 @@ def test_constraints_are_off_with_and_without_quotes(write: Write, word: str) ->
         ("routes: [{topic: 'a/x{room}', answer: b}]", "a placeholder is a whole level"),
         ("routes: [{topic: 'a/{room}', answer: 'a/b'}]", "would be asked again"),
         ("routes: [{topic: a, answer: edge_llm/n/request/c}]", "among the node's own topics"),
+        ("routes: [{topic: 'a/{room}', answer: b, act: true, area: '{rom}'}]", "{rom} is not a level"),
+        ("routes: [{topic: a, answer: b, act: true, system: Hi}]", "routes.0: system and act do not go"),
+        ("routes: [{topic: a, answer: b, area: bath}]", "routes.0: area is of use with act: true alone"),
+        ("node: {id: house}", "node.id: edge_llm/house belongs to all nodes; name this one otherwise"),
+        ("node: {id: pool}", "node.id: edge_llm/pool belongs to all nodes"),
+        ("house: {confirm: [lock, 'cover:']}", "house.confirm.1: String should match pattern"),
+        ("house: {confirm: [Lock]}", "house.confirm.0: String should match pattern"),
+        ("house: {confirm: lock}", "house.confirm: Input should be a valid tuple"),
+        ("house: {flie: h.yaml}", "house.flie is not a setting; did you mean file?"),
         ("routes: [{topic: a, anser: b}]", "routes.0.anser is not a setting; did you mean answer?"),
         ("- a list", "must hold sections"),
         ("a: [", "is not valid YAML"),
@@ -86,6 +95,13 @@ def test_a_bad_file_is_refused_in_one_line_that_names_the_key(
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_what_is_asked_about_first_can_be_chosen(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "cover:garage" in Settings().house.confirm
+    assert load_settings(write("house: {confirm: []}")).house.confirm == ()
+    monkeypatch.setenv("EDGE_LLM_HOUSE__CONFIRM", '["lock", "cover:gate", "all"]')
+    assert load_settings().house.confirm == ("lock", "cover:gate", "all")
 
 
 def test_a_variable_that_is_no_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

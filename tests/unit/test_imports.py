@@ -14,7 +14,7 @@ FLOORS = (
     ("cli",),
     ("bench",),
     ("node", "client", "convert", "demo"),
-    ("gateway", "engine", "telemetry", "homeassistant"),
+    ("gateway", "engine", "telemetry", "homeassistant", "house"),
     ("mqtt", "contract", "host"),
     ("bundle", "config", "errors", "event_log", "state"),
 )

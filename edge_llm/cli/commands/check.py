@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.client.broker_limit import BrokerLimit
-from edge_llm.config import DEFAULT_PATH, EngineSettings, MqttSettings, Settings, load_settings
+from edge_llm.config import DEFAULT_PATH, EngineSettings, HouseSettings, MqttSettings, Settings, load_settings
 from edge_llm.contract.topics import Topics
 from edge_llm.convert.trial import try_bundle
 from edge_llm.errors import BundleError, ConfigError
@@ -19,6 +19,7 @@ from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import status_topics
 from edge_llm.host.cpu import plan_pinning
 from edge_llm.host.memory import read_memory
+from edge_llm.house.file import read_house
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import Subscription
 from edge_llm.state.file import find_directory_problem, find_problem
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
         Finding("ok", "configuration", str(path or "defaults and environment")),
         *_check_engine(settings),
         *_check_state(settings),
+        *_check_house(settings.house),
         *_check_exposure(settings.mqtt, path),
         *(() if options.no_broker else _check_broker(settings)),
     ]
@@ -118,6 +120,18 @@ def _check_state(settings: Settings) -> Iterator[Finding]:
             yield Finding("warning", "state", f"{setting}: {problem}; what it would keep is in memory only")
     if (file or directory) and not any(problems):
         yield Finding("ok", "state", ", ".join(str(path) for path in (file, directory) if path))
+
+
+def _check_house(house: HouseSettings) -> Iterator[Finding]:
+    """Read the file that describes the house, if there is one."""
+    if house.file is None:
+        return
+    try:
+        devices = len(read_house(house.file).devices)
+    except ConfigError as error:
+        yield Finding("failed", "house", str(error))
+    else:
+        yield Finding("ok", "house", f"{house.file}, {devices} devices")
 
 
 def _check_exposure(mqtt: MqttSettings, config: Path | None) -> Iterator[Finding]:

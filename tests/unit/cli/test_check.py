@@ -1,12 +1,13 @@
-"""`edge-llm check` at brokers that differ from mosquitto."""
+"""`edge-llm check` at brokers that differ from mosquitto, and of the file that describes the house."""
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from edge_llm.cli.commands.check import Finding, _check_broker
+from edge_llm.cli.commands.check import Finding, _check_broker, _check_house
 from edge_llm.client import broker_limit
-from edge_llm.config import Settings
+from edge_llm.config import HouseSettings, Settings
 from tests.unit.mqtt.fake_broker import SUBACK, SUBSCRIBE, Channel, FakeBroker
 
 
@@ -27,3 +28,13 @@ def test_a_broker_that_keeps_the_node_from_its_echo_topic_is_good(monkeypatch: p
         settings = Settings.model_validate({"mqtt": {"port": broker.port}})
         found = list(_check_broker(settings))
     assert found == [Finding("ok", "broker", f"localhost:{broker.port}, MQTT 5, plain text")]
+
+
+def test_the_file_that_describes_the_house_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "house.yaml"
+    path.write_text("devices: [{id: fan, name: Fan, kind: fan}]")
+    assert list(_check_house(HouseSettings())) == []
+    assert list(_check_house(HouseSettings(file=path))) == [Finding("ok", "house", f"{path}, 1 devices")]
+    path.write_text("devices: [{id: fan, name: Fan}]")
+    found = list(_check_house(HouseSettings(file=path)))
+    assert found == [Finding("failed", "house", f"house.file: {path}: devices.0.kind: Field required")]
