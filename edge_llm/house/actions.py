@@ -57,6 +57,8 @@ _ACTIONS = (
     Action("mode", "mode", "SetMode", "mode"),
     Action("option", "option", "SetOption", "option"),
 )
+RANGED = frozenset({"brightness", "position", "temperature", "speed", "volume", "humidity"})
+"""Capabilities that are ranges, and the actions that set them."""
 ACTIONS = {action.id: action for action in _ACTIONS}
 """Every action that changes something, by its id."""
 QUERY = Action("query", "state", "HassGetState")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge_llm.contract.house import Area
-from edge_llm.house.actions import ACTIONS, QUERY, Action
-from edge_llm.house.sentence import RANGED, Clause, Sentence
+from edge_llm.house.actions import ACTIONS, QUERY, RANGED, Action
+from edge_llm.house.sentence import Clause, Sentence
 from edge_llm.house.targets import EVERYTHING, Target, Targets, united
 
 Problem = Literal["unclear", "impossible"]

@@ -12,13 +12,13 @@ from edge_llm.contract.turns import Turn
 from edge_llm.house.actions import Action
 from edge_llm.house.acts import Act, Value
 from edge_llm.house.choices import Choice, Chooser, Problem
+from edge_llm.house.language.speech import Speech
+from edge_llm.house.language.text import same_word, tokens_of
+from edge_llm.house.language.words import words_of
 from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
 from edge_llm.house.sentence import SentenceReader
-from edge_llm.house.speech import Speech
 from edge_llm.house.targets import Target, find_targets
-from edge_llm.house.text import same_word, tokens_of
 from edge_llm.house.values import values_of
-from edge_llm.house.words import words_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ from typing import Any
 
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
-from edge_llm.house.actions import Action
+from edge_llm.house.actions import RANGED, Action
 from edge_llm.house.choices import Choice
-from edge_llm.house.sentence import RANGED
+from edge_llm.house.language.words import ActionWords, Words
 from edge_llm.house.targets import EVERYTHING, Target, Targets
 from edge_llm.house.values import value_schema
-from edge_llm.house.words import ActionWords, Words
 
 MOST_LISTED = 150
 """Maximum number of devices in the system text; those of a larger house stand with each sentence."""

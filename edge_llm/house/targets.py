@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from edge_llm.contract.house import Area, Device, Floor, House, Range
 from edge_llm.house.actions import ACTIONS, Action, actions_of, capabilities_of
-from edge_llm.house.words import Words
+from edge_llm.house.language.words import Words
 
 EVERYTHING = "*"
 """The kind of a group of all that can be switched on and off."""

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from edge_llm.house.actions import Action, capabilities_of
+from edge_llm.house.actions import RANGED, Action, capabilities_of
 from edge_llm.house.choices import Choice
-from edge_llm.house.sentence import RANGED
 from edge_llm.house.targets import Target
 
 _LONGEST_ITEM = 100

@@ -8,8 +8,8 @@ from edge_llm.contract.house import House
 from edge_llm.contract.node import HouseInfo
 from edge_llm.contract.topics import Topics
 from edge_llm.event_log import EventLog, RateLimitedLog, stack_of
-from edge_llm.house.catalogue import MAX_SOURCES, Catalogue
-from edge_llm.house.file import read_house
+from edge_llm.house.sources.catalogue import MAX_SOURCES, Catalogue
+from edge_llm.house.sources.file import read_house
 from edge_llm.mqtt.message import Message
 from edge_llm.mqtt.subscriptions import Subscription
 

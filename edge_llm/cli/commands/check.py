@@ -19,7 +19,7 @@ from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import status_topics
 from edge_llm.host.cpu import plan_pinning
 from edge_llm.host.memory import read_memory
-from edge_llm.house.file import read_house
+from edge_llm.house.sources.file import read_house
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import Subscription
 from edge_llm.state.file import find_directory_problem, find_problem

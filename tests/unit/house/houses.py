@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from edge_llm.contract.house import Device, House
-from edge_llm.house.catalogue import Catalogue
+from edge_llm.house.sources.catalogue import Catalogue
 
 
 def light(device_id: str, name: str, **fields: Any) -> dict[str, Any]:

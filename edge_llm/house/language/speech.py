@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from edge_llm.contract.house import Device
 from edge_llm.house.actions import capabilities_of
 from edge_llm.house.acts import Act
+from edge_llm.house.language.words import Words
 from edge_llm.house.targets import EVERYTHING, Target
-from edge_llm.house.words import Words
 
 _MOST_NAMES = 8
 """Maximum number of names that are said one by one."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_llm.errors import ConfigError
-from edge_llm.house.file import read_house
+from edge_llm.house.sources.file import read_house
 
 YAML = """
 language: no

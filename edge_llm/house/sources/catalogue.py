@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from edge_llm.contract.house import House, parse_house
 from edge_llm.errors import RequestError
 from edge_llm.event_log import EventLog
-from edge_llm.house.merging import merge
+from edge_llm.house.sources.merging import merge
 
 log = EventLog(__name__)
 

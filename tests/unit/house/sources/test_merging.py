@@ -3,7 +3,7 @@
 import pytest
 
 from edge_llm.contract.house import MAX_DEVICES, parse_house
-from edge_llm.house.merging import merge
+from edge_llm.house.sources.merging import merge
 from tests.unit.house.houses import DESK, devices, light, merged, of, payload
 
 

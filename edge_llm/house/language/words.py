@@ -8,7 +8,7 @@ from typing import Any
 
 FALLBACK = "en"
 LANGUAGES = ("en", "de", "es", "fr", "nl", "zh")
-_TABLES = files(__package__) / "words"
+_TABLES = files(__package__) / "tables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ActionWords:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language's table; a field's name says what its words mean, see ``words/en.toml``."""
+    """One language's table; a field's name says what its words mean, see ``tables/en.toml``."""
 
     language: str
     house: str

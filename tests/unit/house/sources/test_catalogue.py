@@ -3,7 +3,7 @@
 import pytest
 
 from edge_llm.contract.house import MAX_HOUSE_BYTES, House, parse_house
-from edge_llm.house.catalogue import FILE, MAX_SOURCES, Catalogue
+from edge_llm.house.sources.catalogue import FILE, MAX_SOURCES, Catalogue
 from tests.unit.house.houses import DESK, devices, light, merged, of, payload
 
 
