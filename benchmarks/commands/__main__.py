@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAMES",
         type=_list_of(CONTENDERS),
         default=("ours",),
-        help=f"who is asked, of {','.join(CONTENDERS)} (default: ours): the node's way of acting; Home Assistant's"
-        " tools in free text; the same under their grammar; llama.cpp with its own tool calling",
+        help=f"who is asked, of {','.join(CONTENDERS)} (default: ours): the node's way of acting; Home"
+        " Assistant's tools in free text; the same under their grammar; llama.cpp with its own tool calling",
     )
     parser.add_argument("--half", choices=("dev", "test"), help="which half (default: the one that is there)")
     parser.add_argument(

@@ -76,7 +76,7 @@ def kind_of_miss(expected: Acts, got: Acts) -> str:
     best = max(others, key=lambda other: _likeness(act, expected[act], other, got[other]))
     ids, its = expected[act], got[best]
     if best == act:
-        return TOO_MUCH if its > ids else TOO_LITTLE if its < ids else WRONG_DEVICE
+        return TOO_MUCH if its > ids else TOO_LITTLE if its and its < ids else WRONG_DEVICE
     if best[0] == act[0]:
         return WRONG_VALUE if its == ids else WRONG_DEVICE
     return WRONG_ACTION

@@ -21,7 +21,7 @@ from benchmarks.commands.sentences import house
 from edge_llm.errors import EdgeLlmError
 
 ROOT = Path(__file__).parents[2]
-HASHES = ROOT / "tests" / "unit" / "command_hashes.txt"
+HASHES = ROOT / "tests" / "unit" / "commands" / "sentence_hashes.txt"
 PACKAGE = ROOT / "edge_llm" / "house"
 _LENGTH = 12
 """Characters of a hash: among ten thousand strings a chance match is one in millions."""

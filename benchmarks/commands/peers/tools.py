@@ -33,6 +33,7 @@ CONTEXT_TOKENS = 12288
 TIMEOUT_S = 180.0
 _LIST = re.compile(r"(?<=in this smart home:\n).*?(?=\n\n)", re.DOTALL)
 _NO_AREA = re.compile(r"^When a user asks to turn on all devices of a specific type.*$", re.MULTILINE)
+_ASKS = ("?", "\uff1f")
 _CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 
 
@@ -65,7 +66,7 @@ class Api:
         """Return the answer that words and calls are; a call that is not valid is none."""
         valid = self.valid(calls) and (bool(calls) or "{" not in text)
         made = _made(calls) if valid else ()
-        outcome = None if calls else "unclear" if text.rstrip().endswith(("?", "\uff1f")) else "spoken"
+        outcome = None if calls or not valid else "unclear" if text.rstrip().endswith(_ASKS) else "spoken"
         return Answer(made, outcome, valid, text=text, **figures)
 
 
