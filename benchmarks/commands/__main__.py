@@ -59,19 +59,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"who is asked, of {','.join(CONTENDERS)} (default: ours): the node's way of acting; Home"
         " Assistant's tools in free text; the same under their grammar; llama.cpp with its own tool calling",
     )
-    parser.add_argument("--half", choices=("dev", "test"), help="which half (default: the one that is there)")
-    parser.add_argument(
-        "--lang", metavar="LANGUAGES", type=_list_of(LANGUAGES), default=LANGUAGES, help="for example en,de"
-    )
-    parser.add_argument(
-        "--part", metavar="PARTS", type=_list_of(PARTS), default=PARTS, help=f"of {','.join(PARTS)}"
-    )
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=int,
-        help="at most N sentences of each part and language, always the same",
-    )
     parser.add_argument(
         "--misses", metavar="FILE", type=Path, help="write the misses to this file, as JSON lines"
     )
@@ -91,7 +78,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--write", action="store_true", help="with --leak: write the hashes that the tests know"
     )
+    _add_what(parser)
     return parser
+
+
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which sentences are asked."""
+    parser.add_argument("--half", choices=("dev", "test"), help="which half (default: the one that is there)")
+    parser.add_argument(
+        "--lang", metavar="LANGUAGES", type=_list_of(LANGUAGES), default=LANGUAGES, help="for example en,de"
+    )
+    parser.add_argument(
+        "--part", metavar="PARTS", type=_list_of(PARTS), default=PARTS, help=f"of {','.join(PARTS)}"
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=int,
+        help="at most N sentences of each part and language, always the same",
+    )
 
 
 def _list_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:

@@ -12,6 +12,7 @@ answers what a test says about attributes that no command sets:
   other value is wrong.
 - A fan that is turned on runs at 100 %. A cover and a valve are at 100 or 0 once they are open or closed; a
   moving cover is taken at its end, since the tests ignore its position.
+- A cover without the feature SET_POSITION is not moved to one.
 - A media player that is off has no volume and no track. Turning it on makes it ``idle``, at the first
   track; the next and the previous track make it ``playing``.
 - A colour is compared as ``rgb_color``, or as ``rgbw_color`` where a light has that; what follows from
@@ -45,10 +46,10 @@ _RGB = {
 """Colours by their names in CSS, as Home Assistant reads them."""
 _TRACKS = 20
 _OPEN = frozenset({"cover", "valve"})
-_ON_STATE = {"cover": "open", "valve": "open", "lock": "locked", "vacuum": "cleaning", "media_player": "idle"}
-_OFF_STATE = {"cover": "closed", "valve": "closed", "lock": "unlocked", "vacuum": "returning"}
-_NEITHER = frozenset({"scene", "script", "button", "input_button"})
-"""They have no state to change."""
+_ON_STATE = {"cover": "open", "valve": "open", "lock": "locked", "media_player": "idle"}
+_OFF_STATE = {"cover": "closed", "valve": "closed", "lock": "unlocked"}
+_NEITHER = frozenset({"scene", "script", "button", "input_button", "vacuum"})
+"""Without a state of on or off; a vacuum cleaner starts and returns."""
 
 
 def initial_states(entities: Iterable[Mapping[str, Any]]) -> States:
@@ -135,6 +136,9 @@ def _light_set(_kind: str, state: State, slots: Slots) -> None:
 
 
 def _set_position(_kind: str, state: State, slots: Slots) -> None:
+    features = [str(feature) for feature in state.get("supported_features") or ()]
+    if features and not any(feature.endswith("SET_POSITION") for feature in features):
+        return
     position = round(float(slots["position"]))
     state |= {"current_position": position, "state": "open" if position else "closed"}
 

@@ -1,15 +1,18 @@
 """The measurement of commands: what is asked, what the report counts, and that no data is copied."""
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from benchmarks.commands import __main__ as command
 from benchmarks.commands.contender import Answer
 from benchmarks.commands.data import half_of, read_sentences
-from benchmarks.commands.leak import PACKAGE, hashed, leaks, own_sentences, read_hashes, strings_of
+from benchmarks.commands.leak import PACKAGE, ROOT, hashed, leaks, own_sentences, read_hashes, strings_of
 from benchmarks.commands.measure import COMPOUND, UNCLEAR, ask_all, read_cases, write_misses
+from benchmarks.commands.peers.llama import Llama
 from benchmarks.commands.peers.tools import Api, parse_calls
 from benchmarks.commands.report import Report, wilson
 from benchmarks.commands.resolve import Home, resolve
@@ -125,6 +128,21 @@ PROMPT = (
 )
 
 
+LIBRARY = """
+class Llama:
+    def __init__(self, path, **options):
+        assert options["chat_format"] == "chatml-function-calling"
+
+    def create_chat_completion(self, messages, tools, **options):
+        text = messages[-1]["content"]
+        if text == "fail":
+            raise IndexError("quoted text")
+        called = {"name": tools[0]["function"]["name"], "arguments": '{"name": "%s"}' % text}
+        message = {"content": None, "tool_calls": [{"function": called}]}
+        return {"choices": [{"message": message}], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+"""
+
+
 def test_home_assistants_prompt_gets_our_devices_and_the_room() -> None:
     api = Api(PROMPT, [TOOL])
     told = api.system(HOME.house, None)
@@ -154,6 +172,44 @@ def test_free_text_is_words_or_whole_calls(
     got = Api(PROMPT, [TOOL]).answer(text, parse_calls(text), total_ms=1.0, **figures)
     made = [its.name for its in got.calls]
     assert (got.valid, got.outcome, made) == (is_valid, outcome, ["HassTurnOn"] * calls)
+
+
+def test_llama_cpp_is_asked_in_its_own_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here with a library that says what it was asked for."""
+    (tmp_path / "llama_cpp_python-1.dist-info").mkdir()
+    (tmp_path / "llama_cpp_python-1.dist-info" / "METADATA").write_text(
+        "Name: llama-cpp-python\nVersion: 1\n"
+    )
+    (tmp_path / "llama_cpp.py").write_text(LIBRARY, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    llama = Llama(tmp_path / "model.gguf", sys.executable, 1, Api(PROMPT, [TOOL]))
+    try:
+        llama.prepare(HOME.house)
+        lamp = llama.act("Lampe", None)
+        assert [(its.name, its.arguments) for its in lamp.calls] == [("HassTurnOn", {"name": "Lampe"})]
+        assert (lamp.valid, lamp.prompt_tokens, lamp.completion_tokens) == (True, 7, 3)
+        with pytest.raises(EdgeLlmError, match="IndexError in llama-cpp-python"):
+            llama.act("fail", None)
+    finally:
+        llama.close()
+
+
+def test_the_command_asks_the_contenders_that_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "open_bundle", lambda _path: None)
+    monkeypatch.setattr(command, "read_setting", lambda *_: SETTING)
+    monkeypatch.setattr(command, "_STARTS", {**command._STARTS, "ours": lambda *_: Fake()})
+    options = ["--part", "compound", "--limit", "2", "--lang", "en,fr", "--contender", "ours,llama", "--json"]
+    assert command.main([str(tmp_path), "bundle", *options, "--misses", str(tmp_path / "missed")]) == 0
+    its = json.loads(capsys.readouterr().out)
+    assert [contender["name"] for contender in its["contenders"]] == ["ours"]
+    assert its["contenders"][0]["compound"]["fr"]["n"] == 2
+    assert its["missing"] == {"llama": "name the model with --gguf"}
+    assert len((tmp_path / "missed").read_text(encoding="utf-8").splitlines()) == 4
+    with pytest.raises(SystemExit, match="2"):
+        command.main([str(tmp_path), "--contender", "nobody"])
 
 
 def test_no_sentence_of_the_data_stands_in_the_package() -> None:

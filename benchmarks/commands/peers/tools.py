@@ -8,6 +8,7 @@ in ``<tool_call>``. A reply in words that ends in a question mark counts as aski
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,8 @@ class Tools:
     def prepare(self, house: House) -> None:
         """Take this house, and compute the prompt for it."""
         self._house = house
-        self.act("", None, max_tokens=1)
+        with suppress(EdgeLlmError):  # what fails here fails again for each sentence, and is counted there
+            self.act("", None, max_tokens=1)
 
     def act(self, text: str, context_area: str | None, max_tokens: int = MAX_TOKENS) -> Answer:
         """Answer one sentence."""

@@ -32,6 +32,12 @@ FIXTURES = {
             "state": "closed",
             "attributes": {"supported_features": SHUTTER},
         },
+        {
+            "id": "cover.fixed",
+            "name": "Fixed",
+            "state": "closed",
+            "attributes": {"supported_features": SHUTTER[:1]},
+        },
         {"id": "lock.door", "name": "Door", "state": "locked"},
         {"id": "fan.fan", "name": "Fan", "state": "off"},
         {"id": "vacuum.robot", "name": "Robot", "state": "docked"},
@@ -146,6 +152,8 @@ def test_a_light_keeps_the_brightness_that_it_was_set_up_with(tmp_path: Path) ->
         ([("HassTurnOn", "switch.plug", {})], "wrong device"),
         ([("HassSetPosition", "cover.hatch", {"position": 0})], "wrong action"),
         ([("HassSetPosition", "cover.hatch", {"position": "half"})], "wrong action"),
+        ([("HassTurnOn", "vacuum.robot", {})], "wrong action"),
+        ([("HassSetPosition", "cover.fixed", {"position": 40})], "wrong action"),
         ([("HassSetPosition", "cover.hatch", {"position": 40})], "wrong value"),
     ],
 )
