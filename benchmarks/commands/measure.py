@@ -13,6 +13,7 @@ from benchmarks.commands.assist import read_tasks
 from benchmarks.commands.contender import Answer, Contender
 from benchmarks.commands.data import CORE_INTENTS, half_of, read_home, read_sentences
 from benchmarks.commands.judge import RIGHT, Judgement, judge_command, judge_task, judge_unclear
+from benchmarks.commands.leak import normalised
 from benchmarks.commands.resolve import Home, exists, resolve
 from benchmarks.commands.sentences import house
 from edge_llm.convert.progress import Advance
@@ -45,7 +46,7 @@ class Result:
     answer: Answer | None
     judgement: Judgement
     seen: bool = False
-    """Whether the contender's prompt shows this very sentence as an example."""
+    """Whether the contender's prompt shows this sentence as an example, but for case and punctuation."""
     failed: str = ""
     devices_exist: bool = True
 
@@ -135,7 +136,8 @@ def ask_all(contender: Contender, cases: Iterable[Case], advance: Advance) -> li
 
 
 def _ask(contender: Contender, case: Case) -> Result:
-    seen = case.text in getattr(contender, "examples", frozenset())
+    shown = map(normalised, getattr(contender, "examples", ()))
+    seen = normalised(case.text) in shown
     try:
         answer = contender.act(case.text, case.context_area)
     except EdgeLlmError as error:

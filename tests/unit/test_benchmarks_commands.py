@@ -45,7 +45,7 @@ class Fake:
     """Turns the first lamp on, whatever is said; it fails where it is asked about a joke."""
 
     name = "fake"
-    examples = frozenset({"Turn on the bedside lamp."})
+    examples = frozenset({"turn on the bedside lamp"})
 
     def __init__(self) -> None:
         self.houses: list[House] = []
