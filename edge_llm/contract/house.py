@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge_llm.config import Identifier
 from edge_llm.contract.reading import VERSION, Strict, decode, explain, refuse_deeper
@@ -60,6 +60,8 @@ class Area(Strict):
 
 class Range(Strict):
     """Values that a device can be set to."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     min: float = 0
     max: float = 100

@@ -1,6 +1,5 @@
 """Acts, and the calls that they are on the wire: names and slots as Home Assistant's intents have them."""
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,8 @@ from edge_llm.house.actions import Action, capabilities_of, intent_of
 from edge_llm.house.targets import EVERYTHING, Target
 
 Value = str | float | None
+_UNNUMBERED = "call"
+"""Id of a call until its request gives it one."""
 _LEVELS = {"brightness": "brightness", "temperature": "temperature"}
 """Attributes that hold the level that a relative action changes."""
 
@@ -42,7 +43,7 @@ class Act:
 def _call(act: Act, devices: tuple[Device, ...], group: dict[str, Any] | None) -> ToolCall:
     slots = _device_slots(act, devices[0]) if group is None else group
     return ToolCall(
-        id=f"call_{secrets.token_hex(8)}",
+        id=_UNNUMBERED,
         name=intent_of(act.action, devices[0].kind),
         arguments=slots | _value_slots(act, devices[0]),
         device_ids=tuple(device.id for device in devices),

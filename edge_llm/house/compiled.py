@@ -9,7 +9,7 @@ from typing import Any
 from edge_llm.contract.house import Area, Device, House
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
-from edge_llm.house.actions import Action
+from edge_llm.house.actions import QUERY, Action
 from edge_llm.house.acts import Act, Value
 from edge_llm.house.choices import Choice, Chooser, Problem
 from edge_llm.house.language.speech import Speech
@@ -47,10 +47,19 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """It asks for the states of these devices."""
+    """It asks for the states of these targets."""
 
-    target: Target
-    devices: tuple[Device, ...]
+    targets: tuple[Target, ...]
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The devices of all of them."""
+        return tuple({device.id: device for target in self.targets for device in target.devices}.values())
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """The question as acts, which change nothing."""
+        return tuple(Act(target, QUERY) for target in self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,10 @@ class CompiledHouse:
         if read.is_question:
             return self._question(choices)
         if doubtful := next((choice for choice in choices if choice.problem), None):
-            return Doubtful(doubtful.problem or "unclear", self._candidates(doubtful))
+            return Doubtful(
+                doubtful.problem or "unclear",
+                self.candidates(doubtful) if doubtful.problem == "unclear" else (),
+            )
         if any(choice.open for choice in choices):
             return NoCommand()
         settled = [act for choice in choices if (act := _only_act(choice))]
@@ -115,14 +127,14 @@ class CompiledHouse:
         action = next(action for action in choice.actions(target) if action.id == wanted)
         return Act(target, action, written.get("value"), choice.excepted)
 
-    def _candidates(self, doubtful: Choice) -> tuple[Act, ...]:
-        """What a doubtful clause may have meant, device by device."""
+    def candidates(self, doubtful: Choice) -> tuple[Act, ...]:
+        """What a clause may have meant, device by device."""
         acts: dict[str, Act] = {}
         for target in doubtful.targets:
             for device in target.devices:
                 single = self._single(device)
                 actions = doubtful.actions(single)
-                if actions and doubtful.problem == "unclear":
+                if actions:
                     acts.setdefault(
                         device.id, Act(single, actions[0], _first_value(single, actions[0], doubtful))
                     )
@@ -137,8 +149,7 @@ class CompiledHouse:
             return NoCommand()
         if choice.problem == "impossible" or not choice.targets:
             return Doubtful("impossible")
-        devices = {device.id: device for target in choice.targets for device in target.devices}
-        return Question(choice.targets[0], tuple(devices.values()))
+        return Question(choice.targets)
 
     def answered(self, sentence: str, candidates: Sequence[Act]) -> Act | None:
         """The one of several candidates that an answer names, by a word that tells it apart; None if none."""

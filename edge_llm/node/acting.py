@@ -1,0 +1,225 @@
+"""What a sentence to the house comes to: calls, a question back, or words; with what was asked before."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+
+from edge_llm.config import HouseSettings
+from edge_llm.config.house import WHOLE_HOUSE
+from edge_llm.contract.frames import Act as Outcome
+from edge_llm.contract.house import House
+from edge_llm.contract.requests import Request
+from edge_llm.contract.tools import ToolCall
+from edge_llm.engine.types import Completion
+from edge_llm.errors import RequestError
+from edge_llm.house.acts import Act
+from edge_llm.house.compiled import (
+    CompiledHouse,
+    Doubtful,
+    Meaning,
+    NoCommand,
+    Question,
+    Settled,
+    Undecided,
+)
+from edge_llm.house.targets import kinds_of
+
+ANSWER_WITHIN_S = 120.0
+"""Seconds in which a question may be answered: a yes that comes later opens no door."""
+LEAST_PROBABILITY = 0.7
+"""Probability of what the model chose below which it is asked back. Measured with ``benchmarks.commands`` on
+the dev halves of six languages: of the model's choices below it most were wrong, above it most right."""
+_MOST_PENDING = 256
+_MOST_GIVEN = 4
+"""Houses of requests that are kept compiled."""
+_MOST_CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an act comes to: ``text`` is what is said; without calls, ``outcome`` tells why."""
+
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A sentence, who says it, and the house that it is said to."""
+
+    house: CompiledHouse
+    client: str
+    request: Request
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        return self.request.text or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A command whose meaning the model chooses, among what ``undecided`` leaves."""
+
+    command: Command
+    undecided: Undecided
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A question that was asked: whether to do ``acts``, or which of them."""
+
+    acts: tuple[Act, ...]
+    is_choice: bool
+    asked_s: float
+
+
+class Acting:
+    """Acts in the node's house, or in a request's own; for any thread."""
+
+    def __init__(self, settings: HouseSettings) -> None:
+        """Ask about what ``settings.confirm`` lists before it is done."""
+        self._confirm = frozenset(settings.confirm)
+        self._house: CompiledHouse | None = None
+        self._lock = Lock()
+        self._given: OrderedDict[bytes, CompiledHouse] = OrderedDict()
+        self._pending: OrderedDict[tuple[str, str], _Pending] = OrderedDict()
+
+    def use(self, house: House | None) -> CompiledHouse | None:
+        """Act in ``house`` from now on; takes milliseconds."""
+        self._house = CompiledHouse(house) if house and house.devices else None
+        return self._house
+
+    def check(self, request: Request) -> None:
+        """Refuse an act where there is no house.
+
+        Raises:
+            RequestError: bad_request.
+        """
+        if request.house is None and self._house is None:
+            text = "act: this node knows no house; publish one on its house topic, or send it as house"
+            raise RequestError("bad_request", text)
+
+    def begin(self, client: str, request: Request) -> Said | Asking | None:
+        """Find out what a request's sentence means; None where it is none, and an ordinary reply is due.
+
+        Raises:
+            RequestError: see ``check``.
+        """
+        command = Command(self._compiled(request), client, request)
+        pending = self._take_pending(command)
+        if pending and not pending.is_choice:
+            answer = command.house.is_yes(command.text)
+            if answer is not None:
+                return _done(command, pending.acts) if answer else _cancelled(command)
+        meaning = command.house.meaning(command.text, request.context_area)
+        if pending and pending.is_choice and not isinstance(meaning, Settled | Question):
+            chosen = command.house.answered(command.text, pending.acts)
+            if chosen:
+                return self._do(command, (chosen,))
+        return self._carry_out(command, meaning)
+
+    def _carry_out(self, command: Command, meaning: Meaning) -> Said | Asking | None:
+        match meaning:
+            case Settled(acts):
+                return self._do(command, acts)
+            case Undecided():
+                return Asking(command, meaning)
+            case Question():
+                return _answer(command, meaning)
+            case NoCommand():
+                return _unclear(command) if command.request.act == "required" else None
+            case Doubtful("impossible"):
+                return Said(command.house.speech.say("impossible"), outcome=Outcome(outcome="impossible"))
+            case Doubtful():
+                return self._ask_which(command, meaning.candidates)
+
+    def conclude(self, asking: Asking, completion: Completion) -> Said:
+        """Do what the model has chosen; ask back where it was not sure, or its reply was cut."""
+        house, choices = asking.command.house, asking.undecided.choices
+        if (completion.probability or 0.0) >= LEAST_PROBABILITY and completion.finish_reason == "stop":
+            return self._do(asking.command, house.acts(completion.text, choices))
+        candidates = tuple(act for choice in choices for act in house.candidates(choice))
+        return self._ask_which(asking.command, candidates)
+
+    def _compiled(self, request: Request) -> CompiledHouse:
+        self.check(request)
+        if request.house is None:
+            assert self._house
+            return self._house
+        key = hashlib.sha256(request.house.model_dump_json().encode()).digest()
+        with self._lock:
+            house = self._given.pop(key, None) or CompiledHouse(request.house)
+            self._given[key] = house
+            if len(self._given) > _MOST_GIVEN:
+                self._given.popitem(last=False)
+        return house
+
+    def _do(self, command: Command, acts: tuple[Act, ...]) -> Said:
+        """Make the calls of acts, or ask first."""
+        if not any(map(self._is_asked_about, acts)):
+            return _done(command, acts)
+        self._keep_pending(command, _Pending(acts, is_choice=False, asked_s=monotonic()))
+        names = tuple(device.name for act in acts for device in act.devices)
+        return Said(command.house.speech.confirm(acts), outcome=Outcome(outcome="confirm", candidates=names))
+
+    def _is_asked_about(self, act: Act) -> bool:
+        target = act.target
+        everywhere = target.is_group and target.area is None and target.floor is None
+        kinds = {kind for device in act.devices for kind in kinds_of(device)}
+        if everywhere and len(act.devices) > 1:
+            kinds.add(WHOLE_HOUSE)
+        return not kinds.isdisjoint(self._confirm)
+
+    def _ask_which(self, command: Command, candidates: tuple[Act, ...]) -> Said:
+        names = tuple(dict.fromkeys(act.target.name for act in candidates))
+        if not 1 <= len(names) <= _MOST_CANDIDATES:
+            return _unclear(command, names)
+        self._keep_pending(command, _Pending(candidates, is_choice=True, asked_s=monotonic()))
+        return Said(command.house.speech.which(names), outcome=Outcome(outcome="unclear", candidates=names))
+
+    def _keep_pending(self, command: Command, pending: _Pending) -> None:
+        if command.request.session is None:
+            return
+        with self._lock:
+            self._pending[command.client, command.request.session] = pending
+            if len(self._pending) > _MOST_PENDING:
+                self._pending.popitem(last=False)
+
+    def _take_pending(self, command: Command) -> _Pending | None:
+        with self._lock:
+            pending = self._pending.pop((command.client, command.request.session or ""), None)
+        return pending if pending and monotonic() - pending.asked_s <= ANSWER_WITHIN_S else None
+
+
+def _done(command: Command, acts: Sequence[Act]) -> Said:
+    calls = _numbered((call for act in acts for call in act.calls()), command)
+    return Said(command.house.speech.done(acts), tuple(calls))
+
+
+def _cancelled(command: Command) -> Said:
+    return Said(command.house.speech.say("cancelled"), outcome=Outcome(outcome="spoken"))
+
+
+def _unclear(command: Command, names: tuple[str, ...] = ()) -> Said:
+    return Said(command.house.speech.say("unclear"), outcome=Outcome(outcome="unclear", candidates=names))
+
+
+def _answer(command: Command, question: Question) -> Said:
+    """Tell the states that are known; else hand the question on as a call."""
+    if all(device.state is not None for device in question.devices):
+        text = command.house.speech.states(question.devices)
+        return Said(text, outcome=Outcome(outcome="spoken"))
+    calls = (call for act in question.acts for call in act.calls())
+    return Said("", tuple(_numbered(calls, command)))
+
+
+def _numbered(calls: Iterable[ToolCall], command: Command) -> Iterator[ToolCall]:
+    """Give calls the ids that they would have again: who carries out a request twice can tell."""
+    for number, call in enumerate(calls):
+        seed = f"{command.client} {command.request.id} {number}".encode()
+        yield call.model_copy(update={"id": f"call_{hashlib.sha256(seed).hexdigest()[:16]}"})
