@@ -94,9 +94,11 @@ def own_sentences() -> Iterator[tuple[str, str]]:
 
 
 def _is_sentence(text: str) -> bool:
-    """Tell whether a text is more than a word, which every table may have; Chinese has no spaces."""
-    words = normalised(text)
-    return " " in words or (len(words) > 3 and any("\u4e00" <= character <= "\u9fff" for character in words))
+    """Tell whether a text is more than two words, which an idiom of the language may have ("never mind")."""
+    words = normalised(text)  # Chinese has no spaces
+    return words.count(" ") > 1 or (
+        len(words) > 3 and any("\u4e00" <= character <= "\u9fff" for character in words)
+    )
 
 
 def leaks(strings: Iterable[tuple[str, str]], hashes: frozenset[str]) -> list[str]:

@@ -155,9 +155,10 @@ class SentenceReader:
             yield from (floor for floor, word in zip(floors, FLOORS, strict=True) if word in by_sense)
 
     def _numbers(self, words: tuple[str, ...], inside: list[Phrase], start: int) -> tuple[float, ...]:
-        """The numbers of a clause that are not part of a name, in order."""
-        in_names = {at - start for f in inside if f.meaning.what in NAMES for at in range(f.start, f.end)}
-        said = [word if at not in in_names else "" for at, word in enumerate(words)]
+        """The numbers of a clause that are not part of a name or of a word for percent, in order."""
+        others = (f for f in inside if f.meaning.what in (*NAMES, "percent"))
+        places = {at - start for f in others for at in range(f.start, f.end)}
+        said = [word if at not in places else "" for at, word in enumerate(words)]
         numbers = in_digits(" ".join(said)) + in_words(said, self._words.numbers, self._words.joins)
         return tuple(dict.fromkeys(numbers))
 

@@ -13,7 +13,7 @@ from edge_llm.contract.frames import Act as Outcome
 from edge_llm.contract.house import House
 from edge_llm.contract.requests import Request
 from edge_llm.contract.tools import ToolCall
-from edge_llm.engine.types import Completion
+from edge_llm.engine.types import Completion, GenerationRequest
 from edge_llm.errors import RequestError
 from edge_llm.house.acts import Act
 from edge_llm.house.compiled import (
@@ -32,6 +32,8 @@ ANSWER_WITHIN_S = 120.0
 LEAST_PROBABILITY = 0.7
 """Probability of what the model chose below which it is asked back. Measured with ``benchmarks.commands`` on
 the dev halves of six languages: of the model's choices below it most were wrong, above it most right."""
+MOST_TOKENS = 256
+"""Maximum length of what the model writes for one sentence, in tokens."""
 _MOST_PENDING = 256
 _MOST_GIVEN = 4
 """Houses of requests that are kept compiled."""
@@ -67,6 +69,15 @@ class Asking:
 
     command: Command
     undecided: Undecided
+
+    def generation(self) -> GenerationRequest:
+        """The request to the engine; greedy, and no longer than the longest act."""
+        return GenerationRequest(
+            self.undecided.turns,
+            MOST_TOKENS,
+            response_schema=self.undecided.schema,
+            measured=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)
