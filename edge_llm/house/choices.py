@@ -15,6 +15,7 @@ from edge_llm.house.targets import EVERYTHING, Target, Targets, united
 
 Problem = Literal["unclear", "impossible"]
 _MOST_WORDS = 1000
+_FEW = 2
 PROPERTIES = RANGED | {"color"}
 _AS_LOCK = {"open": "unlock", "close": "lock"}
 """What is meant where a door has a lock and nothing else."""
@@ -67,47 +68,65 @@ class Chooser:
         self, clause: Clause, here: Area | None, excepted: frozenset[str], *, is_question: bool
     ) -> Choice:
         fitting = self._subjects(clause, here, clause)
-        able = tuple(t for t in fitting if is_question or _can(t, clause))
-        if clause.is_elsewhere and not _is_list(fitting, clause):
+        if clause.is_elsewhere and not any(t.devices[0].kind == "todo" for t in fitting):
             return Choice(clause, fitting, "impossible", is_question=is_question)
+        if is_question:
+            only_guessed = not (clause.named or clause.kinds or clause.has_place) and bool(clause.unknown)
+            return Choice(clause, fitting, open=only_guessed or not fitting, is_question=True)
+        able = tuple(t for t in fitting if _can(t, clause))
         if able:
-            problem = self._doubt(clause, able, here)
-            return Choice(clause, able, problem, is_question=is_question, excepted=excepted)
+            return Choice(clause, able, self._doubt(clause, able, here), excepted=excepted)
         if clause.has_subject or clause.has_place:
-            return Choice(clause, fitting, "impossible", is_question=is_question)
-        everything = tuple(t for t in self._targets.all if is_question or t.actions)
-        return Choice(clause, everything, open=True, is_question=is_question)
+            return Choice(clause, fitting, "impossible")
+        # "Set it to 40 percent" is meant for the house, "tell me 3 jokes" is not.
+        problem: Problem | None = "unclear" if clause.points and not clause.unknown else None
+        return Choice(clause, (), problem, open=True)
 
-    @staticmethod
-    def _doubt(clause: Clause, able: tuple[Target, ...], here: Area | None) -> Problem | None:
+    def _doubt(self, clause: Clause, able: tuple[Target, ...], here: Area | None) -> Problem | None:
         """Why it is better to ask back, although there are targets."""
         if clause.flags & {"upstairs", "downstairs"} and not clause.floors:
             return "unclear"  # which floor that is depends on where one is
-        devices = [t for t in able if not t.is_group]
-        if devices:
+        everybody = "all" in clause.flags
+        if not able[0].is_group:
             names = {t.devices[0].name.casefold() for t in able}
-            return "unclear" if len(able) > 1 and len(names) == 1 else None
-        if clause.unknown and not clause.has_subject and not clause.has_place:
-            return "unclear"
-        where = clause.has_place or (here is not None and able[0].area == here)
-        if here and not where and "all" not in clause.flags and len(able[0].devices) > 1:
-            return "unclear"  # there is none where one is, and several elsewhere
-        if clause.kinds and not where and len(able[0].devices) > 1 and "all" not in clause.flags:
-            return "unclear" if clause.unknown or clause.singular else None
-        return None
+            alike = len(names) == 1 or not clause.named
+            return "unclear" if len(able) > 1 and alike and not everybody else None
+        devices = {each for target in able for each in target.ids}
+        near = here is not None and able[0].area == here
+        if clause.has_place or everybody or len(devices) == 1:
+            return None
+        if clause.kinds:
+            # There is none where one is, or it is not said which.
+            return "unclear" if not near and (here or clause.unknown or clause.singular) else None
+        if any(_weight(target, clause) > _MOST_WORDS for target in able):
+            return None  # a property is said, which few things have
+        return None if near and len(able) <= _FEW and not clause.unknown else "unclear"
 
     def _subjects(self, clause: Clause, here: Area | None, doing: Clause) -> tuple[Target, ...]:
         """The targets that a clause names, or that follow from rooms and kinds."""
-        named = _in_place(clause.named, clause, here) or _in_place(clause.partly, clause, here)
-        if clause.partly and not clause.named and clause.kinds:
-            of_kind = [t for t in named if _device_is_of(t, clause.kinds)]
-            named = tuple(of_kind)
-        able = [t for t in named if _can(t, doing)]
+        lists = self._lists(clause, doing)
+        if lists:
+            return lists
+        named = _in_place(clause.named, clause, here)
+        partly = _in_place(clause.partly, clause, here)
+        if clause.kinds:
+            partly = tuple(t for t in partly if _device_is_of(t, clause.kinds))
+        able = [t for t in named or partly if _can(t, doing)]
         if able and not (clause.named and clause.plain_kind):
             return tuple(able)
+        if any(t.actions for t in named) and not able and not clause.plain_kind:
+            return named  # it is called by its name, and cannot do that
         known = {each for t in able for each in t.ids}
         groups = (g for g in self._groups(clause, here, doing) if known.isdisjoint(g.ids))
         return tuple(dict.fromkeys((*(able or named), *groups)))
+
+    def _lists(self, clause: Clause, doing: Clause) -> tuple[Target, ...]:
+        """The lists that something is to be put on: what it is may sound like anything."""
+        if not doing.actions.keys() & {"add_item", "complete_item"}:
+            return ()
+        lists = [t for t in self._targets.devices if t.devices[0].kind == "todo"]
+        named = [t for t in lists if t in clause.named or t in clause.partly]
+        return tuple(named or (lists if "todo" in clause.kinds else ()))
 
     def _groups(self, clause: Clause, here: Area | None, doing: Clause) -> Iterable[Target]:
         kinds = frozenset({EVERYTHING}) if "everything" in clause.flags else clause.kinds
@@ -143,11 +162,6 @@ def _in_place(named: tuple[Target, ...], clause: Clause, here: Area | None) -> t
     return near or named
 
 
-def _is_list(targets: Iterable[Target], clause: Clause) -> bool:
-    """Whether a clause is about a list, on which anything may stand."""
-    return "todo" in clause.kinds or any(t.devices[0].kind == "todo" and not t.is_group for t in targets)
-
-
 def _can(target: Target, clause: Clause) -> bool:
     """Whether a target can do what a clause points to, or anything where it points to nothing."""
     return bool(_pointed(target, clause) if clause.points else target.actions)
@@ -173,8 +187,8 @@ def _pointed(target: Target, clause: Clause) -> list[Action]:
     return _likeliest([a for a in target.actions if not a.step and a.value is None], clause)
 
 
-def _weight(target: Target, clause: Clause) -> int:
-    """The number of words that point to what a target can do; a word for a property counts most."""
+def _weight(target: Target, clause: Clause) -> float:
+    """How much points to what a target can do: the words, and most of all a word for a property."""
     pointed = _pointed(target, clause)
     return max(
         (

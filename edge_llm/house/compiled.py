@@ -36,6 +36,11 @@ class Undecided:
     schema: Schema
     choices: tuple[Choice, ...]
 
+    @property
+    def only_values(self) -> bool:
+        """Whether it is settled what to do with what, and only a value is left, such as an item of a list."""
+        return all(len(c.targets) == 1 and len(c.actions(c.targets[0])) == 1 for c in self.choices)
+
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
@@ -97,10 +102,7 @@ class CompiledHouse:
         if read.is_question:
             return self._question(choices)
         if doubtful := next((choice for choice in choices if choice.problem), None):
-            return Doubtful(
-                doubtful.problem or "unclear",
-                self.candidates(doubtful) if doubtful.problem == "unclear" else (),
-            )
+            return self._doubtful(doubtful)
         if any(choice.open for choice in choices):
             return NoCommand()
         settled = [act for choice in choices if (act := _only_act(choice))]
@@ -126,6 +128,10 @@ class CompiledHouse:
         wanted = self._by_action[written["action"]]
         action = next(action for action in choice.actions(target) if action.id == wanted)
         return Act(target, action, written.get("value"), choice.excepted)
+
+    def _doubtful(self, choice: Choice) -> Doubtful:
+        candidates = self.candidates(choice) if choice.problem == "unclear" else ()
+        return Doubtful(choice.problem or "unclear", candidates)
 
     def candidates(self, doubtful: Choice) -> tuple[Act, ...]:
         """What a clause may have meant, device by device."""

@@ -30,6 +30,8 @@ FLAGS = (
 """Senses without a value, which are also fields of Words."""
 _GAP = "\u2026"
 """What stands in a cue for the words between a verb and its particle: "schließ … auf"."""
+_FEW = 10
+_LONGEST_ENDING = 2
 _ALSO = {"activate": "on", "start": "on", "dock": "off"}
 """Actions that the words for another one point to, too."""
 
@@ -38,7 +40,7 @@ _ALSO = {"activate": "on", "start": "on", "dock": "off"}
 class Sense:
     """What a phrase means: ``what`` names the sort of thing, ``value`` which one.
 
-    ``begin`` and ``end`` are the two parts of a cue; ``part`` is a word of one device's name.
+    ``begin`` and ``end`` are the two parts of a cue; ``part`` is a word of a device's name.
     """
 
     what: str
@@ -66,7 +68,7 @@ def _names_of(thing: Device | Area | Floor) -> tuple[str, ...]:
 
 
 def _kinds(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
-    """Words for kinds, and the words of devices' names that no other device, room or kind has.
+    """Words for kinds, and single words of devices' names.
 
     A word for several classes of a kind means those whose devices are called so, or those that it is the
     first word for.
@@ -82,8 +84,8 @@ def _kinds(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
         first = [kind for kind in classes if kind in own and word in words.kinds[kind][:2]]
         meant = called or first or classes
         yield from ((word, Sense("kind", kind)) for kind in kinds if kind in meant or ":" not in kind)
-    usual = {token for word in meanings for token in tokens_of(word)}
-    yield from ((word, Sense("part", str(number))) for word, number in _distinctive(targets, usual))
+    usual = {token for word in (*meanings, *words.filler) for token in tokens_of(word)}
+    yield from ((word, Sense("part", str(number))) for word, number in _parts(targets, usual))
 
 
 def _own_words(targets: Targets) -> dict[str, set[str]]:
@@ -100,7 +102,8 @@ def _is_among(word: str, tokens: Iterable[str]) -> bool:
     return len(said) == 1 and any(same_word(token, said[0]) for token in tokens)
 
 
-def _distinctive(targets: Targets, usual: set[str]) -> Iterator[tuple[str, int]]:
+def _parts(targets: Targets, usual: set[str]) -> Iterator[tuple[str, int]]:
+    """The words of devices' names that say something: not those of rooms and kinds, and of few devices."""
     rooms: tuple[Area | Floor, ...] = (*targets.house.areas, *targets.house.floors)
     taken = usual | {token for room in rooms for name in _names_of(room) for token in tokens_of(name)}
     owners: defaultdict[str, set[int]] = defaultdict(set)
@@ -109,8 +112,8 @@ def _distinctive(targets: Targets, usual: set[str]) -> Iterator[tuple[str, int]]
             for token in tokens_of(name):
                 owners[token].add(number)
     for token, numbers in owners.items():
-        if len(numbers) == 1 and len(token) > 1 and token not in taken:
-            yield token, min(numbers)
+        if len(numbers) <= _FEW and len(token) > 1 and token not in taken:
+            yield from ((token, number) for number in sorted(numbers))
 
 
 def _actions(words: Words) -> Iterator[tuple[str, Sense]]:
@@ -126,6 +129,7 @@ def _actions(words: Words) -> Iterator[tuple[str, Sense]]:
 def _others(words: Words) -> Iterator[tuple[str, Sense]]:
     yield from ((word, Sense("color", color)) for color, names in words.colors.items() for word in names)
     yield from ((word, Sense("filler")) for word in words.filler)
+    yield ",", Sense("and_")
     for flag in FLAGS:
         yield from ((word, Sense(flag)) for word in getattr(words, flag))
 
@@ -136,8 +140,17 @@ def singulars(words: Words) -> frozenset[tuple[str, ...]]:
     for names in words.kinds.values():
         known = [tokens_of(name) for name in names]
         for name in known:
-            forms = [each for each in known if len(each) == len(name) and all(map(same_word, name, each))]
-            lengths = [len(each[-1]) for each in forms]
+            lengths = [len(each[-1]) for each in known if _is_form(name, each)]
             if len(name[-1]) == min(lengths) < max(lengths):
                 found.add(name)
     return frozenset(found)
+
+
+def _is_form(name: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether two names are the same but for the number: "door" and "doors", "Tür" and "Türen"."""
+    if name[:-1] != other[:-1]:
+        return False
+    shorter, longer = sorted((name[-1], other[-1]), key=len)
+    return same_word(shorter, longer) or (
+        longer.startswith(shorter) and len(longer) - len(shorter) <= _LONGEST_ENDING
+    )

@@ -17,7 +17,7 @@ Phrase = Found[Sense]
 class Clause:
     """One thing that a sentence asks for, as far as its words say it.
 
-    ``named`` are devices whose name is said, ``partly`` those of whose name a word is said that no other has.
+    ``named`` are devices whose name is said, ``partly`` those of whose names most words are said.
     ``flags`` are the senses without a value, such as ``all`` and ``here``; ``unknown`` are words that are
     neither known nor usual.
     """
@@ -31,7 +31,7 @@ class Clause:
     """Whether the words for the kind are beside no device's name, and so stand for themselves."""
     singular: bool = False
     """Whether the word for the kind is the singular."""
-    actions: Mapping[str, int] = field(default_factory=dict)
+    actions: Mapping[str, float] = field(default_factory=dict)
     """Actions that it points to, and the number of words that do."""
     numbers: tuple[float, ...] = ()
     colors: tuple[str, ...] = ()
@@ -84,6 +84,7 @@ class SentenceReader:
         self._words = words
         self._book = phrasebook(targets, words)
         self._singulars = singulars(words)
+        self._filler = frozenset(each for word in words.filler for each in tokens_of(word))
         self._questions = tuple(tokens_of(begin) for begin in words.question)
         self._polite = tuple(tokens_of(begin) for begin in words.polite)
 
@@ -135,13 +136,13 @@ class SentenceReader:
         named = [f for f in inside if f.meaning.what == "device"]
         return Clause(
             named=tuple(dict.fromkeys(devices[int(each)] for each in by_sense.get("device", ()))),
-            partly=tuple(dict.fromkeys(devices[int(each)] for each in by_sense.get("part", ()))),
+            partly=tuple(devices[number] for number in _most_hit(inside)),
             areas=_unique(areas),
             floors=_unique([*self._floors(by_sense)]),
             kinds=frozenset(by_sense.get("kind", ())),
             plain_kind=any(not _beside(kind, named) for kind in kinds),
             singular=bool(kinds) and all(words[f.start : f.end] in self._singulars for f in kinds),
-            actions=_weighed(inside),
+            actions=self._weighed(words, inside),
             numbers=self._numbers(words[start:end], inside, start),
             colors=tuple(dict.fromkeys(by_sense.get("color", ()))),
             flags=frozenset(by_sense) & set(FLAGS),
@@ -154,6 +155,28 @@ class SentenceReader:
         if len(floors) == len(FLOORS):  # with more of them, up and down depend on where one is
             yield from (floor for floor, word in zip(floors, FLOORS, strict=True) if word in by_sense)
 
+    def _weighed(self, words: tuple[str, ...], found: Iterable[Phrase]) -> dict[str, float]:
+        """The actions that phrases point to, and the number of words of each that do.
+
+        A word that has other uses counts half: "on" is also where something is.
+        """
+        places: dict[str, set[int]] = {}
+        begun: dict[str, Phrase] = {}
+        for phrase in found:
+            what, value = phrase.meaning.what, phrase.meaning.value
+            covered = set(range(phrase.start, phrase.end))
+            if what == "begin":
+                begun[value] = phrase
+            elif what == "action":
+                places.setdefault(value, set()).update(covered)
+            elif what == "end" and value in begun:
+                both = covered | set(range(begun[value].start, begun[value].end))
+                places.setdefault(value.split()[0], set()).update(both)
+        return {
+            action: sum(0.5 if words[at] in self._filler else 1.0 for at in covered)
+            for action, covered in places.items()
+        }
+
     def _numbers(self, words: tuple[str, ...], inside: list[Phrase], start: int) -> tuple[float, ...]:
         """The numbers of a clause that are not part of a name or of a word for percent, in order."""
         others = (f for f in inside if f.meaning.what in (*NAMES, "percent"))
@@ -163,7 +186,9 @@ class SentenceReader:
         return tuple(dict.fromkeys(numbers))
 
     def _unknown(self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int) -> tuple[str, ...]:
-        known = {at for f in inside for at in range(f.start, f.end)}
+        # Of a long word the part that is no name is not known: "Gartenlicht" is a light, but which?
+        whole = (f for f in inside if not f.part or f.meaning.what != "kind")
+        known = {at for f in whole for at in range(f.start, f.end)}
         return tuple(
             word
             for at, word in enumerate(words[start:end], start)
@@ -175,21 +200,14 @@ def _unique(things: list[Area] | list[Floor]) -> tuple:  # type: ignore[type-arg
     return tuple({thing.id: thing for thing in things}.values())
 
 
-def _weighed(found: Iterable[Phrase]) -> dict[str, int]:
-    """The actions that phrases point to, and the number of words of each that do."""
-    words: dict[str, set[int]] = {}
-    begun: dict[str, Phrase] = {}
+def _most_hit(found: Iterable[Phrase]) -> list[int]:
+    """Numbers of the devices of whose names most words are said."""
+    hits: dict[int, set[int]] = {}
     for phrase in found:
-        what, value = phrase.meaning.what, phrase.meaning.value
-        places = set(range(phrase.start, phrase.end))
-        if what == "begin":
-            begun[value] = phrase
-        elif what == "action":
-            words.setdefault(value, set()).update(places)
-        elif what == "end" and value in begun:
-            both = places | set(range(begun[value].start, begun[value].end))
-            words.setdefault(value.split()[0], set()).update(both)
-    return {action: len(places) for action, places in words.items()}
+        if phrase.meaning.what == "part":
+            hits.setdefault(int(phrase.meaning.value), set()).update(range(phrase.start, phrase.end))
+    most = max(map(len, hits.values()), default=0)
+    return [number for number, places in hits.items() if len(places) == most]
 
 
 def _tells(found: list[Phrase], start: int, end: int) -> bool:

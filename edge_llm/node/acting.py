@@ -152,7 +152,9 @@ class Acting:
     def conclude(self, asking: Asking, completion: Completion) -> Said:
         """Do what the model has chosen; ask back where it was not sure, or its reply was cut."""
         house, choices = asking.command.house, asking.undecided.choices
-        if (completion.probability or 0.0) >= LEAST_PROBABILITY and completion.finish_reason == "stop":
+        # Of several clauses each has its share.
+        least = 0.0 if asking.undecided.only_values else LEAST_PROBABILITY ** len(choices)
+        if (completion.probability or 0.0) >= least and completion.finish_reason == "stop":
             return self._do(asking.command, house.acts(completion.text, choices))
         candidates = tuple(act for choice in choices for act in house.candidates(choice))
         return self._ask_which(asking.command, candidates)

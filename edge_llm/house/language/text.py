@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)?|[㐀-鿿豈-﫿]|[぀-ヿ]|[^\W_㐀-鿿豈-﫿぀-ヿ]+|[%°]")
-"""A number, a word, a sign of Chinese or Japanese writing, or a unit."""
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)?|[㐀-鿿豈-﫿]|[぀-ヿ]|[^\W_㐀-鿿豈-﫿぀-ヿ]+|[%°,]")
+"""A number, a word, a sign of Chinese or Japanese writing, a unit, or a comma."""
+_COMMAS = str.maketrans(";\u3001\uff0c\uff1b", ",,,,")
 _LONGEST_PHRASE = 8
 _ENDING = 2
 """Characters by which two forms of a word may differ at its end."""
@@ -21,19 +22,23 @@ _Index = defaultdict[str, dict[tuple[tuple[str, ...], Meaning], None]]
 
 @lru_cache(maxsize=8192)
 def tokens_of(text: str) -> tuple[str, ...]:
-    """The words of a text: in lower case, without accents and punctuation."""
+    """The words of a text, and its commas: in lower case, without accents and other punctuation."""
     folded = unicodedata.normalize("NFKD", text.casefold().replace("'", " ").replace("\u2019", " "))
     plain = "".join(character for character in folded if not unicodedata.combining(character))
-    return tuple(_TOKEN.findall(unicodedata.normalize("NFC", plain)))
+    return tuple(_TOKEN.findall(unicodedata.normalize("NFC", plain).translate(_COMMAS)))
 
 
 def same_word(said: str, word: str) -> bool:
-    """Whether two words are forms of one: the same but for their endings."""
+    """Whether two words are forms of one: one with an ending, or with another last letter."""
     if said == word:
         return True
-    shorter, longer = sorted((len(said), len(word)))
-    stem = max(_STEM, shorter - 1)
-    return shorter >= _STEM and longer - shorter <= _ENDING and said[:stem] == word[:stem]
+    shorter, longer = (said, word) if len(said) <= len(word) else (word, said)
+    if len(shorter) < _STEM:
+        return False
+    if longer.startswith(shorter):
+        return len(longer) - len(shorter) <= _ENDING
+    stem = max(_STEM, len(shorter) - 1)
+    return len(longer) - len(shorter) < _ENDING and shorter[:stem] == longer[:stem]
 
 
 @dataclass(frozen=True, slots=True)
