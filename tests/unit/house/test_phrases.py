@@ -1,5 +1,7 @@
 """Every phrase that means something in one house."""
 
+from typing import Any
+
 import pytest
 
 from edge_llm.house.language.text import tokens_of
@@ -11,7 +13,7 @@ from tests.unit.house.houses import house, light
 AREAS = [{"id": "k", "name": "Kitchen", "aliases": ["Galley"]}]
 
 
-def senses(sentence: str, *devices: dict[str, object], language: str = "en") -> set[tuple[str, str]]:
+def senses(sentence: str, *devices: dict[str, Any], language: str = "en") -> set[tuple[str, str]]:
     words = words_of(language)
     book = phrasebook(find_targets(house(*devices, areas=AREAS), words), words)
     return {(f.meaning.what, f.meaning.value) for f in book.find(tokens_of(sentence))}

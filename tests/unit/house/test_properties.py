@@ -3,14 +3,15 @@
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from edge_llm.contract.house import House
-from edge_llm.house.actions import ACTIONS, actions_of
+from edge_llm.contract.house import Area, Device, Floor, House
+from edge_llm.house.actions import ACTIONS, QUERY, RANGED, actions_of, capabilities_of
 from edge_llm.house.acts import Act
-from edge_llm.house.compiled import CompiledHouse, Doubtful, Question, Settled, Undecided
+from edge_llm.house.compiled import CompiledHouse, Doubtful, NoCommand, Question, Settled, Undecided
+from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import LANGUAGES, words_of
 from tests.unit.house.houses import house
 
@@ -30,7 +31,19 @@ NASTY = (
     "and",
     "...",
 )
-KINDS = ("light", "switch", "cover", "lock", "climate", "fan", "media_player", "todo", "vacuum", "scene", "sensor")
+KINDS = (
+    "light",
+    "switch",
+    "cover",
+    "lock",
+    "climate",
+    "fan",
+    "media_player",
+    "todo",
+    "vacuum",
+    "scene",
+    "sensor",
+)
 CLASSES = ("blind", "curtain", "garage", "door")
 CAPABILITIES: tuple[dict[str, Any] | None, ...] = (
     None,
@@ -81,38 +94,56 @@ def houses(draw: st.DrawFn) -> House:
     return house(*devices, language=language, floors=floors, areas=areas)
 
 
+def things(given_house: House) -> tuple[Device | Area | Floor, ...]:
+    return *given_house.devices, *given_house.areas, *given_house.floors
+
+
 def vocabulary(given_house: House) -> st.SearchStrategy[str]:
     """Words that mean something in a house, and noise."""
     words = words_of(given_house.language)
-    things = (*given_house.devices, *given_house.areas, *given_house.floors)
-    flags = (*words.everything, *words.all, *words.whole_house, *words.except_, *words.and_, *words.most)
+    flags = (*words.everything, *words.all, *words.whole_house, *words.and_, *words.most)
     usual = (*flags, *words.half, *words.least, *words.slightly, *words.polite, *words.question, *words.here)
     return st.one_of(
-        st.sampled_from([name for thing in things for name in (thing.name, *thing.aliases)]),
+        st.sampled_from([name for thing in things(given_house) for name in (thing.name, *thing.aliases)]),
         st.sampled_from([name for kind in KINDS for name in words.kinds.get(kind, (kind,))]),
         st.sampled_from([cue for action in ACTIONS for cue in words.actions[action].cues]),
         st.sampled_from([name for names in words.colors.values() for name in names]),
         st.sampled_from(usual),
-        st.sampled_from(("40", "21.5", "-3", "1e9", "9" * 400, "%", "°", ",", "?", "", "\x00", "\n", "²", "①")),
+        st.sampled_from(
+            ("40", "21.5", "-3", "1e9", "9" * 400, "%", "°", ",", "?", "", "\x00", "\n", "²", "①")
+        ),
         st.text(max_size=10),
     )
 
 
 def check_calls(compiled: CompiledHouse, act: Act) -> None:
     known = {device.id: device for device in compiled.house.devices}
-    names = {thing.name for thing in (*known.values(), *compiled.house.areas, *compiled.house.floors)}
+    names = {thing.name for thing in things(compiled.house)}
     kinds = {each for device in known.values() for each in (device.kind, device.device_class)}
-    for call in act.calls():
+    calls = list(act.calls())
+    assert calls
+    for call in calls:
         assert call.device_ids
         assert set(call.device_ids) <= known.keys()
         assert act.excepted.isdisjoint(call.device_ids)
-        arguments = dict(call.arguments)
-        assert {arguments.pop(slot) for slot in ("name", "area", "floor") if slot in arguments} <= names
-        assert {*arguments.pop("domain", ()), *arguments.pop("device_class", ())} <= kinds
-        assert len(arguments) <= 1, "at most one value"
+        assert act.action == QUERY or any(act.action in actions_of(known[each]) for each in call.device_ids)
         json.dumps(call.arguments, allow_nan=False)
-        able = [d for d in call.device_ids if act.action in actions_of(known[d])]
-        assert able == list(call.device_ids) or call.name == "HassGetState", (act.action.id, call)
+        values = dict(call.arguments)
+        assert {values.pop(slot) for slot in ("name", "area", "floor") if slot in values} <= names
+        assert {*values.pop("domain", ()), *values.pop("device_class", ())} <= kinds
+        assert len(values) <= 1
+        check_value(act, next(iter(values.values()), None))
+
+
+def check_value(act: Act, value: object) -> None:
+    """A number is in the range of the target, a word one of its lists; an item is any text."""
+    if act.action.id in RANGED:
+        limits = act.target.limits(act.action)
+        assert isinstance(value, int | float)
+        assert limits.min <= value <= limits.max
+    if act.action.id in ("mode", "option"):
+        lists = [getattr(capabilities_of(device), act.action.id) or () for device in act.target.devices]
+        assert value in {each for names in lists for each in names}
 
 
 def first_of(schema: dict[str, Any]) -> Any:
@@ -128,42 +159,44 @@ def first_of(schema: dict[str, Any]) -> Any:
     return schema.get("const", schema.get("minimum", "milk"))
 
 
-@settings(max_examples=int(__import__('os').environ.get('N','300')), phases=list(__import__('hypothesis').Phase)[:3] if 'F' in __import__('os').environ else tuple(__import__('hypothesis').Phase))
+def written_acts(compiled: CompiledHouse, meaning: Undecided) -> tuple[Act, ...]:
+    """The acts of a reply that the schema allows."""
+    Draft202012Validator.check_schema(meaning.schema)
+    assert json.loads(json.dumps(meaning.schema)) == meaning.schema
+    names = {target.name for target in compiled.targets.all}
+    for part in meaning.schema["prefixItems"]:
+        for choice in part.get("anyOf", (part,)):
+            assert set(choice["properties"]["device"]["enum"]) <= names
+    written = first_of(meaning.schema)
+    Draft202012Validator(meaning.schema).validate(written)
+    acts = compiled.acts(json.dumps(written), meaning.choices)
+    assert len(acts) == len(meaning.choices)
+    return acts
+
+
+@settings(max_examples=300)
 @given(st.data())
 def test_a_sentence_reaches_nothing_outside_its_house(data: st.DataObject) -> None:
     compiled = CompiledHouse(data.draw(houses()))
-    words = vocabulary(compiled.house)
-    sentence = data.draw(st.sampled_from((" ", ""))).join(data.draw(st.lists(words, max_size=8)))
+    words = data.draw(st.lists(vocabulary(compiled.house), max_size=8))
+    sentence = data.draw(st.sampled_from((" ", ""))).join(words)
     area = data.draw(st.sampled_from([None, "nowhere", *(a.name for a in compiled.house.areas)]))
+    assume(tokens_of(sentence))
     meaning = compiled.meaning(sentence, area)
-    acts: tuple[Act, ...] = ()
-    match meaning:
-        case Settled():
-            acts = meaning.acts
-            assert acts
-            compiled.speech.done(acts)
-            compiled.speech.confirm(acts)
-        case Undecided():
-            Draft202012Validator.check_schema(meaning.schema)
-            assert json.loads(json.dumps(meaning.schema)) == meaning.schema
-            names = {target.name for target in compiled.targets.all}
-            for part in meaning.schema["prefixItems"]:
-                for choice in part.get("anyOf", (part,)):
-                    assert set(choice["properties"]["device"]["enum"]) <= names
-            written = first_of(meaning.schema)
-            Draft202012Validator(meaning.schema).validate(written)
-            acts = compiled.acts(json.dumps(written), meaning.choices)
-            assert len(acts) == len(meaning.choices)
-            for choice in meaning.choices:
-                compiled.candidates(choice)
-        case Doubtful():
-            acts = meaning.candidates
-            compiled.speech.which([act.target.name for act in acts])
-        case Question():
-            acts = meaning.acts
-            compiled.speech.states(meaning.devices)
+    if isinstance(meaning, NoCommand):
+        return
+    if isinstance(meaning, Question):
+        compiled.speech.states(meaning.devices)
+    acts = written_acts(compiled, meaning) if isinstance(meaning, Undecided) else acts_of(meaning)
     for act in acts:
         check_calls(compiled, act)
+    compiled.speech.done(acts)
+    compiled.speech.confirm(acts)
+    compiled.speech.which([act.target.name for act in acts])
+
+
+def acts_of(meaning: Settled | Doubtful | Question) -> tuple[Act, ...]:
+    return meaning.candidates if isinstance(meaning, Doubtful) else meaning.acts
 
 
 @settings(max_examples=100)
@@ -176,10 +209,3 @@ def test_the_prefix_survives_json_and_its_examples_are_of_the_house(given_house:
     for turn in compiled.prefix:
         if turn.role == "assistant":
             assert {act["device"] for act in json.loads(turn.content or "")} <= names
-
-
-@settings(max_examples=100)
-@given(houses())
-def test_no_two_targets_have_one_name(given_house: House) -> None:
-    names = [target.name for target in CompiledHouse(given_house).targets.all]
-    assert len(set(names)) == len(names)

@@ -124,7 +124,14 @@ def test_the_limits_of_a_group_cover_those_of_its_members() -> None:
 
 @pytest.mark.parametrize(
     ("said", "expected"),
-    [("k", "Kitchen"), ("kitchen", "Kitchen"), ("GALLEY", "Kitchen"), ("cellar", None), (None, None), ("", None)],
+    [
+        ("k", "Kitchen"),
+        ("kitchen", "Kitchen"),
+        ("GALLEY", "Kitchen"),
+        ("cellar", None),
+        (None, None),
+        ("", None),
+    ],
 )
 def test_an_area_is_found_by_id_name_or_alias(said: str | None, expected: str | None) -> None:
     area = targets(light("1", "Lamp", area="k")).area(said)

@@ -14,7 +14,9 @@ DEGREES = {"min": 5, "max": 30, "step": 0.5, "unit": "°C"}
 
 
 def target(**capabilities: Any) -> Any:
-    return compiled({"id": "x", "name": "It", "kind": "thing", "capabilities": capabilities}).targets.devices[0]
+    return compiled({"id": "x", "name": "It", "kind": "thing", "capabilities": capabilities}).targets.devices[
+        0
+    ]
 
 
 def values(clause: Clause, action: str, **capabilities: Any) -> tuple[str | float, ...] | None:

@@ -1,4 +1,4 @@
-"""What is said of acts, in the house's language: names and values as they are, and nothing that was not done."""
+"""What is said of acts, in the house's language: names and values as they are, and what was done."""
 
 import pytest
 
