@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge_llm.client import Client, Delta, Done
+from edge_llm.client import Call, Client, Delta, Done, Status, ToolCall
 from edge_llm.config import load_settings
 from edge_llm.errors import EdgeLlmError
 
@@ -43,31 +43,61 @@ def request_fields(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(client: Client, prompt: str, *, quiet: bool = False, **fields: Any) -> Done:
-    """Ask, and unless ``quiet`` print the reply as it comes, then its calls.
+    """Ask, and unless ``quiet`` print the reply as it comes: its text, and a line for each call.
 
     Raises:
         RequestError: it could not be answered.
     """
-    said = ""
+    shown = _Shown()
     for frame in client.stream(prompt, **fields):
-        if isinstance(frame, Delta) and not quiet:
-            said += frame.text
-            print(frame.text, end="", flush=True)
         if isinstance(frame, Done):
             if not quiet:
-                _show_end(said, frame)
+                shown.end(frame)
             return frame
+        if not quiet:
+            shown.add(frame)
     raise AssertionError("a stream ends in done, or raises")
 
 
-def _show_end(said: str, done: Done) -> None:
-    """End the line of what was said, and print each call of a tool as a line."""
-    if said != done.text:
-        print(f"\n(made again:)\n{done.text}")
-    elif said or not done.calls:
-        print()
-    for call in done.calls or ():
-        print(call.name, json.dumps(call.arguments, ensure_ascii=False))
+class _Shown:
+    """What of a reply has been printed."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._calls: list[ToolCall] = []
+        self._line_is_open = False
+
+    def add(self, frame: Status | Delta | Call) -> None:
+        """Print what a frame adds."""
+        if isinstance(frame, Delta):
+            self._text += frame.text
+            print(frame.text, end="", flush=True)
+            self._line_is_open = True
+        elif isinstance(frame, Call):
+            self._calls.append(frame.call)
+            self._end_line()
+            _print_call(frame.call)
+
+    def end(self, done: Done) -> None:
+        """End the line; print all again if the reply had to be made again and became another one."""
+        if (self._text, self._calls) != (done.text, [*(done.calls or ())]):
+            self._end_line()
+            print(f"(made again:)\n{done.text}")
+            for call in done.calls or ():
+                _print_call(call)
+        elif self._line_is_open or not self._calls:
+            print()
+
+    def _end_line(self) -> None:
+        if self._line_is_open:
+            print()
+        self._line_is_open = False
+
+
+def _print_call(call: ToolCall) -> None:
+    """Print name, arguments and devices, as JSON: whatever stands in them, it is one line."""
+    parts = (call.arguments, call.device_ids) if call.device_ids else (call.arguments,)
+    print(call.name, *(json.dumps(part, ensure_ascii=False) for part in parts), flush=True)
 
 
 def read_json(option: str, path: Path | None) -> Any:

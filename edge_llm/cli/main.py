@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from edge_llm import __version__
 from edge_llm.cli import asker, bundles
 from edge_llm.cli.commands import (
+    act,
     ask,
     bench,
     chat,
@@ -27,7 +28,7 @@ from edge_llm.errors import EdgeLlmError, RequestError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0, 1 (failed), 2 (usage), 78 (configuration)."""
+    """Run one command; returns its exit code: 0, 1 (failed), 2 (usage), 4 (no act), 78 (configuration)."""
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, _interrupt)
@@ -66,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edge-llm",
         description="A smart home's own language model, over MQTT.",
-        epilog="Start with `edge-llm demo`. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",
+        epilog="Start with `edge-llm demo`. Exit codes: 0 done, 1 failed, 2 usage, 4 no act,"
+        " 78 configuration.",
     )
     parser.add_argument("--version", action="version", version=f"edge-llm {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -112,6 +114,13 @@ _COMMANDS = (
         "talk with a node",
         "Hold a conversation that the node remembers. /forget starts anew, an empty line or Ctrl-D ends.",
         chat.add_options,
+    ),
+    _Command(
+        "act",
+        act.run,
+        "tell a node what to do in the house",
+        "Say a sentence to the house; print what is answered, and the calls that it comes to.",
+        act.add_options,
     ),
     _Command(
         "state",

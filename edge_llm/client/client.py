@@ -86,7 +86,8 @@ class Client:
         """Ask, and wait for the whole reply; ``fields`` are those of a request (docs/mqtt.md).
 
         ``messages`` and ``tools`` are any sequences, of typed objects or of dicts. ``schema`` is short for a
-        ``response_format``: the reply's text is JSON that keeps to it. Calls of tools are in ``Done.calls``.
+        ``response_format``: the reply's text is JSON that keeps to it. Calls of tools are in ``Done.calls``,
+        and so are those of an act (``act="auto"``), or ``Done.act`` says why there are none.
 
         Raises:
             RequestError: the broker or the node cannot be reached, the request was refused or failed, or

@@ -126,7 +126,7 @@ class Exchange:
             RequestError: the broker or the node cannot be reached, the request was refused or failed, or
                 ``timeout_s`` have passed.
         """
-        payload = request.model_dump_json(exclude_none=True).encode()
+        payload = request.model_dump_json(exclude_none=True, by_alias=True).encode()
 
         def on_sent(outcome: Outcome) -> None:
             if outcome is Outcome.REFUSED:

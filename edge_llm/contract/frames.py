@@ -86,6 +86,11 @@ class Usage(Payload):
     loop_tokens: int = 0
     """Tokens at the end of a reply of ``length`` that are the same few ones again and again; 0: no loop."""
 
+    @property
+    def decode_steps(self) -> int:
+        """Tokens that took the time of decoding: not the first, and not those that were forced."""
+        return max(0, self.completion_tokens - self.forced_tokens - 1)
+
 
 class TimingMs(Payload):
     """Milliseconds; ``ttft`` runs from the request's arrival to its first token."""

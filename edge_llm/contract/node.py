@@ -9,7 +9,7 @@ from typing import Literal
 from edge_llm.contract.frames import Payload, Quality
 from edge_llm.contract.reading import VERSION
 
-FEATURES = ("tools", "json_schema")
+FEATURES = ("tools", "json_schema", "act")
 """Kinds of requests that a node takes unless ``engine.constraints`` is off."""
 
 
@@ -65,7 +65,7 @@ class HouseInfo(Payload):
     problems: dict[str, str] | None = None
     """By source: why its last description is not in use, or not all of it. The last good one stays."""
     ready: bool
-    """Whether the newest description is the one that acts; until then the one before it does."""
+    """Whether the newest description is in use, and what the model is told of it is computed ahead."""
 
 
 class Info(Payload):

@@ -6,7 +6,7 @@ Knows nothing of MQTT, clients or sessions. The service, `edge-llm bench` and th
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Turns
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from threading import enumerate as enumerate_threads
@@ -24,6 +24,7 @@ from edge_llm.engine.prefix_store import PrefixStore
 from edge_llm.engine.scheduler import Scheduler
 from edge_llm.engine.sequence import RequestStatus, Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
+from edge_llm.engine.types import Completion, Failure, GenerationRequest
 from edge_llm.errors import RequestError
 from edge_llm.host.cpu import PinningPlan, plan_pinning
 from edge_llm.host.cpu_list import format_cpu_list
@@ -98,6 +99,18 @@ class Engine:
         self._scheduler.submit(sequence)
         if sequence.request.constrained:
             self._grammars.make(sequence.request, lambda made: self._constrain(sequence, made))
+
+    def prefill(self, turns: Turns[Turn]) -> None:
+        """Compute the beginning of later prompts, and keep it; returns when that is done, or cannot be."""
+        done = Event()
+
+        def emit(event: object) -> None:
+            if isinstance(event, Completion | Failure):
+                done.set()
+
+        with suppress(RequestError):  # the queue is full: it will be computed with the first prompt
+            self.submit(Sequence(GenerationRequest(tuple(turns), 0, prefill_only=True), emit))
+            done.wait()
 
     def _constrain(self, sequence: Sequence, made: Constraint | RequestError) -> None:
         if isinstance(made, Constraint):

@@ -123,8 +123,8 @@ class Completion:
 
     @property
     def tokens_per_second(self) -> float:
-        """Speed of decoding, from the first token to the last; 0 for fewer than two tokens."""
-        steps, decode_ms = self.usage.completion_tokens - 1, self.timing_ms.total - self.timing_ms.ttft
+        """Speed of decoding, from the first token to the last, without forced ones; 0 for fewer than two."""
+        steps, decode_ms = self.usage.decode_steps, self.timing_ms.total - self.timing_ms.ttft
         return 1000 * steps / decode_ms if steps > 0 and decode_ms > 0 else 0.0
 
 

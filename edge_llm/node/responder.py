@@ -1,90 +1,25 @@
 """Joins the contract and the engine: turns requests into replies, with sessions, energy and counts."""
 
 from collections import defaultdict
+from dataclasses import replace
 from time import monotonic
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar
 
 from edge_llm.bundle import Manifest, Sampling
-from edge_llm.config import SamplingSettings
+from edge_llm.config import HouseSettings, SamplingSettings
 from edge_llm.contract.frames import Done, Sessions, Terminal
 from edge_llm.contract.requests import Request, SessionCommand
-from edge_llm.contract.turns import GeneratedTurn, Turn
 from edge_llm.engine.engine import Engine
-from edge_llm.engine.sequence import Sequence
-from edge_llm.engine.types import (
-    GREEDY,
-    CallEvent,
-    Completion,
-    Event,
-    Failure,
-    GenerationRequest,
-    Queued,
-    SamplingParams,
-    Started,
-    TokenEvent,
-)
+from edge_llm.engine.types import GREEDY, GenerationRequest, SamplingParams
 from edge_llm.errors import EdgeLlmError, RequestError
-from edge_llm.event_log import EventLog
+from edge_llm.event_log import EventLog, stack_of
 from edge_llm.gateway.reply import Reply
+from edge_llm.node.acting import Acting, Said
+from edge_llm.node.answer import Answer
 from edge_llm.node.sessions import SessionStore
-from edge_llm.telemetry.reply_energy import ReplyEnergyMeter, final_progress
 from edge_llm.telemetry.reply_stats import ReplyStats
 
 log = EventLog(__name__)
-
-
-class _Answer:
-    """One reply and the sequence that makes it, with its energy; the events of one go into the other."""
-
-    def __init__(
-        self, reply: Reply, request: GenerationRequest, engine: Engine, stats: ReplyStats, model: str
-    ) -> None:
-        self.sequence = Sequence(request, self._emit)
-        self.meter = ReplyEnergyMeter(lambda: engine.progress(self.sequence))
-        self.completion: Completion | None = None
-        self.dropped_before = 0
-        """Turns of the session that earlier prompts have dropped; known when the sequence is released."""
-        self.reply = reply
-        self._stats = stats
-        self._model = model
-
-    def _emit(self, event: Event) -> None:
-        reply = self.reply
-        match event:
-            case TokenEvent(text):
-                reply.delta(text)
-            case CallEvent(index, call):
-                reply.call(index, call)
-            case Queued(position):
-                self._stats.begin(self.meter)
-                reply.status("queued", position=position)
-            case Started(prompt_tokens):
-                self.meter.start()
-                reply.status("prefill", prompt_tokens=prompt_tokens)
-            case Completion():
-                self._complete(event)
-            case Failure(code, message, text):
-                self._stats.failed(self.meter, code)
-                reply.error(code, message, text=text)
-            case _:
-                assert_never(event)
-
-    def _complete(self, completion: Completion) -> None:
-        self.completion = completion
-        self.meter.close(final_progress(completion.usage, completion.timing_ms))
-        dropped = self.dropped_before + completion.usage.dropped_messages
-        self.reply.end(
-            Done(
-                **self.reply.header(),
-                text=completion.text,
-                calls=completion.calls or None,
-                finish_reason=completion.finish_reason,
-                model=self._model,
-                usage=completion.usage.model_copy(update={"dropped_messages": dropped}),
-                timing_ms=completion.timing_ms,
-                tokens_per_second=completion.tokens_per_second,
-            )
-        )
 
 
 class Responder:
@@ -98,21 +33,24 @@ class Responder:
         sessions: SessionStore,
         stats: ReplyStats,
         *,
+        acting: Acting | None = None,
         constrained: bool = True,
     ) -> None:
         """Fill in ``defaults``, then what ``model`` recommends, where a request does not say.
 
-        Tools that may be called, and JSON by a schema, are refused unless the engine is ``constrained``.
+        Sentences to the house go to ``acting``. Unless the engine is ``constrained`` they are refused, and so
+        are tools that may be called, and JSON by a schema.
         """
         self._engine = engine
         self._model = model.name
         self._defaults = defaults
         self._recommended = model.sampling or Sampling()
+        self._acting = acting or Acting(HouseSettings())
         self._constrained = constrained
         self._sessions = sessions
         self._stats = stats
-        self._answers: dict[Reply, _Answer] = {}
-        self._queues: defaultdict[tuple[str, str], list[_Answer]] = defaultdict(list)
+        self._answers: dict[Reply, Answer] = {}
+        self._queues: defaultdict[tuple[str, str], list[Answer]] = defaultdict(list)
         """Requests in progress of each session, oldest first; the publisher thread's own."""
 
     def submit(self, reply: Reply) -> None:
@@ -126,18 +64,21 @@ class Responder:
             generation = GenerationRequest(
                 request.conversation(), 0, prefill_only=True, tools=request.tools or ()
             )
-        answer = _Answer(reply, generation, self._engine, self._stats, self._model)
+        answer = Answer(reply, generation, self._engine, self._stats, self._model)
         self._answers[reply] = answer
         try:
-            self._engine.submit(answer.sequence)
+            if isinstance(request, Request) and request.act:
+                self._acting.check(request)  # it begins on the publisher's thread
+            else:
+                self._engine.submit(answer.sequence)
         except RequestError:
             del self._answers[reply]
             raise
 
     def _generation(self, request: Request, reply: Reply) -> GenerationRequest:
         may_call = bool(request.tools) and request.tool_choice != "none"
-        if not self._constrained and (may_call or request.response_format):
-            field = "tools" if may_call else "response_format"
+        if not self._constrained and (may_call or request.response_format or request.act):
+            field = "tools" if may_call else "act" if request.act else "response_format"
             raise RequestError("bad_request", f"{field}: this node has engine.constraints: off")
         defaults = self._defaults
         return GenerationRequest(
@@ -194,13 +135,58 @@ class Responder:
             self._look_up(reply, request)
             return
         answer = self._answers.get(reply)
-        if answer and request.session is not None:
+        if answer is None:
+            return
+        if request.session is not None:
             queue = self._queues[reply.asked.client, request.session]
             queue.append(answer)
             if len(queue) == 1:
                 self._release(answer)
+        elif isinstance(request, Request) and request.act:
+            self._act(answer, request)
 
-    def _release(self, answer: _Answer) -> None:
+    def _release(self, answer: Answer) -> None:
+        """Let a request begin, when those of its session before it are over."""
+        request = answer.reply.asked.request
+        if isinstance(request, Request) and request.act:
+            self._act(answer, request)
+        else:
+            self._bring_history(answer)
+
+    def _act(self, answer: Answer, request: Request) -> None:
+        """Find out what an act means, and end the reply, unless the model has to choose."""
+        reply, began = answer.reply, answer.sequence
+        try:
+            if began.cancelled:
+                answer.cancel()
+            elif reply.expires_at is not None and monotonic() > reply.expires_at:
+                reply.error("expired", "the request waited longer than its ttl_s: it was not begun")
+            else:
+                self._begin_act(answer, request)
+                if began.cancelled:  # meanwhile
+                    self._engine.cancel(answer.sequence)
+        except RequestError as error:
+            reply.error(error.code, str(error), retry_after_ms=error.retry_after_ms)
+        except Exception as error:  # noqa: BLE001 - what is wrong with one act must not end another reply
+            # The type alone: messages of errors may quote the sentence.
+            log.error("act.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400 - as above
+            reply.error("internal", "the act failed; the node's log says more")
+
+    def _begin_act(self, answer: Answer, request: Request) -> None:
+        said = self._acting.begin(answer.reply.asked.client, request)
+        generation = self._generation(request, answer.reply)
+        if isinstance(said, Said):
+            answer.say(said)
+        elif said:
+            answer.decide(self._acting, said, replace(said.generation(), **_limits(generation)))
+            self._engine.submit(answer.sequence)
+        else:
+            answer.speak(generation)
+            self._engine.submit(answer.sequence)
+            if request.session is not None:
+                self._bring_history(answer)
+
+    def _bring_history(self, answer: Answer) -> None:
         """Bring a request the turns of its session, without its own, if it is made again."""
         asked = answer.reply.asked
         try:
@@ -224,15 +210,15 @@ class Responder:
         energy = self._stats.completed(answer.meter, completion.usage, completion.timing_ms)
         return terminal.model_copy(update={"energy": energy})
 
-    def _remember(self, answer: _Answer) -> None:
+    def _remember(self, answer: Answer) -> None:
         """Add a request's turns and its reply to its session, and let the next of the session begin."""
         asked, completion = answer.reply.asked, answer.completion
         request = asked.request
         if not isinstance(request, Request) or request.session is None:
             return
-        if completion and (completion.text or completion.calls):
+        if completion and (said := answer.turn):
             turns = [turn for turn in request.conversation() if turn.role != "system"]
-            turns.append(_generated(completion))
+            turns.append(said)
             dropped = completion.usage.dropped_messages
             self._sessions.append(asked.client, request.session, request.id, *turns, dropped=dropped)
         queue = self._queues[asked.client, request.session]
@@ -258,16 +244,19 @@ class Responder:
             reply.end(Sessions(**reply.header(), op=command.op, sessions=sessions, messages=turns))
 
 
-def _generated(completion: Completion) -> Turn:
-    text, calls, ids = completion.text, completion.calls, completion.token_ids
-    if ids is None:
-        return Turn(role="assistant", content=text, tool_calls=calls)
-    return GeneratedTurn(role="assistant", content=text, tool_calls=calls, token_ids=ids)
-
-
 Value = TypeVar("Value")
 
 
 def _either(*values: Value | None) -> Value:
     """Return the first value that is not None; the last one never is."""
     return next(value for value in values if value is not None)
+
+
+def _limits(request: GenerationRequest) -> dict[str, Any]:
+    """What a request says of when and for whom, and not of what."""
+    return {
+        "deadline": request.deadline,
+        "expires_at": request.expires_at,
+        "owner": request.owner,
+        "redelivered": request.redelivered,
+    }

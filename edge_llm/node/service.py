@@ -1,16 +1,13 @@
 """The composition root: builds the parts, wires them, starts and stops them."""
 
 import faulthandler
-import os
 import signal
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from threading import Lock
-from types import FrameType
 
 from edge_llm import __version__
 from edge_llm.bundle import TOKENIZER, read_manifest
 from edge_llm.config import Settings
+from edge_llm.contract.house import House
 from edge_llm.contract.node import FEATURES, Info, Limits, PrefillGraph, State
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.engine.engine import Engine
@@ -26,9 +23,11 @@ from edge_llm.host import systemd
 from edge_llm.host.instructions import integer_instructions, read_flags
 from edge_llm.host.memory import share_heap
 from edge_llm.host.power.choose import choose_source
-from edge_llm.host.thread_watch import LOOK_EVERY_S, ThreadWatch, end_process
+from edge_llm.host.signals import abort, catch_signals, end_at_signals, wait_for_signal
+from edge_llm.host.thread_watch import ThreadWatch, end_process
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
+from edge_llm.node.acting import Acting
 from edge_llm.node.house import HouseFeed
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
@@ -42,7 +41,6 @@ log = EventLog(__name__)
 
 _COMMANDS = 16
 """Messages that the broker may hand out beside the requests that fit: cancellations must not wait."""
-_STOP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 
 def serve(settings: Settings) -> None:
@@ -56,17 +54,17 @@ def serve(settings: Settings) -> None:
     """
     share_heap()
     faulthandler.enable()
-    signal.signal(signal.SIGABRT, _abort)
-    _end_at_signals()
+    signal.signal(signal.SIGABRT, abort)
+    end_at_signals()
     systemd.notify("STATUS=loading the model")
     watch = ThreadWatch()
     watch.start()
     service = Service(settings)
-    signals = _catch_signals()  # before anything is answered: a stop in between must let it end
+    signals = catch_signals()  # before anything is answered: a stop in between must let it end
     try:
         watch.watch(service.start())
         systemd.notify("READY=1")
-        log.info("service.stopping", signal=_wait_for_signal(signals, watch.look).name)
+        log.info("service.stopping", signal=wait_for_signal(signals, watch.look).name)
         watch.stop()
         systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
         service.stop()
@@ -90,7 +88,8 @@ class Service:
         self._topics = topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
         capacity = settings.engine.slots + settings.engine.queue_limit
         self._info_lock = Lock()
-        self._house = HouseFeed(settings.house, topics, lambda _house: None, self._publish_info)
+        self._acting = Acting(settings.house)
+        self._house = HouseFeed(settings.house, topics, self._act_in, self._publish_info)
         self._database = StateDatabase(settings.sessions.file)
         self._request_log = RequestLog(self._database)
         self._power = choose_source(settings.telemetry)
@@ -102,7 +101,13 @@ class Service:
         stats = ReplyStats(EnergyMeter(self._power))
         constrained = settings.engine.constrains
         responder = Responder(
-            self._engine, bundle.manifest, settings.sampling, sessions, stats, constrained=constrained
+            self._engine,
+            bundle.manifest,
+            settings.sampling,
+            sessions,
+            stats,
+            acting=self._acting,
+            constrained=constrained,
         )
         in_flight, routes = InFlight(), Routes(settings.routes)
         admission = Admission(mqtt, topics, routes, self._request_log, in_flight, capacity)
@@ -204,6 +209,12 @@ class Service:
         with self._info_lock:  # of several threads: the newest comes last
             self._connection.publish(self._topics.info, self._info().encode(), retain=True)
 
+    def _act_in(self, house: House | None) -> None:
+        """Act in a house from now on, and read its prompt ahead; on the thread of the house."""
+        compiled = self._acting.use(house)
+        if compiled and self._settings.engine.constrains:
+            self._engine.prefill(compiled.prefix)
+
     def _state(self) -> State | None:
         """Name the state that is kept in memory although it should be on disk; None if there is none."""
         sessions, prefixes = self._database.problem, self._engine.prefix_store_problem
@@ -255,46 +266,3 @@ class Service:
             state=self._state(),
             house=self._house.info,
         )
-
-
-def _stop_signals() -> tuple[signal.Signals, ...]:
-    """The signals that stop the service; SIGHUP only if it is not ignored (nohup)."""
-    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    return tuple(each for each in _STOP if not (each == signal.SIGHUP and ignored))
-
-
-def _abort(_number: int, _frame: FrameType | None) -> None:
-    """Write each thread's stack to standard error, and abort: systemd's watchdog sends SIGABRT.
-
-    Here, with the interpreter's lock: faulthandler's own handler reads the stacks of threads that go on.
-    """
-    faulthandler.dump_traceback()
-    signal.signal(signal.SIGABRT, signal.SIG_DFL)
-    os.abort()
-
-
-def _end_at_signals() -> None:
-    for number in _stop_signals():
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _catch_signals() -> SimpleQueue[int]:
-    """Put the first stop signal that comes into a queue; a second one ends the process at once."""
-    came: SimpleQueue[int] = SimpleQueue()  # a handler may not use an Event: it may interrupt its holder
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        _end_at_signals()
-        came.put(number)
-
-    for number in _stop_signals():
-        signal.signal(number, on_signal)
-    return came
-
-
-def _wait_for_signal(came: SimpleQueue[int], look: Callable[[], None]) -> signal.Signals:
-    """Wait for the first stop signal; call ``look`` every LOOK_EVERY_S meanwhile."""
-    while True:
-        try:
-            return signal.Signals(came.get(timeout=LOOK_EVERY_S))
-        except Empty:
-            look()

@@ -78,8 +78,8 @@ class Metrics(Collector):
         self._duration.labels(**labels).observe(reply.timing_ms.total / 1000)
         self._usage.labels(**labels, gen_ai_token_type="input").observe(usage.prompt_tokens)  # noqa: S106 - no secret
         self._usage.labels(**labels, gen_ai_token_type="output").observe(usage.completion_tokens)  # noqa: S106 - no secret
-        if usage.completion_tokens > 1:
-            self._tpot.labels(**labels).observe(reply.decode_s / (usage.completion_tokens - 1))
+        if usage.decode_steps:
+            self._tpot.labels(**labels).observe(reply.decode_s / usage.decode_steps)
 
     def collect(self) -> Iterator[Metric]:
         """Every number of the last telemetry's sections, and the origin of power; nulls are left out."""

@@ -99,7 +99,7 @@ class Counters:
         """The telemetry's figures now."""
         open_replies = stats.energy.open_replies
         ttft_ms = sorted(each.timing_ms.ttft for each in self._window)
-        steps = [(each.usage.completion_tokens - 1, each.decode_s) for each in self._window if each.decode_s]
+        steps = [(each.usage.decode_steps, each.decode_s) for each in self._window if each.usage.decode_steps]
         spent = [
             (each.energy.joules, each.usage.completion_tokens)
             for each in self._window

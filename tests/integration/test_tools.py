@@ -151,7 +151,7 @@ def test_a_schema_that_cannot_be_kept_to_is_a_bad_request_that_names_the_place(c
 def test_info_says_what_requests_may_ask_for(client: Client, broker: Broker, service: Service) -> None:
     client.wait_online()
     info = node_info(MqttSettings(host="127.0.0.1", port=broker.port), NODE)["info"]
-    assert info["features"] == ["tools", "json_schema"]
+    assert info["features"] == ["tools", "json_schema", "act"]
 
 
 def test_a_node_without_constraints_says_so_and_refuses(node: Nodes, broker: Broker) -> None:

@@ -1,4 +1,4 @@
-"""Reads the house of ``house.file``, which people write: as JSON or as YAML."""
+"""Reads the file that describes a house, which people write: as JSON or as YAML."""
 
 import json
 import re
@@ -24,22 +24,22 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
-def read_house(path: Path) -> House:
+def read_house(path: Path, setting: str = "house.file") -> House:
     """Read a file whose name ends in ``.json`` as JSON, any other as YAML.
 
     Raises:
-        ConfigError: it cannot be read, or describes no house.
+        ConfigError: it cannot be read, or describes no house; its text begins with ``setting``.
     """
     try:
         return parse_house(json.dumps(_values(path)).encode())
     except RequestError as error:
-        raise ConfigError(f"house.file: {path}: {error}") from error
+        raise ConfigError(f"{setting}: {path}: {error}") from error
     except OSError as error:
-        raise ConfigError(f"house.file: cannot read {path}: {error.strerror}") from error
+        raise ConfigError(f"{setting}: cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         kind = "JSON" if path.suffix == ".json" else "YAML"
         where = " ".join(str(error).split())
-        raise ConfigError(f"house.file: {path} is not valid {kind}: {where}") from error
+        raise ConfigError(f"{setting}: {path} is not valid {kind}: {where}") from error
 
 
 def _values(path: Path) -> Any:

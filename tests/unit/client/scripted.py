@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from edge_llm.client import Client, Done, MqttSettings, ToolCall
-from edge_llm.contract.frames import AnyFrame, Call, Delta, TimingMs, Usage
-from edge_llm.contract.requests import Inbound, parse
+from edge_llm.contract.frames import Act, AnyFrame, Call, Delta, Sessions, TimingMs, Usage
+from edge_llm.contract.requests import Inbound, SessionCommand, parse
+from edge_llm.contract.topics import Topics
 
 HEADER: dict[str, Any] = {"id": "1", "node": "n"}
 
@@ -18,12 +19,17 @@ def call(seq: int, index: int, made: ToolCall) -> Call:
     return Call(**HEADER, seq=seq, index=index, call=made)
 
 
-def done(text: str, *calls: ToolCall, seq: int = 99) -> Done:
+def forgotten() -> Sessions:
+    return Sessions(**HEADER, seq=0, op="delete", sessions=())
+
+
+def done(text: str, *calls: ToolCall, seq: int = 99, act: Act | None = None) -> Done:
     return Done(
         **HEADER,
         seq=seq,
         text=text,
         calls=calls or None,
+        act=act,
         finish_reason="tool_calls" if calls else "stop",
         model="m",
         usage=Usage(prompt_tokens=1, cached_tokens=0, completion_tokens=1),
@@ -39,8 +45,13 @@ class Script:
         self.asked: list[Inbound] = []
         self._replies = list(replies)
 
+    def topics_of(self, node: str) -> Topics:
+        return Topics("edge_llm", node)
+
     def frames(self, request: Any, topic: Callable[[], str], timeout_s: float) -> Iterator[AnyFrame]:
-        self.asked.append(parse("request", request.model_dump_json(exclude_none=True).encode(), 2**20))
+        kind = "session" if isinstance(request, SessionCommand) else "request"
+        payload = request.model_dump_json(exclude_none=True, by_alias=True).encode()
+        self.asked.append(parse(kind, payload, 2**20))
         yield from self._replies.pop(0)
 
 

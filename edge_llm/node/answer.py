@@ -1,0 +1,150 @@
+"""One reply, what makes it, and its energy: the engine's events and an act's words become its frames."""
+
+from time import monotonic
+from typing import assert_never
+
+from edge_llm.contract.frames import Act, Done, TimingMs, Usage
+from edge_llm.contract.turns import GeneratedTurn, Turn
+from edge_llm.engine.engine import Engine
+from edge_llm.engine.sequence import Sequence
+from edge_llm.engine.types import (
+    CallEvent,
+    Completion,
+    Event,
+    Failure,
+    GenerationRequest,
+    Queued,
+    Started,
+    TokenEvent,
+)
+from edge_llm.gateway.reply import Reply
+from edge_llm.node.acting import Acting, Asking, Said
+from edge_llm.telemetry.reply_energy import ReplyEnergyMeter, final_progress
+from edge_llm.telemetry.reply_stats import ReplyStats
+
+_NO_TOKENS = Usage(prompt_tokens=0, cached_tokens=0, completion_tokens=0)
+_SPOKEN = Act(outcome="spoken")
+
+
+class Answer:
+    """One reply and the sequence that makes it, with its energy; the events of one go into the other."""
+
+    def __init__(
+        self, reply: Reply, request: GenerationRequest, engine: Engine, stats: ReplyStats, model: str
+    ) -> None:
+        """Begin without a token; ``request`` is not submitted."""
+        self.reply = reply
+        self.sequence = Sequence(request, self._emit)
+        self.meter = ReplyEnergyMeter(lambda: engine.progress(self.sequence))
+        self.completion: Completion | None = None
+        self.dropped_before = 0
+        """Turns of the session that earlier prompts have dropped; known when the sequence is released."""
+        self._stats = stats
+        self._model = model
+        self._began = monotonic()
+        self._deciding: tuple[Acting, Asking] | None = None
+        self._said: Said | None = None
+        self._act: Act | None = None
+
+    @property
+    def turn(self) -> Turn | None:
+        """The reply as a turn of its session; None where it said nothing."""
+        completion = self.completion
+        if completion is None:
+            return None
+        if self._said:
+            return Turn(role="assistant", content=self._said.text) if self._said.text else None
+        text, calls, ids = completion.text, completion.calls, completion.token_ids
+        if not text and not calls:
+            return None
+        if ids is None:
+            return Turn(role="assistant", content=text, tool_calls=calls)
+        return GeneratedTurn(role="assistant", content=text, tool_calls=calls, token_ids=ids)
+
+    def decide(self, acting: Acting, asking: Asking, request: GenerationRequest) -> None:
+        """Let the model choose what an act means, by ``request``."""
+        self._deciding = acting, asking
+        self._replace(request)
+
+    def speak(self, request: GenerationRequest) -> None:
+        """Answer a sentence that is no command as an ordinary request."""
+        self._act = _SPOKEN
+        self._replace(request)
+
+    def _replace(self, request: GenerationRequest) -> None:
+        """Take another request in place of the one before, which was not submitted."""
+        self.sequence = Sequence(request, self._emit)
+
+    def say(self, said: Said) -> None:
+        """End with what an act comes to that needs no model."""
+        self._end_without_model(Completion(said.text, "stop", _NO_TOKENS, self._timing_ms()), said)
+
+    def cancel(self) -> None:
+        """End a request as cancelled that was never submitted."""
+        self._end_without_model(Completion("", "cancelled", _NO_TOKENS, self._timing_ms()), None)
+
+    def _end_without_model(self, completion: Completion, said: Said | None) -> None:
+        self._stats.begin(self.meter)
+        self.meter.start()
+        self._tell(completion, said)
+
+    def _timing_ms(self) -> TimingMs:
+        total = 1000 * (monotonic() - self._began)
+        return TimingMs(queue=0, prefill=0, ttft=total, total=total)
+
+    def _emit(self, event: Event) -> None:
+        reply = self.reply
+        match event:
+            case TokenEvent(text):
+                if not self._deciding:
+                    reply.delta(text)
+            case CallEvent(index, call):
+                reply.call(index, call)
+            case Queued(position):
+                self._stats.begin(self.meter)
+                reply.status("queued", position=position)
+            case Started(prompt_tokens):
+                self.meter.start()
+                reply.status("prefill", prompt_tokens=prompt_tokens)
+            case Completion():
+                self._complete(event)
+            case Failure(code, message, text):
+                self._stats.failed(self.meter, code)
+                reply.error(code, message, text="" if self._deciding else text)
+            case _:
+                assert_never(event)
+
+    def _complete(self, completion: Completion) -> None:
+        said: Said | None = None
+        if self._deciding and completion.finish_reason != "cancelled":
+            acting, asking = self._deciding
+            said = acting.conclude(asking, completion)
+        self._tell(completion, said)
+
+    def _tell(self, completion: Completion, said: Said | None) -> None:
+        """End the reply with a completion, or with what an act came to."""
+        self.completion, self._said = completion, said
+        self.meter.close(final_progress(completion.usage, completion.timing_ms))
+        calls, text, reason = completion.calls, completion.text, completion.finish_reason
+        if said:
+            calls, text, reason = said.calls, said.text, "tool_calls" if said.calls else "stop"
+            for index, call in enumerate(calls):
+                self.reply.call(index, call)
+            if text:
+                self.reply.delta(text)
+        elif self._deciding:
+            text = ""  # it was cut
+        dropped = self.dropped_before + completion.usage.dropped_messages
+        self.reply.end(
+            Done(
+                **self.reply.header(),
+                text=text,
+                calls=calls or None,
+                act=said.outcome if said else self._act,
+                finish_reason=reason,
+                model=self._model,
+                usage=completion.usage.model_copy(update={"dropped_messages": dropped}),
+                timing_ms=completion.timing_ms,
+                tokens_per_second=completion.tokens_per_second,
+            )
+        )
