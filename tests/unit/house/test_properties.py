@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from edge_llm.contract.house import Area, Device, Floor, House
-from edge_llm.house.actions import ACTIONS, QUERY, RANGED, actions_of, capabilities_of
+from edge_llm.house.actions import ACTIONS, QUERY, RANGED, capabilities_of
 from edge_llm.house.acts import Act
 from edge_llm.house.compiled import CompiledHouse, Doubtful, NoCommand, Question, Settled, Undecided
 from edge_llm.house.language.text import tokens_of
@@ -55,9 +55,8 @@ CAPABILITIES: tuple[dict[str, Any] | None, ...] = (
     {"temperature": {"min": 5, "max": 30, "step": 0.5, "unit": "°C"}, "mode": ["heat", "off"]},
     {"option": ["eco", '"quoted"']},
 )
-NAMES = st.sampled_from(NASTY) | st.text(
-    st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=30
-).filter(str.split)
+_TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=30)
+NAMES = st.sampled_from(NASTY) | _TEXT.map(lambda text: " ".join(text.split())).filter(bool)
 
 
 def mostly(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -87,7 +86,7 @@ def houses(draw: st.DrawFn) -> House:
                 "area": draw(area_ids),
                 "capabilities": draw(st.sampled_from(CAPABILITIES)),
                 "state": draw(st.sampled_from((None, "on", "12", "{x}"))),
-                "attributes": draw(st.sampled_from(({}, {"brightness": 3, "temperature": 20, "unit": "%"}))),
+                "attributes": draw(st.sampled_from(({}, {"unit": "%"}))),
             }
         )
     language = draw(st.sampled_from((*LANGUAGES, "it")))
@@ -120,23 +119,23 @@ def check_calls(compiled: CompiledHouse, act: Act) -> None:
     known = {device.id: device for device in compiled.house.devices}
     names = {thing.name for thing in things(compiled.house)}
     kinds = {each for device in known.values() for each in (device.kind, device.device_class)}
+    assert act.action == QUERY or act.action in act.target.actions
     calls = list(act.calls())
     assert calls
     for call in calls:
         assert call.device_ids
         assert set(call.device_ids) <= known.keys()
         assert act.excepted.isdisjoint(call.device_ids)
-        assert act.action == QUERY or any(act.action in actions_of(known[each]) for each in call.device_ids)
         json.dumps(call.arguments, allow_nan=False)
         values = dict(call.arguments)
         assert {values.pop(slot) for slot in ("name", "area", "floor") if slot in values} <= names
         assert {*values.pop("domain", ()), *values.pop("device_class", ())} <= kinds
         assert len(values) <= 1
-        check_value(act, next(iter(values.values()), None))
 
 
-def check_value(act: Act, value: object) -> None:
+def check_value(act: Act) -> None:
     """A number is in the range of the target, a word one of its lists; an item is any text."""
+    value = act.value
     if act.action.id in RANGED:
         limits = act.target.limits(act.action)
         assert isinstance(value, int | float)
@@ -174,7 +173,7 @@ def written_acts(compiled: CompiledHouse, meaning: Undecided) -> tuple[Act, ...]
     return acts
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_sentence_reaches_nothing_outside_its_house(data: st.DataObject) -> None:
     compiled = CompiledHouse(data.draw(houses()))
@@ -190,6 +189,8 @@ def test_a_sentence_reaches_nothing_outside_its_house(data: st.DataObject) -> No
     acts = written_acts(compiled, meaning) if isinstance(meaning, Undecided) else acts_of(meaning)
     for act in acts:
         check_calls(compiled, act)
+        if not isinstance(meaning, Doubtful):
+            check_value(act)
     compiled.speech.done(acts)
     compiled.speech.confirm(acts)
     compiled.speech.which([act.target.name for act in acts])

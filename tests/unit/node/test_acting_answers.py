@@ -1,11 +1,14 @@
 """What is asked back before something is done, and what the answers do."""
 
+import json
 from typing import Any
 
 import pytest
 
+from edge_llm.contract.requests import Request
+from edge_llm.errors import RequestError
 from edge_llm.node import acting
-from edge_llm.node.acting import ANSWER_WITHIN_S, Asking
+from edge_llm.node.acting import ANSWER_WITHIN_S, Asking, Said
 from tests.unit.house.houses import house, light
 from tests.unit.node.talk import Talk, ids, outcome
 
@@ -168,7 +171,40 @@ def test_an_answer_is_asked_about_too() -> None:
 
 def test_only_so_many_questions_are_remembered() -> None:
     talk = Talk("lock")
-    for number in range(acting._MOST_PENDING + 1):
+    for number in range(acting._MOST_SESSIONS + 1):
         talk.say("unlock the front door", session=f"s{number}")
     assert talk.begin("yes", session="s0") is None
     assert ids(talk.say("yes", session="s1")) == [("door",)]
+
+
+def report(talk: Talk, said: Said, *failed: int, **fields: Any) -> Said:
+    """Report what became of calls: all went well, but for those of some numbers."""
+    results = [{"id": call.id, "ok": number not in failed} for number, call in enumerate(said.calls)]
+    given = {"act": "auto", "session": "s", "results": results} | fields
+    told = talk.acting.begin("c", Request.model_validate_json(json.dumps(given)))
+    assert isinstance(told, Said)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        ((), "Turned on Spot. Closed Slats."),
+        ((1,), "Turned on Spot. That did not work: Slats."),
+        ((0, 1), "That did not work: Spot, Slats."),
+    ],
+)
+def test_what_became_of_calls_is_said(failed: tuple[int, ...], expected: str) -> None:
+    talk = Talk()
+    told = report(talk, talk.say("turn on the spot and close the slats"), *failed)
+    assert (told.text, outcome(told)) == (expected, "spoken")
+
+
+def test_a_report_of_other_calls_is_refused() -> None:
+    talk = Talk()
+    before = talk.say("turn on the spot")
+    talk.say("close the slats")
+    for fields in ({}, {"session": "t"}):
+        with pytest.raises(RequestError, match="results") as error:
+            report(talk, before, **fields)
+        assert error.value.code == "bad_request"

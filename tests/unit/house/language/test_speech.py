@@ -117,3 +117,10 @@ def test_what_a_settled_sentence_is_told_as_names_what_was_called() -> None:
     assert isinstance(meaning, Settled)
     assert house.speech.done(meaning.acts) == "Turned on Reading lamp. Closed Kitchen blind."
     assert house.speech.confirm(meaning.acts[:1]) == "Please confirm: turn on, Reading lamp. Yes or no?"
+
+
+def test_what_failed_is_named() -> None:
+    house = home("en")
+    acts = [Act(target(house, name), ACTIONS["off"]) for name in ("Reading lamp", "Kitchen: lights")]
+    assert house.speech.failed(acts) == "That did not work: Reading lamp, the lights in Kitchen."
+    assert house.speech.failed([]) == ""
