@@ -97,6 +97,9 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="at most N sentences of each part and language, always the same",
     )
+    parser.add_argument(
+        "--crowd", metavar="N", type=int, default=0, help="add N devices to the houses of the intents tests"
+    )
 
 
 def _list_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -110,7 +113,7 @@ def _list_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    asked = read_cases(options.data, options.half, options.lang, options.part, options.limit)
+    asked = read_cases(options.data, options.half, options.lang, options.part, options.limit, options.crowd)
     bundle = open_bundle(options.bundle) if options.bundle else cached_bundle("demo", "int8")
     threads = options.threads or physical_cores()
     setting = read_setting(bundle, threads, 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.commands.assist import read_tasks
 from benchmarks.commands.contender import Answer, Contender
+from benchmarks.commands.crowd import crowded
 from benchmarks.commands.data import CORE_INTENTS, half_of, read_home, read_sentences
 from benchmarks.commands.judge import RIGHT, Judgement, judge_command, judge_task, judge_unclear
 from benchmarks.commands.leak import normalised
@@ -60,9 +61,16 @@ class Cases:
 
 
 def read_cases(
-    data: Path, half: str | None, languages: Sequence[str], parts: Sequence[str], limit: int | None
+    data: Path,
+    half: str | None,
+    languages: Sequence[str],
+    parts: Sequence[str],
+    limit: int | None,
+    crowd: int = 0,
 ) -> Cases:
     """Read all cases of some parts and languages; with a ``limit`` a sample of each, always the same one.
+
+    The houses of the intents tests get ``crowd`` more devices.
 
     Raises:
         EdgeLlmError: DATA has none of them, or a file has another form.
@@ -71,17 +79,23 @@ def read_cases(
     found: list[Case] = []
     for part in parts:
         for language in languages:
-            found += _sample(list(_cases(data, half, part, language, left_out)), limit)
+            found += _sample(list(_cases(data, half, part, language, left_out, crowd)), limit)
     if not found:
         raise EdgeLlmError(f"{data} has no sentences of these parts and languages: see its README")
     return Cases(found, left_out)
 
 
 def _cases(
-    data: Path, half: str | None, part: str, language: str, left_out: Counter[tuple[str, str]]
+    data: Path,
+    half: str | None,
+    part: str,
+    language: str,
+    left_out: Counter[tuple[str, str]],
+    crowd: int,
 ) -> Iterator[Case]:
     if part == INTENTS and (path := half_of(data, half, language)):
-        yield from _intents(path, read_home(data / f"house-{language}.json"), left_out)
+        home = read_home(data / f"house-{language}.json")
+        yield from _intents(path, crowded(home, crowd) if crowd else home, left_out)
     elif part in (MINI, ASSIST) and language == "en":
         for task in read_tasks(data / part):
             judge = partial(judge_task, task)

@@ -5,9 +5,17 @@ A source publishes one, retained, on ``{base}/house/{source}``; ``docs/house.md`
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from edge_llm.config import Identifier
 from edge_llm.contract.reading import VERSION, Strict, decode, explain, refuse_deeper
@@ -160,6 +168,26 @@ class House(Strict):
 def _refuse_twice(name: str, ids: Iterable[str]) -> None:
     if twice := [thing for thing, count in Counter(ids).items() if count > 1]:
         raise ValueError(f"{name}: {len(twice)} ids stand there more than once")
+
+
+def _true_as_auto(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "auto" if value else None
+    return value
+
+
+ActMode = Annotated[
+    Literal["auto", "required"] | None,
+    BeforeValidator(_true_as_auto, json_schema_input_type=Literal["auto", "required"] | bool | None),
+]
+"""How a request's text is taken: as what somebody says to the house, or as a command whatever it is."""
+
+
+class CallResult(Strict):
+    """What became of a call that the node had made."""
+
+    id: Annotated[str, Field(min_length=1, max_length=128)]
+    ok: bool
 
 
 def parse_house(payload: bytes) -> House:

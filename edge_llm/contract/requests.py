@@ -21,7 +21,7 @@ from pydantic import (
 
 from edge_llm.config import Identifier
 from edge_llm.config.sampling import MinP, Penalty, RepetitionPenalty, Temperature, TopK, TopP
-from edge_llm.contract.house import House, Name
+from edge_llm.contract.house import ActMode, CallResult, House, Name
 from edge_llm.contract.reading import VERSION, Strict, decode, explain, find_id, is_blank, refuse_deeper
 from edge_llm.contract.tools import NamedTool, ResponseFormat, ToolChoice, Tools
 from edge_llm.contract.turns import Turn
@@ -43,6 +43,7 @@ _ADDED_FIELDS = frozenset(
         "act",
         "context_area",
         "house",
+        "results",
     }
 )
 """Fields that came later: a request without them has the digest that an older node wrote into its log."""
@@ -79,15 +80,6 @@ def _refuse_blank_end(messages: tuple[Turn, ...], text: str | None) -> None:
         raise ValueError(_EMPTY)
 
 
-ActMode = Literal["auto", "required"] | None
-
-
-def _true_as_auto(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "auto" if value else None
-    return value
-
-
 class Request(Strict):
     """A request for one reply; either ``text`` or ``messages``."""
 
@@ -114,12 +106,14 @@ class Request(Strict):
     tool_choice: ToolChoice | None = None
     """``auto`` where there are tools."""
     response_format: ResponseFormat | None = None
-    act: Annotated[ActMode, BeforeValidator(_true_as_auto, json_schema_input_type=ActMode | bool)] = None
+    act: ActMode = None
     """Take ``text`` as what somebody says to the house; ``required``: as a command, whatever it is."""
     context_area: Name | None = None
     """Where the one who speaks is: id or name of an area of the house."""
     house: House | None = None
     """The house to act in, instead of the one that the node knows."""
+    results: tuple[CallResult, ...] | None = Field(None, min_length=1, max_length=64)
+    """Instead of a sentence: what became of the calls of the last act in this session."""
     timeout_s: float | None = Field(None, gt=0, le=3600)
     ttl_s: float | None = Field(None, gt=0, le=86400)
     """Seconds from its arrival at the node after which the request is no longer begun."""
@@ -127,6 +121,10 @@ class Request(Strict):
 
     @model_validator(mode="after")
     def _one_prompt(self) -> Self:
+        if self.results:
+            if self.text is not None or self.messages is not None or not self.act or self.session is None:
+                raise ValueError("results: with act and session, without text and messages")
+            return self
         if (self.text is None) == (self.messages is None):
             raise ValueError("give either text or messages")
         _refuse_blank_end(self.messages or (), self.text)
@@ -145,7 +143,7 @@ class Request(Strict):
 
     @model_validator(mode="after")
     def _one_sentence(self) -> Self:
-        if self.act and self.text is None:
+        if self.act and self.text is None and not self.results:
             raise ValueError("act: give the sentence as text")
         if self.act and (self.tools or self.response_format):
             raise ValueError("act: not together with tools or response_format")
@@ -154,8 +152,8 @@ class Request(Strict):
         return self
 
     def conversation(self) -> tuple[Turn, ...]:
-        """The messages in order, the system prompt first."""
-        turns = self.messages or (Turn(role="user", content=self.text or ""),)
+        """The messages in order, the system prompt first; none where it reports results."""
+        turns = self.messages or () if self.text is None else (Turn(role="user", content=self.text),)
         return (Turn(role="system", content=self.system), *turns) if self.system else turns
 
 

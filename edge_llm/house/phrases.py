@@ -112,7 +112,8 @@ def _parts(targets: Targets, usual: set[str]) -> Iterator[tuple[str, int]]:
             for token in tokens_of(name):
                 owners[token].add(number)
     for token, numbers in owners.items():
-        if len(numbers) <= _FEW and len(token) > 1 and token not in taken:
+        is_word = len(token) > 1 and not token[0].isdigit()  # a number alone is a value
+        if is_word and len(numbers) <= _FEW and token not in taken:
             yield from ((token, number) for number in sorted(numbers))
 
 

@@ -4,13 +4,15 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from threading import Lock
 from time import monotonic
+from typing import TypeVar
 
 from edge_llm.config import HouseSettings
 from edge_llm.config.house import WHOLE_HOUSE
 from edge_llm.contract.frames import Act as Outcome
-from edge_llm.contract.house import House
+from edge_llm.contract.house import CallResult, House
 from edge_llm.contract.requests import Request
 from edge_llm.contract.tools import ToolCall
 from edge_llm.engine.types import Completion, GenerationRequest
@@ -34,7 +36,9 @@ LEAST_PROBABILITY = 0.7
 the dev halves of six languages: of the model's choices below it most were wrong, above it most right."""
 MOST_TOKENS = 256
 """Maximum length of what the model writes for one sentence, in tokens."""
-_MOST_PENDING = 256
+Kept = TypeVar("Kept")
+
+_MOST_SESSIONS = 256
 _MOST_GIVEN = 4
 """Houses of requests that are kept compiled."""
 _MOST_CANDIDATES = 5
@@ -81,6 +85,15 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
+class _Done:
+    """An act whose calls were made, in the house that it was made in."""
+
+    house: CompiledHouse
+    acts: tuple[tuple[Act, frozenset[str]], ...]
+    """Each with the ids of its calls."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Pending:
     """A question that was asked: whether to do ``acts``, or which of them."""
 
@@ -99,6 +112,7 @@ class Acting:
         self._lock = Lock()
         self._given: OrderedDict[bytes, CompiledHouse] = OrderedDict()
         self._pending: OrderedDict[tuple[str, str], _Pending] = OrderedDict()
+        self._last: OrderedDict[tuple[str, str], _Done] = OrderedDict()
 
     def use(self, house: House | None) -> CompiledHouse | None:
         """Act in ``house`` from now on; takes milliseconds."""
@@ -111,7 +125,7 @@ class Acting:
         Raises:
             RequestError: bad_request.
         """
-        if request.house is None and self._house is None:
+        if request.house is None and self._house is None and not request.results:
             text = "act: this node knows no house; publish one on its house topic, or send it as house"
             raise RequestError("bad_request", text)
 
@@ -121,12 +135,14 @@ class Acting:
         Raises:
             RequestError: see ``check``.
         """
+        if request.results:
+            return self._report(client, request, request.results)
         command = Command(self._compiled(request), client, request)
         pending = self._take_pending(command)
         if pending and not pending.is_choice:
             answer = command.house.is_yes(command.text)
             if answer is not None:
-                return _done(command, pending.acts) if answer else _cancelled(command)
+                return self._done(command, pending.acts) if answer else _cancelled(command)
         meaning = command.house.meaning(command.text, request.context_area)
         if pending and pending.is_choice and not isinstance(meaning, Settled | Question):
             chosen = command.house.answered(command.text, pending.acts)
@@ -175,10 +191,33 @@ class Acting:
     def _do(self, command: Command, acts: tuple[Act, ...]) -> Said:
         """Make the calls of acts, or ask first."""
         if not any(map(self._is_asked_about, acts)):
-            return _done(command, acts)
+            return self._done(command, acts)
         self._keep_pending(command, _Pending(acts, is_choice=False, asked_s=monotonic()))
         names = tuple(device.name for act in acts for device in act.devices)
         return Said(command.house.speech.confirm(acts), outcome=Outcome(outcome="confirm", candidates=names))
+
+    def _done(self, command: Command, acts: Sequence[Act]) -> Said:
+        """Make the calls of acts, and remember them for what is reported of them."""
+        numbers = count()
+        made = [(act, tuple(_numbered(act.calls(), command, numbers))) for act in acts]
+        if command.request.session is not None:
+            ids = tuple((act, frozenset(call.id for call in calls)) for act, calls in made)
+            self._keep(self._last, command, _Done(command.house, ids))
+        calls = tuple(call for _, calls in made for call in calls)
+        return Said(command.house.speech.done(acts), calls)
+
+    def _report(self, client: str, request: Request, results: Sequence[CallResult]) -> Said:
+        """Say what became of the last act of a session."""
+        with self._lock:
+            last = self._last.get((client, request.session or ""))
+        bad = {result.id for result in results if not result.ok}
+        if last is None or not {result.id for result in results} <= {i for _, ids in last.acts for i in ids}:
+            raise RequestError("bad_request", "results: this session's last act made no such calls")
+        speech = last.house.speech
+        good = [act for act, ids in last.acts if not ids & bad]
+        failed = [act for act, ids in last.acts if ids & bad]
+        text = " ".join(filter(None, (speech.done(good), speech.failed(failed))))
+        return Said(text, outcome=Outcome(outcome="spoken"))
 
     def _is_asked_about(self, act: Act) -> bool:
         target = act.target
@@ -196,22 +235,19 @@ class Acting:
         return Said(command.house.speech.which(names), outcome=Outcome(outcome="unclear", candidates=names))
 
     def _keep_pending(self, command: Command, pending: _Pending) -> None:
-        if command.request.session is None:
-            return
+        if command.request.session is not None:
+            self._keep(self._pending, command, pending)
+
+    def _keep(self, kept: OrderedDict[tuple[str, str], Kept], command: Command, value: Kept) -> None:
         with self._lock:
-            self._pending[command.client, command.request.session] = pending
-            if len(self._pending) > _MOST_PENDING:
-                self._pending.popitem(last=False)
+            kept[command.client, command.request.session or ""] = value
+            if len(kept) > _MOST_SESSIONS:
+                kept.popitem(last=False)
 
     def _take_pending(self, command: Command) -> _Pending | None:
         with self._lock:
             pending = self._pending.pop((command.client, command.request.session or ""), None)
         return pending if pending and monotonic() - pending.asked_s <= ANSWER_WITHIN_S else None
-
-
-def _done(command: Command, acts: Sequence[Act]) -> Said:
-    calls = _numbered((call for act in acts for call in act.calls()), command)
-    return Said(command.house.speech.done(acts), tuple(calls))
 
 
 def _cancelled(command: Command) -> Said:
@@ -228,11 +264,11 @@ def _answer(command: Command, question: Question) -> Said:
         text = command.house.speech.states(question.devices)
         return Said(text, outcome=Outcome(outcome="spoken"))
     calls = (call for act in question.acts for call in act.calls())
-    return Said("", tuple(_numbered(calls, command)))
+    return Said("", tuple(_numbered(calls, command, count())))
 
 
-def _numbered(calls: Iterable[ToolCall], command: Command) -> Iterator[ToolCall]:
+def _numbered(calls: Iterable[ToolCall], command: Command, numbers: Iterator[int]) -> Iterator[ToolCall]:
     """Give calls the ids that they would have again: who carries out a request twice can tell."""
-    for number, call in enumerate(calls):
+    for call, number in zip(calls, numbers, strict=False):
         seed = f"{command.client} {command.request.id} {number}".encode()
         yield call.model_copy(update={"id": f"call_{hashlib.sha256(seed).hexdigest()[:16]}"})

@@ -46,6 +46,11 @@ class Speech:
         left = [device.name for device in act.target.devices if device.id in act.excepted]
         return f"{done} {self._words.speech['but']}".format(names=", ".join(left)) if left else done
 
+    def failed(self, acts: Sequence[Act]) -> str:
+        """Report acts that were not carried out; empty where there are none."""
+        names = ", ".join(self.name(act.target) for act in acts)
+        return str(self._words.speech["failed"]).format(target=names) if names else ""
+
     def confirm(self, acts: Sequence[Act]) -> str:
         """Ask whether acts shall be done."""
         named = (
