@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from edge_llm.house.sources.file import read_house
 from tests.common import NODE, TOPICS, eventually
 from tests.conversation import Conversation, Hub
 from tests.processes import Broker, Nodes, Service
@@ -95,6 +94,16 @@ def test_a_garage_is_asked_about_and_a_yes_that_comes_too_late_opens_nothing(pan
     assert calls(act(panel, "yes", session="garage", max_tokens=4)) == []
 
 
+def test_what_became_of_the_calls_is_said_too(panel: Conversation) -> None:
+    made = act(panel, "turn on the sofa lamp and close the bedroom blinds", session="results")["calls"]
+    results = [{"id": call["id"], "ok": call["name"] == "HassTurnOn"} for call in made]
+    done = panel.ask(id="results", act="auto", session="results", results=results)[-1]
+    assert (done["act"]["outcome"], len(results)) == ("spoken", 2)
+    assert "Turned on Sofa lamp" in done["text"]
+    assert "Bedroom blinds" in done["text"]
+    assert "Closed" not in done["text"]
+
+
 def test_what_cannot_be_done_is_said(panel: Conversation) -> None:
     frame = act(panel, "open the fridge light")
     assert (frame["act"]["outcome"], frame.get("calls"), bool(frame["text"])) == ("impossible", None, True)
@@ -174,8 +183,3 @@ def test_the_command_prints_calls_and_its_answers_come_from_the_same_client(
     assert (asked.returncode, "Front door" in asked.stdout) == (4, True)
     frame = json.loads(run(broker, "yes", "--session", "s", "--json").stdout)
     assert calls(frame) == [("HassTurnOff", {"name": "Front door"}, ["lock.front"])]
-
-
-def test_the_house_of_the_examples_is_whole() -> None:
-    house = read_house(HOUSE)
-    assert {device.area for device in house.devices} == {None, *(area.id for area in house.areas)}
