@@ -1,7 +1,7 @@
 """Say a sentence to the house: `pip install edge-llm`, then `python act.py BROKER NODE "lights off" [HOUSE]`.
 
 HOUSE is a file with the house as JSON; without it the node's own counts. The node says what to call; this
-program would carry it out, reports what became of it, and passes questions on.
+program carries it out, where `carry_out` says how, reports that, and passes questions on.
 """
 
 import json

@@ -183,3 +183,11 @@ def test_the_command_prints_calls_and_its_answers_come_from_the_same_client(
     assert (asked.returncode, "Front door" in asked.stdout) == (4, True)
     frame = json.loads(run(broker, "yes", "--session", "s", "--json").stdout)
     assert calls(frame) == [("HassTurnOff", {"name": "Front door"}, ["lock.front"])]
+
+
+def test_the_example_runs(panel: Conversation, broker: Broker) -> None:
+    example = str(HOUSE.parent / "python/act.py")
+    command = [sys.executable, example, f"127.0.0.1:{broker.port}", NODE, "close the bedroom blinds"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "Closed Bedroom blinds.\n"), done.stderr
+    assert "cover.bedroom" in done.stderr
