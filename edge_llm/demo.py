@@ -6,11 +6,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
@@ -19,6 +19,21 @@ from edge_llm.errors import EdgeLlmError
 
 NODE = "demo"
 PROMPT = "Name three simple ways to save energy at home."
+SENTENCE = "Turn off everything downstairs except the fridge light."
+HOUSE: Mapping[str, Any] = {
+    "floors": [{"id": "ground", "name": "Ground floor"}, {"id": "upper", "name": "Upper floor"}],
+    "areas": [
+        {"id": "kitchen", "name": "Kitchen", "floor": "ground"},
+        {"id": "bedroom", "name": "Bedroom", "floor": "upper"},
+    ],
+    "devices": [
+        {"id": "light.fridge", "name": "Fridge light", "kind": "light", "area": "kitchen"},
+        {"id": "light.table", "name": "Table lamp", "kind": "light", "area": "kitchen"},
+        {"id": "switch.coffee", "name": "Coffee maker", "kind": "switch", "area": "kitchen"},
+        {"id": "light.bed", "name": "Bedside lamp", "kind": "light", "area": "bedroom"},
+    ],
+}
+"""The house that SENTENCE is said to."""
 _MOSQUITTO = "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
 _AMQTT = """\
 listeners:

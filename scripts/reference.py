@@ -1,6 +1,7 @@
 """Writes what the documentation repeats of the code: run it by `.venv/bin/python -m scripts.reference`.
 
-The settings (docs/configuration.md, config/edge_llm.example.yaml) and the topics (docs/mqtt.md).
+The settings (docs/configuration.md, config/edge_llm.example.yaml), the topics and the intents of acts
+(docs/mqtt.md), and what the kinds of devices can do (docs/house.md).
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import yaml
 
 from edge_llm.config import ID_PATTERN, Settings
 from edge_llm.contract import asyncapi
+from edge_llm.house.actions import ACTIONS, INTENTS, USUAL
 
 ROOT = Path(__file__).parents[1]
 _MARK = "<!-- made by scripts/reference.py -->"
@@ -27,9 +29,14 @@ def files() -> dict[Path, str]:
         ROOT / "config/edge_llm.example.yaml": _EXAMPLE + "".join(_example(*each) for each in _sections())
     }
     tables = "\n".join(_table(*each) for each in _sections())
-    for name, part in (("docs/configuration.md", tables), ("docs/mqtt.md", asyncapi.table() + "\n")):
-        before, _, after = (ROOT / name).read_text(encoding="utf-8").split(_MARK)
-        made[ROOT / name] = f"{before}{_MARK}\n{part}{_MARK}{after}"
+    for name, parts in {
+        "docs/configuration.md": (tables,),
+        "docs/mqtt.md": (asyncapi.table() + "\n", _intents()),
+        "docs/house.md": (_usual(),),
+    }.items():
+        pieces = (ROOT / name).read_text(encoding="utf-8").split(_MARK)
+        pieces[1::2] = [f"\n{part}" for part in parts]
+        made[ROOT / name] = _MARK.join(pieces)
     return made
 
 
@@ -65,6 +72,30 @@ def _example(name: str, section: dict[str, Any]) -> str:
         value = _scalar(field["examples"][0] if "examples" in field else field["default"])
         lines.append(f"{indent if number else first}{key}: {value}".ljust(34) + f"  # {field['description']}")
     return "\n".join(lines) + "\n"
+
+
+def _intents() -> str:
+    """The intent and the slot of each action."""
+    rows = "| action | needs | intent | slot |\n|---|---|---|---|\n"
+    for action in ACTIONS.values():
+        own = {kind: intent for (each, kind), intent in INTENTS.items() if each == action.id}
+        intents = [f"`{action.intent}`", *(f"of a `{kind}` `{intent}`" for kind, intent in own.items())]
+        slot = f"`{action.slot}`" if action.slot else ""
+        if action.value is not None:
+            slot += f": `{action.value}`"
+        if action.step:
+            slot += f"; else `{action.slot}_step`: `{action.step:g}`"
+        rows += f"| {action.id.replace('_', ' ')} | `{action.capability}` | {', '.join(intents)} | {slot} |\n"
+    return rows
+
+
+def _usual() -> str:
+    """What devices can do whose document does not say."""
+    rows = "| kind | can |\n|---|---|\n"
+    for kind, capabilities in USUAL.items():
+        can = ", ".join(f"`{name}`" for name, value in capabilities if value)
+        rows += f"| `{kind}` | {can} |\n"
+    return rows
 
 
 def _scalar(value: Any) -> str:

@@ -96,8 +96,9 @@ _COMMANDS = (
     _Command(
         "demo",
         demo.run,
-        "try it: broker, model, service and a streamed reply",
-        "Start a broker on loopback and the service with a small model, ask it, print the reply.",
+        "try it: broker, model, service, a streamed reply and an act",
+        "Start a broker on loopback and the service with a small model; print a reply, and what a sentence to"
+        " a small house comes to.",
         demo.add_options,
         config=False,
     ),

@@ -137,7 +137,8 @@ class ToolCall(Strict):
     id: Annotated[str, Field(min_length=1, max_length=128)]
     name: Identifier
     arguments: Annotated[dict[str, Any], AfterValidator(_arguments)]
-    device_ids: tuple[str, ...] = Field((), exclude_if=not_)
+    # Not strict: after a validator that runs before, pydantic no longer knows that a list was JSON's.
+    device_ids: tuple[str, ...] = Field((), strict=False, exclude_if=not_)
     """Of an act: the devices of the house that it is for."""
 
     @model_validator(mode="before")

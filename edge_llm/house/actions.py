@@ -63,7 +63,7 @@ ACTIONS = {action.id: action for action in _ACTIONS}
 """Every action that changes something, by its id."""
 QUERY = Action("query", "state", "HassGetState")
 """Asks for a state; every device has one."""
-_INTENTS = {
+INTENTS = {
     ("start", "lawn_mower"): "HassLawnMowerStartMowing",
     ("dock", "lawn_mower"): "HassLawnMowerDock",
     ("mode", "humidifier"): "HassHumidifierMode",
@@ -77,7 +77,7 @@ _ON_OFF = Capabilities(on_off=True)
 _COVER = Capabilities(open_close=True, stop=True, position=_PERCENT)
 _CLEANER = Capabilities(start=True, dock=True)
 _LIGHT_COLORS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "white", "turquoise")
-_USUAL = {
+USUAL = {
     "light": Capabilities(on_off=True, brightness=_PERCENT, color=_LIGHT_COLORS),
     "switch": _ON_OFF,
     "input_boolean": _ON_OFF,
@@ -104,7 +104,7 @@ _NOTHING = Capabilities()
 
 def capabilities_of(device: Device) -> Capabilities:
     """What a device can do: what its document says, else what is usual for its kind."""
-    return device.capabilities or _USUAL.get(device.kind, _NOTHING)
+    return device.capabilities or USUAL.get(device.kind, _NOTHING)
 
 
 def actions_of(device: Device) -> tuple[Action, ...]:
@@ -115,4 +115,4 @@ def actions_of(device: Device) -> tuple[Action, ...]:
 
 def intent_of(action: Action, kind: str) -> str:
     """The intent of an action on a device of ``kind``."""
-    return _INTENTS.get((action.id, kind), action.intent)
+    return INTENTS.get((action.id, kind), action.intent)

@@ -47,14 +47,18 @@ def test_json_is_one_object_with_the_reply_and_its_figures(home: dict[str, str],
     assert min(result.values()) > 0
 
 
-def test_once_prints_the_reply_and_a_line_of_figures(home: dict[str, str]) -> None:
+def test_once_prints_the_reply_a_line_of_figures_and_an_act(home: dict[str, str]) -> None:
     done = subprocess.run(
         once("mosquitto"), env=home, capture_output=True, text=True, check=True, timeout=120
     )
-    first, *reply, last = done.stdout.strip().splitlines()
+    first, *reply, figures, sentence, lamp, coffee, said = done.stdout.strip().splitlines()
     assert first.startswith("> ")
     assert "energy" in " ".join(reply).lower()
-    assert last.startswith("[TTFT ")
+    assert figures.startswith("[TTFT ")
+    assert sentence.startswith("> Turn off everything downstairs")
+    assert lamp == 'HassTurnOff {"name": "Table lamp"} ["light.table"]'
+    assert coffee == 'HassTurnOff {"name": "Coffee maker"} ["switch.coffee"]'
+    assert "Fridge light" in said
 
 
 @pytest.mark.parametrize("broker", COMMANDS)

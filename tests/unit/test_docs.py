@@ -9,9 +9,30 @@ import pytest
 import yaml
 
 from edge_llm.cli.main import main
-from edge_llm.config import Settings
+from edge_llm.config import HouseSettings, Settings
 from edge_llm.contract.frames import FRAMES, AnyFrame
+from edge_llm.contract.house import (
+    MAX_ALIASES,
+    MAX_AREAS,
+    MAX_CHOICES,
+    MAX_DEVICES,
+    MAX_FLOORS,
+    MAX_HOUSE_BYTES,
+    MAX_ID,
+    MAX_NAME,
+    Area,
+    Capabilities,
+    Device,
+    Floor,
+    House,
+    Range,
+)
 from edge_llm.contract.requests import Request, parse
+from edge_llm.contract.tools import ToolCall
+from edge_llm.house.prompt import MOST_LISTED
+from edge_llm.house.sources.catalogue import MAX_SOURCES
+from edge_llm.house.sources.file import read_house
+from edge_llm.node.acting import ANSWER_WITHIN_S, LEAST_PROBABILITY, Acting, Said
 from scripts import reference
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +113,7 @@ def test_the_contracts_page_shows_every_kind_of_request_and_frame() -> None:
                 "session"
                 if "op" in shown
                 else "request"
-                if {"text", "messages"} & shown.keys()
+                if {"text", "messages", "results"} & shown.keys()
                 else "prefill"
             )
             parse(kind, text.encode(), 65536)
@@ -107,8 +128,60 @@ def test_settings_that_are_shown_can_be_loaded(path: Path) -> None:
     """In a hub's README the yaml blocks may be the hub's own."""
     for block in blocks(path, "yaml"):
         shown = yaml.safe_load(block)
+        if isinstance(shown, dict) and "devices" in shown:
+            continue  # a house
         if path in OURS or (isinstance(shown, dict) and shown.keys() <= Settings.model_fields.keys()):
             Settings(**shown)
+
+
+def test_the_house_that_is_shown_has_every_field_and_can_be_read(tmp_path: Path) -> None:
+    page = ROOT / "docs/house.md"
+    (shown,) = [block for block in blocks(page, "yaml") if "devices:" in block]
+    path = tmp_path / "house.yaml"
+    path.write_text(shown, encoding="utf-8")
+    house = read_house(path)
+    assert house.devices[1].state == "on"
+    models = House, Floor, Area, Device, Range, Capabilities
+    fields = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    assert [field for field in fields if f"`{field}`" not in page.read_text(encoding="utf-8")] == []
+
+
+def test_the_limits_that_are_shown_are_the_codes() -> None:
+    page = (ROOT / "docs/house.md").read_text(encoding="utf-8")
+    for name in ("mqtt", "security", "house"):
+        text = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+        assert f"within {ANSWER_WITHIN_S:g} s" in text
+    assert f"below {LEAST_PROBABILITY:g}" in page
+    assert f"Above {MOST_LISTED} devices" in page
+    for row in (
+        f"| {MAX_HOUSE_BYTES:,} bytes;",
+        f"| {MAX_DEVICES:,}, {MAX_AREAS}, {MAX_FLOORS} |",
+        f"| {MAX_SOURCES} |",
+        f"| {MAX_ID} and {MAX_NAME} characters;",
+        f"| {MAX_ALIASES} |",
+        f"| {MAX_CHOICES} each |",
+    ):
+        assert row in page
+
+
+def test_what_a_sentence_is_shown_to_come_to_is_what_it_comes_to() -> None:
+    """In the example house; else run the commands again."""
+    (shown,) = blocks(ROOT / "README.md", "console")
+    acting = Acting(HouseSettings())
+    acting.use(read_house(ROOT / "config/house.example.yaml"))
+    for line in shown.splitlines():
+        if not (said := re.fullmatch(r"\$ edge-llm act \"(.+)\"|> (.+)", line)):
+            continue
+        request = Request(text=said[1] or said[2], act="auto", session="s")
+        answer = acting.begin("c", request)
+        assert isinstance(answer, Said)
+        expected = [line, *map(printed, answer.calls), answer.text]
+        assert "\n".join(expected) + "\n" in shown
+
+
+def printed(call: ToolCall) -> str:
+    """A call as `edge-llm act` prints it."""
+    return " ".join((call.name, json.dumps(call.arguments), json.dumps(call.device_ids)))
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""`edge-llm demo`: starts a broker and the service with a small model, and asks it."""
+"""`edge-llm demo`: starts a broker and the service with a small model, asks it, and has it act."""
 
 import argparse
 import json
@@ -26,15 +26,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Ask the default question, then those that are typed."""
+    """Ask the default question and act, then ask what is typed."""
     bundle = cached_bundle(options.model, options.quant)
     with demo.running_demo(bundle.path) as (mqtt, service), Client(mqtt, demo.NODE, "demo") as client:
         once = options.once is not None or options.json or not sys.stdin.isatty()
         if once:
             _ask(client, service, options.once or demo.PROMPT, as_json=options.json)
+            if not options.once and not options.json:
+                _act(client)
             return 0
         print(_shell_commands(mqtt))
         _ask(client, service, demo.PROMPT, as_json=False)
+        _act(client)
         while prompt := read_prompt():
             _ask(client, service, prompt, as_json=False, typed=True)
     return 0
@@ -60,6 +63,12 @@ def _ask(client: Client, service: Any, prompt: str, *, as_json: bool, typed: boo
             "[TTFT {ttft_ms} ms, {tokens_per_second} tokens/s, {completion_tokens} tokens, "
             "peak memory {peak_rss_mb} MB]".format(**result)
         )
+
+
+def _act(client: Client) -> None:
+    """Say a sentence to a small house, and print the calls that it comes to."""
+    print(f"> {demo.SENTENCE}")
+    show(client, demo.SENTENCE, act="required", house=demo.HOUSE)
 
 
 def _shell_commands(mqtt: MqttSettings) -> str:

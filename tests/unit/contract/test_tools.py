@@ -220,8 +220,12 @@ def test_what_is_new_in_a_request_is_in_its_digest() -> None:
     )
 
 
-def test_calls_come_through_frames_with_their_nulls_and_without_token_ids() -> None:
-    made = ToolCall(id="call_1", name="set_lamp", arguments={"room": "kitchen", "level": None})
+@pytest.mark.parametrize("device_ids", [(), ("light.a", "light.b")])
+def test_calls_come_through_frames_with_their_nulls_and_without_token_ids(
+    device_ids: tuple[str, ...],
+) -> None:
+    arguments = {"room": "kitchen", "level": None}
+    made = ToolCall(id="call_1", name="set_lamp", arguments=arguments, device_ids=device_ids)
     frame = Call(id="1", node="n", seq=0, index=0, call=made)
     assert FRAMES.validate_json(frame.encode()) == frame
     done = Done(
