@@ -23,7 +23,7 @@ SETTLED = {
         "schalte die Leselampe ein",
         "mach die Lichter im Wohnzimmer aus",
         "stell die Leselampe auf vierzig Prozent",
-        "schließ die Haustür auf",
+        "schließ bitte die Haustür auf",
         "stelle das Thermostat auf 21,5 Grad",
         "mach die Stehlampe rot",
     ],

@@ -182,7 +182,7 @@ def test_up_and_down_are_floors_where_there_are_two() -> None:
 
 @pytest.mark.parametrize(
     ("sentence", "expected"),
-    [("turn on the light", True), ("turn on the lights", False), ("turn on the reading lamp", False)],
+    [("turn on our light", True), ("turn on our lights", False), ("turn on the reading lamp", False)],
 )
 def test_one_light_is_told_from_several(sentence: str, expected: bool) -> None:  # noqa: FBT001 - as above
     assert clause(sentence).singular is expected

@@ -86,7 +86,7 @@ def test_the_last_few_houses_of_requests_are_kept_compiled() -> None:
 
 
 def test_states_that_are_known_are_told() -> None:
-    said = Talk().say("is the front door locked?")
+    said = Talk().say("is my front door locked now?")
     assert (outcome(said), said.text) == ("spoken", "Front door: locked.")
 
 

@@ -78,7 +78,7 @@ def test_many_candidates_are_named_but_not_asked_about() -> None:
     ("sentence", "calls"),
     [
         ("unlock the front door", [("door",)]),
-        ("open the garage door", [("garage",)]),
+        ("please open our garage door", [("garage",)]),
         ("turn on the spot and unlock the front door", [("spot",), ("door",)]),
         ("turn off everything in the house", [("spot", "strip", "bed", "tv")]),
         ("turn off all the lights", [("spot", "strip", "bed")]),
@@ -94,7 +94,7 @@ def test_what_the_settings_list_is_asked_about_first(sentence: str, calls: list[
 
 @pytest.mark.parametrize(
     "sentence",
-    ["turn on the spot", "close the slats", "turn off the lights in the kitchen", "turn off the screen"],
+    ["turn on the spot", "close the slats", "switch all the kitchen lights off", "turn off the screen"],
 )
 def test_what_they_do_not_list_is_not(sentence: str) -> None:
     assert outcome(Talk(default=True).say(sentence)) is None
@@ -105,8 +105,8 @@ def test_what_they_do_not_list_is_not(sentence: str) -> None:
     [
         ("light", "turn on the spot", "confirm"),
         ("cover:blind", "close the slats", "confirm"),
-        ("cover:blind", "open the garage door", None),
-        ("cover", "open the garage door", "confirm"),
+        ("cover:blind", "please open our garage door", None),
+        ("cover", "please open our garage door", "confirm"),
         ("all", "turn off all the lights", "confirm"),
         ("all", "turn off the spot", None),
         ("lock", "turn off all the lights", None),
