@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from edge_llm.contract.house import Area, Device, House
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
-from edge_llm.house.actions import QUERY, Action
-from edge_llm.house.acts import Act, Value
+from edge_llm.house.actions import QUERY
+from edge_llm.house.acts import Act
 from edge_llm.house.choices import Choice, Chooser, Problem
 from edge_llm.house.language.speech import Speech
 from edge_llm.house.language.text import same_word, tokens_of
@@ -34,6 +34,8 @@ class Undecided:
 
     turns: tuple[Turn, ...]
     schema: Schema
+    sentence: str
+    here: Area | None
     choices: tuple[Choice, ...]
 
     @property
@@ -44,10 +46,17 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """It comes to nothing: ``candidates`` are what may have been meant."""
+    """It comes to nothing: ``candidates`` are the devices that may have been meant, each as a target.
+
+    The ``at``-th of its ``choices`` is the one in doubt; the sentence was said in the area ``here``.
+    """
 
     problem: Problem
-    candidates: tuple[Act, ...] = ()
+    candidates: tuple[Target, ...] = ()
+    sentence: str = ""
+    here: Area | None = None
+    choices: tuple[Choice, ...] = ()
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +110,35 @@ class CompiledHouse:
         choices = self._chooser.choices(read, here)
         if read.is_question:
             return self._question(choices)
-        if doubtful := next((choice for choice in choices if choice.problem), None):
-            return self._doubtful(doubtful)
+        return self._settle(sentence, here, choices)
+
+    def _settle(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
+        for at, choice in enumerate(choices):
+            if choice.problem:
+                candidates = self._candidates(choice) if choice.problem == "unclear" else ()
+                return Doubtful(choice.problem, candidates, sentence, here, choices, at)
         if any(choice.open for choice in choices):
             return NoCommand()
         settled = [act for choice in choices if (act := _only_act(choice))]
         if len(settled) == len(choices):
             return Settled(tuple(settled))
-        return Undecided(self._turns(sentence, here, choices), schema_of(choices, self.words), choices)
+        turns, schema = self._turns(sentence, here, choices), schema_of(choices, self.words)
+        return Undecided(turns, schema, sentence, here, choices)
+
+    def doubt(self, undecided: Undecided) -> Doubtful:
+        """What to ask back where the model was not sure: which of several devices, if that is open."""
+        choices = undecided.choices
+        at = next((at for at, choice in enumerate(choices) if len(choice.targets) > 1), None)
+        if at is None:
+            return Doubtful("unclear")
+        candidates = self._candidates(choices[at])
+        return Doubtful("unclear", candidates, undecided.sentence, undecided.here, choices, at)
+
+    def resolve(self, doubtful: Doubtful, meant: Sequence[Target]) -> Meaning:
+        """What a sentence means when it is said which candidates are ``meant``."""
+        choices, at = doubtful.choices, doubtful.at
+        single = (replace(choices[at], targets=(target,), problem=None) for target in meant)
+        return self._settle(doubtful.sentence, doubtful.here, (*choices[:at], *single, *choices[at + 1 :]))
 
     def _turns(self, sentence: str, here: Area | None, choices: Sequence[Choice]) -> tuple[Turn, ...]:
         said = user_text(sentence, here.name if here else None, choices, self.targets)
@@ -129,22 +159,11 @@ class CompiledHouse:
         action = next(action for action in choice.actions(target) if action.id == wanted)
         return Act(target, action, written.get("value"), choice.excepted)
 
-    def _doubtful(self, choice: Choice) -> Doubtful:
-        candidates = self.candidates(choice) if choice.problem == "unclear" else ()
-        return Doubtful(choice.problem or "unclear", candidates)
-
-    def candidates(self, doubtful: Choice) -> tuple[Act, ...]:
+    def _candidates(self, choice: Choice) -> tuple[Target, ...]:
         """What a clause may have meant, device by device."""
-        acts: dict[str, Act] = {}
-        for target in doubtful.targets:
-            for device in target.devices:
-                single = self._single(device)
-                actions = doubtful.actions(single)
-                if actions:
-                    acts.setdefault(
-                        device.id, Act(single, actions[0], _first_value(single, actions[0], doubtful))
-                    )
-        return tuple(acts.values())
+        devices = {device.id: device for target in choice.targets for device in target.devices}
+        singles = (self._single(device) for device in devices.values())
+        return tuple(single for single in singles if choice.actions(single))
 
     def _single(self, device: Device) -> Target:
         return next(target for target in self.targets.devices if target.devices[0].id == device.id)
@@ -157,29 +176,31 @@ class CompiledHouse:
             return Doubtful("impossible")
         return Question(choice.targets)
 
-    def answered(self, sentence: str, candidates: Sequence[Act]) -> Act | None:
-        """The one of several candidates that an answer names, by a word that tells it apart; None if none."""
+    def answered(self, sentence: str, candidates: Sequence[Target]) -> tuple[Target, ...]:
+        """The one of several candidates that an answer names, or all of them; empty if neither."""
         said = tokens_of(sentence)
-        names = [set(tokens_of(act.target.name)) | set(tokens_of(_area_name(act))) for act in candidates]
-        hits = [sum(any(same_word(s, w) for s in said) for w in words) for words in names]
+        names = [set(tokens_of(f"{target.name} {_area_name(target)}")) for target in candidates]
+        hits = [sum(any(same_word(s, word) for s in said) for word in words) for words in names]
         best = max(hits, default=0)
-        return candidates[hits.index(best)] if best and hits.count(best) == 1 else None
+        if best and hits.count(best) == 1:
+            return (candidates[hits.index(best)],)
+        everybody = {token for word in self.words.all for token in tokens_of(word)}
+        return () if best or everybody.isdisjoint(said) else tuple(candidates)
 
     def is_yes(self, sentence: str) -> bool | None:
-        """Whether a sentence is a yes (True), a no (False), or neither (None)."""
-        said = " ".join(tokens_of(sentence))
-        for answer, phrases in ((False, self.words.no), (True, self.words.yes)):
-            if any(said == " ".join(tokens_of(phrase)) for phrase in phrases):
-                return answer
-        first = said.split(" ", 1)[0]
-        for answer, phrases in ((False, self.words.no), (True, self.words.yes)):
-            if any((first,) == tokens_of(phrase) for phrase in phrases):
-                return answer
-        return None
+        """Whether a sentence is a yes (True) or a no (False), and nothing else; None if it is not."""
+        said = f" {' '.join(tokens_of(sentence))} "
+        answer: bool | None = None
+        for meaning, phrases in ((True, self.words.yes), (False, self.words.no)):
+            for phrase in sorted(map(tokens_of, phrases), key=len, reverse=True):
+                if phrase and (words := f" {' '.join(phrase)} ") in said:
+                    said, answer = said.replace(words, " , "), meaning
+        rest = set(said.split()) - {token for word in self.words.filler for token in tokens_of(word)} - {","}
+        return None if rest else answer
 
 
-def _area_name(act: Act) -> str:
-    return act.target.area.name if act.target.area else ""
+def _area_name(target: Target) -> str:
+    return target.area.name if target.area else ""
 
 
 def _only_act(choice: Choice) -> Act | None:
@@ -194,8 +215,3 @@ def _only_act(choice: Choice) -> Act | None:
     if values is None:
         return Act(target, actions[0], None, choice.excepted)
     return Act(target, actions[0], values[0], choice.excepted) if len(values) == 1 else None
-
-
-def _first_value(target: Target, action: Action, choice: Choice) -> Value:
-    values = values_of(target, action, choice)
-    return values[0] if values else None

@@ -95,11 +95,11 @@ class _Done:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A question that was asked: whether to do ``acts``, or which of them."""
+    """A question that was asked: whether to do ``acts``, or which candidate of ``doubtful`` is meant."""
 
-    acts: tuple[Act, ...]
-    is_choice: bool
     asked_s: float
+    acts: tuple[Act, ...] = ()
+    doubtful: Doubtful | None = None
 
 
 class Acting:
@@ -139,15 +139,17 @@ class Acting:
             return self._report(client, request, request.results)
         command = Command(self._compiled(request), client, request)
         pending = self._take_pending(command)
-        if pending and not pending.is_choice:
+        if pending and pending.doubtful is None:
             answer = command.house.is_yes(command.text)
             if answer is not None:
                 return self._done(command, pending.acts) if answer else _cancelled(command)
         meaning = command.house.meaning(command.text, request.context_area)
-        if pending and pending.is_choice and not isinstance(meaning, Settled | Question):
-            chosen = command.house.answered(command.text, pending.acts)
-            if chosen:
-                return self._do(command, (chosen,))
+        if pending and pending.doubtful and not isinstance(meaning, Settled | Question):
+            meant = command.house.answered(command.text, pending.doubtful.candidates)
+            if meant:
+                meaning = command.house.resolve(pending.doubtful, meant)
+            elif command.house.is_yes(command.text) is False:
+                return _cancelled(command)
         return self._carry_out(command, meaning)
 
     def _carry_out(self, command: Command, meaning: Meaning) -> Said | Asking | None:
@@ -163,7 +165,7 @@ class Acting:
             case Doubtful("impossible"):
                 return Said(command.house.speech.say("impossible"), outcome=Outcome(outcome="impossible"))
             case Doubtful():
-                return self._ask_which(command, meaning.candidates)
+                return self._ask_which(command, meaning)
 
     def conclude(self, asking: Asking, completion: Completion) -> Said:
         """Do what the model has chosen; ask back where it was not sure, or its reply was cut."""
@@ -172,8 +174,7 @@ class Acting:
         least = 0.0 if asking.undecided.only_values else LEAST_PROBABILITY ** len(choices)
         if (completion.probability or 0.0) >= least and completion.finish_reason == "stop":
             return self._do(asking.command, house.acts(completion.text, choices))
-        candidates = tuple(act for choice in choices for act in house.candidates(choice))
-        return self._ask_which(asking.command, candidates)
+        return self._ask_which(asking.command, house.doubt(asking.undecided))
 
     def _compiled(self, request: Request) -> CompiledHouse:
         self.check(request)
@@ -192,7 +193,7 @@ class Acting:
         """Make the calls of acts, or ask first."""
         if not any(map(self._is_asked_about, acts)):
             return self._done(command, acts)
-        self._keep_pending(command, _Pending(acts, is_choice=False, asked_s=monotonic()))
+        self._keep_pending(command, _Pending(monotonic(), acts=acts))
         names = tuple(device.name for act in acts for device in act.devices)
         return Said(command.house.speech.confirm(acts), outcome=Outcome(outcome="confirm", candidates=names))
 
@@ -227,12 +228,13 @@ class Acting:
             kinds.add(WHOLE_HOUSE)
         return not kinds.isdisjoint(self._confirm)
 
-    def _ask_which(self, command: Command, candidates: tuple[Act, ...]) -> Said:
-        names = tuple(dict.fromkeys(act.target.name for act in candidates))
-        if not 1 <= len(names) <= _MOST_CANDIDATES:
+    def _ask_which(self, command: Command, doubtful: Doubtful) -> Said:
+        names = tuple(dict.fromkeys(target.name for target in doubtful.candidates))
+        if not 1 < len(names) <= _MOST_CANDIDATES:
             return _unclear(command, names)
-        self._keep_pending(command, _Pending(candidates, is_choice=True, asked_s=monotonic()))
-        return Said(command.house.speech.which(names), outcome=Outcome(outcome="unclear", candidates=names))
+        self._keep_pending(command, _Pending(monotonic(), doubtful=doubtful))
+        outcome = Outcome(outcome="unclear", candidates=names)
+        return Said(command.house.speech.which(names), outcome=outcome)
 
     def _keep_pending(self, command: Command, pending: _Pending) -> None:
         if command.request.session is not None:
@@ -240,7 +242,9 @@ class Acting:
 
     def _keep(self, kept: OrderedDict[tuple[str, str], Kept], command: Command, value: Kept) -> None:
         with self._lock:
-            kept[command.client, command.request.session or ""] = value
+            key = command.client, command.request.session or ""
+            kept[key] = value
+            kept.move_to_end(key)
             if len(kept) > _MOST_SESSIONS:
                 kept.popitem(last=False)
 

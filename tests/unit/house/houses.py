@@ -88,4 +88,4 @@ def calls(meaning: Meaning) -> list[tuple[str, dict[str, Any], tuple[str, ...]]]
 def candidates(meaning: Meaning) -> tuple[str, ...]:
     """The ids of the devices that a sentence may mean, which needs a question back."""
     assert isinstance(meaning, Doubtful), meaning
-    return tuple(each for act in meaning.candidates for each in act.target.ids)
+    return tuple(each for target in meaning.candidates for each in target.ids)

@@ -257,9 +257,17 @@ def test_an_answer_names_one_of_the_candidates(answer: str, expected: str) -> No
     house = HOMES["en"]
     meaning = house.meaning("turn on the lamp", None)
     assert isinstance(meaning, Doubtful)
-    chosen = house.answered(answer, meaning.candidates)
-    assert chosen
-    assert (chosen.target.ids, chosen.action.id) == ((expected,), "on")
+    meant = house.answered(answer, meaning.candidates)
+    assert [target.ids for target in meant] == [(expected,)]
+    assert calls(house.resolve(meaning, meant))[0][::2] == ("HassTurnOn", (expected,))
+
+
+def test_all_of_the_candidates_may_be_meant() -> None:
+    house = HOMES["en"]
+    meaning = house.meaning("turn on the lamp", None)
+    assert isinstance(meaning, Doubtful)
+    meant = house.answered("all of them", meaning.candidates)
+    assert len(calls(house.resolve(meaning, meant))) == len(meaning.candidates)
 
 
 @pytest.mark.parametrize("answer", ["the lamp", "the one in the living room", "I do not know", ""])
@@ -267,7 +275,7 @@ def test_an_answer_that_fits_several_or_none_names_none(answer: str) -> None:
     house = HOMES["en"]
     meaning = house.meaning("turn on the lamp", None)
     assert isinstance(meaning, Doubtful)
-    assert house.answered(answer, meaning.candidates) is None
+    assert house.answered(answer, meaning.candidates) == ()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from edge_llm.contract.house import Area, Device, Floor, House
 from edge_llm.house.actions import ACTIONS, QUERY, RANGED, capabilities_of
 from edge_llm.house.acts import Act
-from edge_llm.house.compiled import CompiledHouse, Doubtful, NoCommand, Question, Settled, Undecided
+from edge_llm.house.compiled import CompiledHouse, Doubtful, Meaning, NoCommand, Question, Undecided
 from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import LANGUAGES, words_of
 from tests.unit.house.houses import house
@@ -181,23 +181,26 @@ def test_a_sentence_reaches_nothing_outside_its_house(data: st.DataObject) -> No
     sentence = data.draw(st.sampled_from((" ", ""))).join(words)
     area = data.draw(st.sampled_from([None, "nowhere", *(a.name for a in compiled.house.areas)]))
     assume(tokens_of(sentence))
-    meaning = compiled.meaning(sentence, area)
+    check(compiled, compiled.meaning(sentence, area))
+
+
+def check(compiled: CompiledHouse, meaning: Meaning) -> None:
+    """Whatever it may come to reaches nothing but what is in the house, and can be said."""
     if isinstance(meaning, NoCommand):
         return
     if isinstance(meaning, Question):
         compiled.speech.states(meaning.devices)
-    acts = written_acts(compiled, meaning) if isinstance(meaning, Undecided) else acts_of(meaning)
+    if isinstance(meaning, Doubtful):
+        compiled.speech.which([target.name for target in meaning.candidates])
+        for target in meaning.candidates[:3]:
+            check(compiled, compiled.resolve(meaning, (target,)))
+        return
+    acts = written_acts(compiled, meaning) if isinstance(meaning, Undecided) else meaning.acts
     for act in acts:
         check_calls(compiled, act)
-        if not isinstance(meaning, Doubtful):
-            check_value(act)
+        check_value(act)
     compiled.speech.done(acts)
     compiled.speech.confirm(acts)
-    compiled.speech.which([act.target.name for act in acts])
-
-
-def acts_of(meaning: Settled | Doubtful | Question) -> tuple[Act, ...]:
-    return meaning.candidates if isinstance(meaning, Doubtful) else meaning.acts
 
 
 @settings(max_examples=100)
