@@ -14,18 +14,22 @@ def in_digits(text: str) -> list[float]:
     return [float(number.replace(",", ".")) for number in _DIGITS.findall(text)]
 
 
-def in_words(words: Sequence[str], values: Mapping[str, int | str], joins: Sequence[str] = ()) -> list[float]:
+def in_words(
+    words: Sequence[str], values: Mapping[str, int | str], joins: Sequence[str] = (), ones: Sequence[str] = ()
+) -> list[float]:
     """The numbers that are written in words: "twenty", "five" is 25, and "twenty", "point", "five" 20.5.
 
-    ``values`` are the numbers of words, or POINT; ``joins`` stand between tens and units: "vingt et un".
+    ``values`` are the numbers of words, or POINT; ``joins`` stand between tens and units, and behind them
+    an article, one of ``ones``, is a number, too: "vingt et un".
     """
     numbers: list[float] = []
     run: list[int | str] = []
-    for word, following in zip(words, (*words[1:], ""), strict=True):
-        value = values.get(word)
+    units = {word: value for word, value in values.items() if _is_unit(value)} | dict.fromkeys(ones, 1)
+    for before, word, following in zip(["", *words], words, [*words[1:], ""], strict=False):
+        value = units.get(word) if run and before in joins else values.get(word)
         if value is not None and (run or value != POINT):
             run.append(value)
-        elif not (run and word in joins and _is_unit(values.get(following)) and _is_tens(run[-1])):
+        elif not (run and word in joins and following in units and _is_tens(run[-1])):
             numbers += [_value(run)] if run else []
             run = []
     return numbers + ([_value(run)] if run else [])

@@ -10,6 +10,10 @@ from edge_llm.house.targets import EVERYTHING, Target
 
 _MOST_NAMES = 8
 """Maximum number of names that are said one by one."""
+_OPENINGS = frozenset({"door", "garage_door", "opening", "window"})
+"""Device classes of sensors whose "on" is an open door."""
+_OFF = frozenset({"off", "closed", "idle", "standby", "docked", "unavailable", "unknown"})
+"""States of what is not on."""
 
 
 class Speech:
@@ -70,11 +74,19 @@ class Speech:
         return str(self._words.speech["which"]).format(candidates=listed)
 
     def say(self, key: str) -> str:
-        """A sentence without parts: ``unclear``, ``impossible`` or ``cancelled``."""
+        """A sentence without parts, such as ``unclear``, ``impossible`` or ``cancelled``."""
         return str(self._words.speech[key])
 
-    def states(self, devices: Sequence[Device]) -> str:
-        """Tell the states of devices, those that are alike together."""
+    def states(self, devices: Sequence[Device], asked: str | None = None) -> str:
+        """Tell the states of devices, or whether, or which of them, are as ``asked``."""
+        if asked is None:
+            return self._told(devices)
+        those = [device for device in devices if _is_in(device, asked)]
+        if len(devices) == 1:
+            return f"{self.say('yes' if those else 'no')} {self._told(devices)}"
+        return self._told(those) if those else self.say("none")
+
+    def _told(self, devices: Iterable[Device]) -> str:
         by_state: dict[str, list[str]] = {}
         for device in devices:
             by_state.setdefault(self._state(device), []).append(device.name)
@@ -85,7 +97,20 @@ class Speech:
         return " ".join(told)
 
     def _state(self, device: Device) -> str:
-        state = device.state or "unknown"
+        state = _state_of(device)
         unit = device.attributes.get("unit")
         said = str(self._words.speech["states"].get(state, state))
         return f"{said} {unit}" if isinstance(unit, str) and unit else said
+
+
+def _state_of(device: Device) -> str:
+    """A device's state, of a door's or a window's sensor that of the door or the window."""
+    state = device.state or "unknown"
+    if device.kind == "binary_sensor" and device.device_class in _OPENINGS:
+        return {"on": "open", "off": "closed"}.get(state, state)
+    return state
+
+
+def _is_in(device: Device, asked: str) -> bool:
+    state = _state_of(device)
+    return state not in _OFF if asked == "on" else state == asked

@@ -15,16 +15,18 @@ _LONGEST_PHRASE = 8
 _ENDING = 2
 """Characters by which two forms of a word may differ at its end."""
 _STEM = 4
+_LEAST_JOINED = 3
+"""Characters of words that people write as one or as two; shorter ones are words of their own."""
 
 Meaning = TypeVar("Meaning", bound=Hashable)
 _Index = defaultdict[str, dict[tuple[tuple[str, ...], Meaning], None]]
 
 
 @lru_cache(maxsize=8192)
-def tokens_of(text: str) -> tuple[str, ...]:
-    """The words of a text, and its commas: in lower case, without accents and other punctuation."""
+def tokens_of(text: str, *, accents: bool = False) -> tuple[str, ...]:
+    """The words of a text, and its commas: in lower case, without other punctuation, or ``accents``."""
     folded = unicodedata.normalize("NFKD", text.casefold().replace("'", " ").replace("\u2019", " "))
-    plain = "".join(character for character in folded if not unicodedata.combining(character))
+    plain = "".join(character for character in folded if accents or not unicodedata.combining(character))
     return tuple(_TOKEN.findall(unicodedata.normalize("NFC", plain).translate(_COMMAS)))
 
 
@@ -45,7 +47,8 @@ def same_word(said: str, word: str) -> bool:
 class Found(Generic[Meaning]):
     """A phrase in a sentence: its words from ``start`` to ``end``, and what it means.
 
-    ``exact`` tells that it stands there as it is written; ``part`` that it is part of a longer word.
+    ``exact`` tells that it stands there as it is written; ``part`` that it is part of a longer word, and
+    ``ends`` that it is not its beginning; ``joined`` that the words are divided in another way.
     """
 
     start: int
@@ -53,6 +56,8 @@ class Found(Generic[Meaning]):
     meaning: Meaning
     exact: bool
     part: bool = False
+    ends: bool = True
+    joined: bool = False
 
     @property
     def length(self) -> int:
@@ -94,22 +99,24 @@ class Phrasebook(Generic[Meaning]):
             joined = ""
             for end in range(start + 1, min(start + _LONGEST_PHRASE, len(words)) + 1):
                 joined += words[end - 1]
+                if end - start > 1 and len(min(words[start:end], key=len)) < _LEAST_JOINED:
+                    continue
                 for phrase, meaning in self._by_joined.get(joined, ()):
                     if len(phrase) != end - start:  # "living room" for "livingroom"
-                        found[Found(start, end, meaning, exact=True)] = None
+                        found[Found(start, end, meaning, exact=True, joined=True)] = None
             if self._compounds:
-                for meaning in self._parts(word):
-                    found[Found(start, start + 1, meaning, exact=False, part=True)] = None
+                for meaning, ends in self._parts(word):
+                    found[Found(start, start + 1, meaning, exact=False, part=True, ends=ends)] = None
         return list(found)
 
-    def _parts(self, word: str) -> Iterable[Meaning]:
-        """What the beginning and the end of a word mean that is longer than them."""
+    def _parts(self, word: str) -> Iterable[tuple[Meaning, bool]]:
+        """What the beginning and the end of a longer word mean, and whether it is the end."""
         for length in range(_STEM, len(word) - _ENDING):
             for _, meaning in self._by_joined.get(word[:length], ()):
-                yield meaning
+                yield meaning, False
         for cut in range(_ENDING + 1):
             end = word[: len(word) - cut]
             for phrase, meaning in self._by_end.get(end[-_STEM:], ()):
                 joined = "".join(phrase)
                 if len(joined) < len(end) - _ENDING and end.endswith(joined):
-                    yield meaning
+                    yield meaning, True

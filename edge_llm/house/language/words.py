@@ -37,6 +37,7 @@ class Words:
     whole_house: tuple[str, ...]
     here: tuple[str, ...]
     except_: tuple[str, ...]
+    not_: tuple[str, ...]
     and_: tuple[str, ...]
     question: tuple[str, ...]
     """What questions about a state begin with."""
@@ -51,12 +52,24 @@ class Words:
     least: tuple[str, ...]
     slightly: tuple[str, ...]
     kinds: dict[str, tuple[str, ...]]
+    general: tuple[str, ...]
+    """Words for kinds that mean any device of it, whatever it is called; so do the first two of each kind."""
+    asked: dict[str, tuple[str, ...]]
+    """Words that ask for what a class of sensors tells."""
+    states: dict[str, tuple[str, ...]]
+    """Words for states in questions."""
+    synonyms: dict[str, tuple[str, ...]]
+    """Words for the same appliance or room."""
     colors: dict[str, tuple[str, ...]]
     numbers: dict[str, int | str]
     """Values of words for numbers; "." is the word before the decimals."""
     joins: tuple[str, ...]
     """Words between tens and units."""
+    ones: tuple[str, ...]
+    """Articles that are numbers behind these."""
     percent: tuple[str, ...]
+    by: tuple[str, ...]
+    """What stands before a number by which a value changes."""
     elsewhere: tuple[str, ...]
     """Words of what no house of devices does: timers, the weather, playlists."""
     filler: tuple[str, ...]
@@ -65,6 +78,8 @@ class Words:
     speech: dict[str, Any]
     prompt: dict[str, str]
     compounds: bool = False
+    questions_anywhere: bool = False
+    """Whether the words of questions also stand within a sentence."""
 
     def kind(self, key: str, *, plural: bool = False) -> str:
         """The word for a kind, or for ``kind:class``; the key itself where the language has none."""
@@ -82,7 +97,8 @@ def words_of(language: str) -> Words:
 @cache
 def _load(language: str) -> Words:
     table = tomllib.loads((_TABLES / f"{language}.toml").read_text(encoding="utf-8"))
-    table["except_"], table["and_"] = table.pop("except"), table.pop("and")
+    for word in ("except", "and", "not"):  # which Python keeps for itself
+        table[f"{word}_"] = table.pop(word)
     actions = {name: ActionWords(**_frozen(entry)) for name, entry in table.pop("actions").items()}
     return Words(actions=actions, **_frozen(table))
 
