@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge_llm.contract.house import Area
-from edge_llm.house.actions import ACTIONS, QUERY, RANGED, Action
-from edge_llm.house.sentence import Clause, Sentence
-from edge_llm.house.targets import EVERYTHING, Target, Targets, united
+from edge_llm.house.actions import QUERY, Action
+from edge_llm.house.clauses import Clause, Sentence
+from edge_llm.house.pointing import MOST_WORDS, can, listed, literal, pointed_to, weight, without_value
+from edge_llm.house.targets import EVERYTHING, Target, Targets, kinds_of, united
 
 Problem = Literal["unclear", "impossible"]
-_MOST_WORDS = 1000
 _FEW = 2
-PROPERTIES = RANGED | {"color"}
-_AS_LOCK = {"open": "unlock", "close": "lock"}
-"""What is meant where a door has a lock and nothing else."""
+_TOLD = {"locked": "lock", "unlocked": "lock"}
+"""The kinds that states are those of."""
+_EVERYBODY = {"all", "everything"}
+"""Flags that tell that all are meant."""
+_STATELESS = "scene", "script", "button", "input_button"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Choice:
         """The actions that are left for a target."""
         if self.is_question:
             return (QUERY,)
-        pointed = _pointed(target, self.clause)
-        return tuple(pointed or _without_value(target, self.clause) or target.actions)
+        pointed = pointed_to(target, self.clause)
+        return tuple(pointed or without_value(target, self.clause) or target.actions)
 
 
 class Chooser:
@@ -58,8 +60,9 @@ class Chooser:
             targets = self._subjects(sentence.excepted, here, sentence.excepted)
             excepted = frozenset(each for target in targets for each in target.ids)
         choices = tuple(
-            self._choice(clause, here, excepted, is_question=sentence.is_question)
+            each
             for clause in sentence.clauses
+            for each in _one_by_one(self._choice(clause, here, excepted, is_question=sentence.is_question))
         )
         lost = sentence.excepted is not None and not excepted
         return tuple(replace(choice, problem="unclear") for choice in choices) if lost else choices
@@ -71,34 +74,76 @@ class Chooser:
         if clause.is_elsewhere and not any(t.devices[0].kind == "todo" for t in fitting):
             return Choice(clause, fitting, "impossible", is_question=is_question)
         if is_question:
-            only_guessed = not (clause.named or clause.kinds or clause.has_place) and bool(clause.unknown)
-            return Choice(clause, fitting, open=only_guessed or not fitting, is_question=True)
-        able = tuple(t for t in fitting if _can(t, clause))
+            return self._asked(clause, fitting, here)
+        return self._commanded(clause, fitting, here, excepted)
+
+    def _commanded(
+        self, clause: Clause, fitting: tuple[Target, ...], here: Area | None, excepted: frozenset[str]
+    ) -> Choice:
+        """What a command leaves; what it says is not to be done is asked back."""
+        if "not_" in clause.flags and (clause.has_subject or clause.has_place):
+            return Choice(clause, (), "unclear")
+        able = tuple(t for t in fitting if can(t, clause))
+        if able and not clause.points and clause.unknown and _is_said_of(able, clause):
+            # "Good morning" is no word for the scene "Good night".
+            named = bool(clause.named) or any(t.devices[0].kind not in _STATELESS for t in clause.partly)
+            return Choice(clause, able, "unclear" if named else None, open=not named)
         if able:
-            return Choice(clause, able, self._doubt(clause, able, here), excepted=excepted)
+            able = literal(able, clause) if here and all(t.area == here for t in able) else able
+            doubt = self._doubt(clause, able, here) if able[0].is_group else _doubt_of_names(clause, able)
+            if clause.flags & {"upstairs", "downstairs"} and not clause.floors:
+                doubt = "unclear"  # which floor that is depends on where one is
+            return Choice(clause, able, doubt, excepted=excepted)
         if clause.has_subject or clause.has_place:
             return Choice(clause, fitting, "impossible")
         # "Set it to 40 percent" is meant for the house, "tell me 3 jokes" is not.
         problem: Problem | None = "unclear" if clause.points and not clause.unknown else None
         return Choice(clause, (), problem, open=True)
 
-    def _doubt(self, clause: Clause, able: tuple[Target, ...], here: Area | None) -> Problem | None:
-        """Why it is better to ask back, although there are targets."""
+    def _asked(self, clause: Clause, fitting: tuple[Target, ...], here: Area | None) -> Choice:
+        """What a question is about: sensors of what it asks for, and devices."""
         if clause.flags & {"upstairs", "downstairs"} and not clause.floors:
-            return "unclear"  # which floor that is depends on where one is
-        everybody = "all" in clause.flags
-        if not able[0].is_group:
-            names = {t.devices[0].name.casefold() for t in able}
-            alike = len(names) == 1 or not clause.named
-            return "unclear" if len(able) > 1 and alike and not everybody else None
+            return Choice(clause, (), "unclear", is_question=True)
+        telling = self._sensors(clause, here)
+        called = _in_place(clause.partly, clause, here)
+        if named := tuple(t for t in called if clause.asked & {*kinds_of(t.devices[0])}):
+            return Choice(clause, named, is_question=True)
+        if clause.named or clause.kinds or "everything" in clause.flags:
+            telling = tuple(dict.fromkeys((*fitting, *(() if clause.named else telling))))
+        elif clause.asked and clause.unknown and not clause.has_place and len(telling) > 1:
+            return Choice(clause, (), "impossible", is_question=True)  # "how cold is it outside?"
+        elif not telling and clause.asked:
+            warmth = "sensor:temperature" in clause.asked
+            telling = tuple(t for t in fitting if warmth and t.devices[0].kind == "climate")
+            return Choice(clause, telling, None if telling else "impossible", is_question=True)
+        elif not telling:
+            telling = () if clause.unknown else fitting
+        telling = _with_state((*telling, *called), clause) or telling
+        telling = tuple(t for t in telling if t.devices[0].kind not in _STATELESS)
+        return Choice(clause, telling, open=not telling, is_question=True)
+
+    def _sensors(self, clause: Clause, here: Area | None) -> tuple[Target, ...]:
+        """The sensors of what a question asks for, or of the doors and windows that it names."""
+        classes = {kind.partition(":")[2] for kind in clause.kinds if ":" in kind}
+        kinds = clause.asked | {f"binary_sensor:{each}" for each in classes}
+        sensors = tuple(t for t in self._targets.devices if not kinds.isdisjoint(kinds_of(t.devices[0])))
+        if clause.has_place:
+            return tuple(t for t in sensors if _is_inside(t, clause))
+        near = tuple(t for t in sensors if here and t.area == here)
+        return sensors if clause.plural or not near else near
+
+    def _doubt(self, clause: Clause, able: tuple[Target, ...], here: Area | None) -> Problem | None:
+        """Why it is better to ask back, although there are groups that can do it."""
+        if clause.called_kind and clause.partly and clause.has_place:
+            return "unclear"  # other devices are called so, but none there
         devices = {each for target in able for each in target.ids}
-        near = here is not None and able[0].area == here
-        if clause.has_place or everybody or len(devices) == 1:
+        if clause.has_place or clause.flags & _EVERYBODY or len(devices) == 1:
             return None
+        near = here is not None and able[0].area == here
         if clause.kinds:
             # There is none where one is, or it is not said which.
-            return "unclear" if not near and (here or clause.unknown or clause.singular) else None
-        if any(_weight(target, clause) > _MOST_WORDS for target in able):
+            return "unclear" if not near and (here or clause.unknown or not clause.plural) else None
+        if any(weight(target, clause) > MOST_WORDS for target in able):
             return None  # a property is said, which few things have
         return None if near and len(able) <= _FEW and not clause.unknown else "unclear"
 
@@ -109,9 +154,16 @@ class Chooser:
             return lists
         named = _in_place(clause.named, clause, here)
         partly = _in_place(clause.partly, clause, here)
+        if clause.areas or clause.floors:
+            # A room that is named tells more than a word of a name, or a name that is a word for a kind.
+            partly = tuple(t for t in partly if _is_inside(t, clause))
+            named = tuple(t for t in named if not clause.called_kind or _is_inside(t, clause))
         if clause.kinds:
             partly = tuple(t for t in partly if _device_is_of(t, clause.kinds))
-        able = [t for t in named or partly if _can(t, doing)]
+            elsewhere = here and not clause.has_place and all(t.area != here for t in partly)
+            if clause.called_kind and (elsewhere or len({k.partition(":")[0] for k in clause.kinds}) > 1):
+                partly = ()
+        able = [t for t in named or partly if can(t, doing)]
         if able and not (clause.named and clause.plain_kind):
             return tuple(able)
         if any(t.actions for t in named) and not able and not clause.plain_kind:
@@ -129,11 +181,16 @@ class Chooser:
         return tuple(named or (lists if "todo" in clause.kinds else ()))
 
     def _groups(self, clause: Clause, here: Area | None, doing: Clause) -> Iterable[Target]:
-        kinds = frozenset({EVERYTHING}) if "everything" in clause.flags else clause.kinds
+        everything = "everything" in clause.flags
+        kinds = frozenset({EVERYTHING}) if everything else clause.kinds
+        if everything and not {"on", "off"} & doing.actions.keys() and doing.points:
+            kinds = frozenset()  # "lock everything": whatever can be locked
         if not kinds and not clause.areas and not clause.floors and not (doing.actions or doing.colors):
             return ()
+        # Nothing is put on a list that is not named.
+        others = {EVERYTHING, "todo"}
         fitting = [
-            g for g in self._targets.groups if (_is_of(g, kinds) if kinds else EVERYTHING not in g.kinds)
+            g for g in self._targets.groups if (_is_of(g, kinds) if kinds else others.isdisjoint(g.kinds))
         ]
         ids = {area.id for area in clause.areas}
         floors = {floor.id for floor in clause.floors}
@@ -142,85 +199,71 @@ class Chooser:
         elif floors:
             places = [g for g in fitting if g.floor and g.floor.id in floors]
         else:
-            near = [g for g in fitting if here and g.area and g.area.id == here.id and _can(g, doing)]
+            near = [g for g in fitting if here and g.area and g.area.id == here.id and can(g, doing)]
             whole = [g for g in fitting if g.area is None and g.floor is None]
             places = whole if "whole_house" in clause.flags or not near else near
         if not kinds and doing.points:
-            most = max((_weight(g, doing) for g in places), default=0)
-            places = [g for g in places if _can(g, doing) and _weight(g, doing) == most]
-        return _united(places, said=bool(kinds))
+            most = max((weight(g, doing) for g in places), default=0)
+            places = [g for g in places if can(g, doing) and weight(g, doing) == most]
+        return _united(places, said=everything or bool(kinds))
+
+
+def _with_state(targets: tuple[Target, ...], clause: Clause) -> tuple[Target, ...]:
+    """Those of some targets that have the states of which a question names one."""
+    kinds = {_TOLD[state] for state in clause.states if state in _TOLD}
+    return tuple(dict.fromkeys(t for t in targets if t.devices[0].kind in kinds))
+
+
+def _doubt_of_names(clause: Clause, able: tuple[Target, ...]) -> Problem | None:
+    """Why it is better to ask back, although there are devices of that name."""
+    if clause.vague and not clause.named:
+        return "unclear"
+    alike = not clause.named or len({t.devices[0].name.casefold() for t in able}) == 1
+    return "unclear" if len(able) > 1 and alike and not _together(able, clause) else None
+
+
+def _together(devices: tuple[Target, ...], clause: Clause) -> bool:
+    """Whether several devices are meant: all of them, or those of a room: "the bedside lamps"."""
+    room = len({t.area.id if t.area else "" for t in devices}) == 1
+    return bool(clause.flags & _EVERYBODY) or (clause.plural and room)
+
+
+def _one_by_one(choice: Choice) -> Iterable[Choice]:
+    """A choice; where several devices are meant of whose names the same is said, one of each."""
+    several = len(choice.targets) > 1 and not any(t.is_group for t in choice.targets)
+    if several and not (choice.is_question or choice.problem or choice.clause.named):
+        yield from (replace(choice, targets=(each,)) for each in choice.targets)
+    else:
+        yield choice
+
+
+def _is_said_of(able: tuple[Target, ...], clause: Clause) -> bool:
+    """Whether something unknown is said of targets, and there is nothing to choose that it may ask for."""
+    lists = any(t.devices[0].kind == "todo" for t in able)
+    chosen = any(
+        value.casefold() in clause.text
+        for t in able
+        for a in t.actions
+        if a.capability in ("mode", "option")
+        for value in listed(t, a)
+    )
+    return not lists and not chosen and (not clause.partly or all(len(t.actions) == 1 for t in able))
 
 
 def _in_place(named: tuple[Target, ...], clause: Clause, here: Area | None) -> tuple[Target, ...]:
     """Of the devices that are named those in the rooms that are named, or in the speaker's."""
-    ids = {area.id for area in clause.areas}
-    floors = {floor.id for floor in clause.floors}
-    inside = tuple(t for t in named if t.area and (t.area.id in ids or (not ids and t.area.floor in floors)))
+    inside = tuple(t for t in named if _is_inside(t, clause))
     if inside or len(named) == 1:
         return inside or named
     near = tuple(t for t in named if here and t.area and t.area.id == here.id)
     return near or named
 
 
-def _can(target: Target, clause: Clause) -> bool:
-    """Whether a target can do what a clause points to, or anything where it points to nothing."""
-    return bool(_pointed(target, clause) if clause.points else target.actions)
-
-
-def _pointed(target: Target, clause: Clause) -> list[Action]:
-    """The actions of a target that a clause points to, by a word or by a value."""
-    if clause.colors and (colors := [a for a in target.actions if a.id == "color"]):
-        return colors
-    if not clause.has_value:
-        able = _without_value(target, clause)
-        return _likeliest(able, clause) or [
-            a for a in able if any(_AS_LOCK.get(each) == a.id for each in clause.actions)
-        ]
-    ranged = [a for a in target.actions if a.id in RANGED and _in_range(target, a, clause)]
-    if "percent" in clause.flags:
-        ranged = [a for a in ranged if a.id != "temperature"]
-    meant = {ACTIONS[each].capability for each in clause.actions if each in ACTIONS} & RANGED
-    if meant:
-        return [a for a in ranged if a.id in meant]
-    if ranged or "percent" in clause.flags:
-        return ranged
-    return _likeliest([a for a in target.actions if not a.step and a.value is None], clause)
-
-
-def _weight(target: Target, clause: Clause) -> float:
-    """How much points to what a target can do: the words, and most of all a word for a property."""
-    pointed = _pointed(target, clause)
-    return max(
-        (
-            clause.actions.get(a.id, 0) + _MOST_WORDS * (a.id in PROPERTIES and _is_said(a, clause))
-            for a in pointed
-        ),
-        default=0,
-    )
-
-
-def _is_said(action: Action, clause: Clause) -> bool:
-    return action.id in clause.actions or (action.id == "color" and bool(clause.colors))
-
-
-def _in_range(target: Target, action: Action, clause: Clause) -> bool:
-    limits = target.limits(action)
-    return not clause.numbers or any(limits.min <= number <= limits.max for number in clause.numbers)
-
-
-def _likeliest(actions: Iterable[Action], clause: Clause) -> list[Action]:
-    """Those of some actions that most words point to; none where no word does."""
-    most = max((clause.actions.get(a.id, 0) for a in actions), default=0)
-    return [a for a in actions if most and clause.actions.get(a.id) == most]
-
-
-def _without_value(target: Target, clause: Clause) -> list[Action]:
-    """The actions of a target that need nothing that the clause does not have."""
-    return [
-        a
-        for a in target.actions
-        if (clause.has_value or a.id not in RANGED) and (clause.colors or a.id != "color")
-    ]
+def _is_inside(target: Target, clause: Clause) -> bool:
+    """Whether a target is in a room, or else on a floor, that is named."""
+    if target.area is None:
+        return False
+    return target.area in clause.areas if clause.areas else target.area.floor in {f.id for f in clause.floors}
 
 
 def _is_of(group: Target, kinds: frozenset[str]) -> bool:

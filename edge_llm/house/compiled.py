@@ -61,9 +61,10 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """It asks for the states of these targets."""
+    """It asks for the states of these targets, or which of them are in a ``state``."""
 
     targets: tuple[Target, ...]
+    state: str | None = None
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -172,9 +173,9 @@ class CompiledHouse:
         choice = choices[0]
         if choice.open:
             return NoCommand()
-        if choice.problem == "impossible" or not choice.targets:
-            return Doubtful("impossible")
-        return Question(choice.targets)
+        if choice.problem:
+            return Doubtful(choice.problem)
+        return Question(choice.targets, next(iter(choice.clause.states), None))
 
     def answered(self, sentence: str, candidates: Sequence[Target]) -> tuple[Target, ...]:
         """The one of several candidates that an answer names, or all of them; empty if neither."""

@@ -16,6 +16,7 @@ FLAGS = (
     *FLOORS,
     "all",
     "and_",
+    "by",
     "elsewhere",
     "everything",
     "except_",
@@ -23,6 +24,7 @@ FLAGS = (
     "here",
     "least",
     "most",
+    "not_",
     "percent",
     "slightly",
     "whole_house",
@@ -49,18 +51,36 @@ class Sense:
 
 def phrasebook(targets: Targets, words: Words) -> Phrasebook[Sense]:
     """The phrases of a house in the words of its language."""
-    phrases = (*_names(targets), *_kinds(targets, words), *_actions(words), *_others(words))
+    phrases = (*_names(targets, words), *_kinds(targets, words), *_parts(targets, words))
+    phrases += (*_actions(words), *_others(words))
     return Phrasebook(phrases, compounds=words.compounds)
 
 
-def _names(targets: Targets) -> Iterator[tuple[str, Sense]]:
-    for number, target in enumerate(targets.devices):
-        for name in (target.name, *_names_of(target.devices[0])):
-            yield name, Sense("device", str(number))
-    for area in targets.house.areas:
-        yield from ((name, Sense("area", area.id)) for name in _names_of(area))
-    for floor in targets.house.floors:
-        yield from ((name, Sense("floor", floor.id)) for name in _names_of(floor))
+def _names(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
+    """The names of a house, and what else they may be called by synonyms that are no names themselves."""
+    house = targets.house
+    named = [(thing.name, Sense("device", str(number))) for number, thing in enumerate(targets.devices)]
+    for number, device in enumerate(house.devices):
+        named += ((name, Sense("device", str(number))) for name in _names_of(device))
+    named += ((name, Sense("area", area.id)) for area in house.areas for name in _names_of(area))
+    named += ((name, Sense("floor", floor.id)) for floor in house.floors for name in _names_of(floor))
+    yield from named
+    taken = {tokens_of(name) for name, _ in named}
+    for name, sense in named:
+        for other in _other_names(tokens_of(name), words):
+            if other not in taken:
+                yield " ".join(other), sense
+
+
+def _other_names(name: tuple[str, ...], words: Words) -> Iterator[tuple[str, ...]]:
+    """A name with a word of it replaced by its synonyms."""
+    for alike in words.synonyms.values():
+        known = [tokens_of(word) for word in alike]
+        for word in known:
+            for at in range(len(name) - len(word) + 1):
+                if name[at : at + len(word)] == word:
+                    rest = name[:at], name[at + len(word) :]
+                    yield from (rest[0] + other + rest[1] for other in known if other != word)
 
 
 def _names_of(thing: Device | Area | Floor) -> tuple[str, ...]:
@@ -68,7 +88,7 @@ def _names_of(thing: Device | Area | Floor) -> tuple[str, ...]:
 
 
 def _kinds(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
-    """Words for kinds, and single words of devices' names.
+    """Words for kinds.
 
     A word for several classes of a kind means those whose devices are called so, or those that it is the
     first word for.
@@ -84,8 +104,6 @@ def _kinds(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
         first = [kind for kind in classes if kind in own and word in words.kinds[kind][:2]]
         meant = called or first or classes
         yield from ((word, Sense("kind", kind)) for kind in kinds if kind in meant or ":" not in kind)
-    usual = {token for word in (*meanings, *words.filler) for token in tokens_of(word)}
-    yield from ((word, Sense("part", str(number))) for word, number in _parts(targets, usual))
 
 
 def _own_words(targets: Targets) -> dict[str, set[str]]:
@@ -102,19 +120,50 @@ def _is_among(word: str, tokens: Iterable[str]) -> bool:
     return len(said) == 1 and any(same_word(token, said[0]) for token in tokens)
 
 
-def _parts(targets: Targets, usual: set[str]) -> Iterator[tuple[str, int]]:
-    """The words of devices' names that say something: not those of rooms and kinds, and of few devices."""
+def _parts(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
+    """The words of names that say something by themselves: those that few devices, or only one room, have."""
+    usual = _usual(words)
     rooms: tuple[Area | Floor, ...] = (*targets.house.areas, *targets.house.floors)
-    taken = usual | {token for room in rooms for name in _names_of(room) for token in tokens_of(name)}
-    owners: defaultdict[str, set[int]] = defaultdict(set)
-    for number, target in enumerate(targets.devices):
-        for name in _names_of(target.devices[0]):
-            for token in tokens_of(name):
-                owners[token].add(number)
-    for token, numbers in owners.items():
-        is_word = len(token) > 1 and not token[0].isdigit()  # a number alone is a value
-        if is_word and len(numbers) <= _FEW and token not in taken:
-            yield from ((token, number) for number in sorted(numbers))
+    of_rooms = {room.id: {each for name in _names_of(room) for each in tokens_of(name)} for room in rooms}
+    whole = {
+        each
+        for room in rooms
+        for name in _names_of(room)
+        if len(tokens_of(name)) == 1
+        for each in tokens_of(name)
+    }
+    owners: defaultdict[str, dict[Sense, None]] = defaultdict(dict)
+    for number, device in enumerate(targets.house.devices):
+        for word in _words_of(device, words, whole | of_rooms.get(device.area or "", set())):
+            owners[word][Sense("part", str(number))] = None
+    for area in targets.house.areas:
+        for word in _words_of(area, words, set()):
+            owners[word][Sense("area", area.id)] = None
+    for word, senses in owners.items():
+        of_devices = [sense for sense in senses if sense.what == "part"]
+        meant = of_devices or (list(senses) if len(senses) == 1 else [])
+        if len(meant) <= _FEW and word not in usual and not word[0].isdigit():  # which alone is a value
+            yield from ((word, sense) for sense in meant)
+
+
+def _words_of(thing: Device | Area, words: Words, but: set[str]) -> Iterator[str]:
+    """The words of a thing's names and their synonyms, without those of other things.
+
+    A word with a hyphen is a whole: half a "lave-vaisselle" means nothing.
+    """
+    for word in (word for name in _names_of(thing) for word in name.split()):
+        tokens = tokens_of(word)
+        for part in [tokens] if "-" in word else [(token,) for token in tokens]:
+            if not but.issuperset(part):
+                yield from (" ".join(each) for each in (part, *_other_names(part, words)))
+
+
+def _usual(words: Words) -> set[str]:
+    """Words that tell no device from others: those that mean something else, and the usual ones for kinds."""
+    kinds = (word for names in words.kinds.values() for word in names[:2])
+    flags = (tokens_of(word) for flag in FLAGS for word in getattr(words, flag))
+    usual = {token for word in (*kinds, *words.general, *words.filler) for token in tokens_of(word)}
+    return usual | {tokens[0] for tokens in flags if len(tokens) == 1}
 
 
 def _actions(words: Words) -> Iterator[tuple[str, Sense]]:
@@ -130,6 +179,8 @@ def _actions(words: Words) -> Iterator[tuple[str, Sense]]:
 def _others(words: Words) -> Iterator[tuple[str, Sense]]:
     yield from ((word, Sense("color", color)) for color, names in words.colors.items() for word in names)
     yield from ((word, Sense("filler")) for word in words.filler)
+    yield from ((word, Sense("asked", kind)) for kind, names in words.asked.items() for word in names)
+    yield from ((word, Sense("state", state)) for state, names in words.states.items() for word in names)
     yield ",", Sense("and_")
     for flag in FLAGS:
         yield from ((word, Sense(flag)) for word in getattr(words, flag))
@@ -137,14 +188,21 @@ def _others(words: Words) -> Iterator[tuple[str, Sense]]:
 
 def singulars(words: Words) -> frozenset[tuple[str, ...]]:
     """The words for kinds that are singulars: another word for the kind is their plural."""
-    found: set[tuple[str, ...]] = set()
+    return frozenset(name for name, lengths in _forms(words) if len(name[-1]) == min(lengths) < max(lengths))
+
+
+def plurals(words: Words) -> frozenset[tuple[str, ...]]:
+    """The words for kinds that are plurals."""
+    first = {(tokens_of(names[0]), tokens_of(names[1])) for names in words.kinds.values()}
+    longer = {name for name, lengths in _forms(words) if len(name[-1]) > min(lengths)}
+    return frozenset({plural for singular, plural in first if plural != singular} | longer)
+
+
+def _forms(words: Words) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+    """The words for kinds, each with the lengths of its forms."""
     for names in words.kinds.values():
         known = [tokens_of(name) for name in names]
-        for name in known:
-            lengths = [len(each[-1]) for each in known if _is_form(name, each)]
-            if len(name[-1]) == min(lengths) < max(lengths):
-                found.add(name)
-    return frozenset(found)
+        yield from ((name, [len(each[-1]) for each in known if _is_form(name, each)]) for name in known)
 
 
 def _is_form(name: tuple[str, ...], other: tuple[str, ...]) -> bool:

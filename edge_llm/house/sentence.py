@@ -1,78 +1,26 @@
-"""What a sentence says, word by word: names, rooms, kinds, actions and values, clause by clause."""
+"""Reads sentences word by word: names, rooms, kinds, actions and values."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from edge_llm.contract.house import Area, Floor
+from edge_llm.house.clauses import Clause, Sentence, complete
 from edge_llm.house.language.numbers import in_digits, in_words
 from edge_llm.house.language.text import Found, tokens_of
 from edge_llm.house.language.words import Words
-from edge_llm.house.phrases import FLAGS, FLOORS, NAMES, NOUNS, Sense, phrasebook, singulars
-from edge_llm.house.targets import Target, Targets
+from edge_llm.house.phrases import FLAGS, FLOORS, NAMES, NOUNS, Sense, phrasebook, plurals, singulars
+from edge_llm.house.targets import Targets
 
 Phrase = Found[Sense]
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One thing that a sentence asks for, as far as its words say it.
-
-    ``named`` are devices whose name is said, ``partly`` those of whose names most words are said.
-    ``flags`` are the senses without a value, such as ``all`` and ``here``; ``unknown`` are words that are
-    neither known nor usual.
-    """
-
-    named: tuple[Target, ...] = ()
-    partly: tuple[Target, ...] = ()
-    areas: tuple[Area, ...] = ()
-    floors: tuple[Floor, ...] = ()
-    kinds: frozenset[str] = frozenset()
-    plain_kind: bool = False
-    """Whether the words for the kind are beside no device's name, and so stand for themselves."""
-    singular: bool = False
-    """Whether the word for the kind is the singular."""
-    actions: Mapping[str, float] = field(default_factory=dict)
-    """Actions that it points to, and the number of words that do."""
-    numbers: tuple[float, ...] = ()
-    colors: tuple[str, ...] = ()
-    flags: frozenset[str] = frozenset()
-    unknown: tuple[str, ...] = ()
-    text: str = ""
-    """The whole sentence in lower case."""
-
-    @property
-    def has_place(self) -> bool:
-        """Whether it says where."""
-        return bool(self.areas or self.floors or "whole_house" in self.flags)
-
-    @property
-    def has_subject(self) -> bool:
-        """Whether it says which devices."""
-        return bool(self.named or self.partly or self.kinds or "everything" in self.flags)
-
-    @property
-    def has_value(self) -> bool:
-        """Whether it says a number, or a level such as the highest."""
-        return bool(self.numbers or self.flags & {"most", "least", "half"})
-
-    @property
-    def points(self) -> bool:
-        """Whether it says what to do."""
-        return bool(self.actions or self.has_value or self.colors)
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether it is about what is no matter of devices: a timer, the weather."""
-        return "elsewhere" in self.flags
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence, read: its clauses, the devices that it excepts, and whether it is a question."""
-
-    clauses: tuple[Clause, ...]
-    excepted: Clause | None
-    is_question: bool
+PLACES = {"area", "floor"}
+GROUPING = {*PLACES, "kind"}
+TELLING = {*PLACES, "device", "part", "kind", "everything"}
+"""Senses that tell what a sentence is about."""
+DOING = {"action", "begin", "color", "percent", "most", "least", "half"}
+"""Senses that tell what to do."""
+ASKING = {"asked", "state"}
+_QUESTION_MARKS = "?", "\uff1f", "\u5417", "\u55ce"
+"""What questions end with; 吗 in Chinese."""
 
 
 class SentenceReader:
@@ -83,43 +31,93 @@ class SentenceReader:
         self._targets = targets
         self._words = words
         self._book = phrasebook(targets, words)
-        self._singulars = singulars(words)
+        self._singulars, self._plurals = singulars(words), plurals(words)
         self._filler = frozenset(each for word in words.filler for each in tokens_of(word))
-        self._questions = tuple(tokens_of(begin) for begin in words.question)
-        self._polite = tuple(tokens_of(begin) for begin in words.polite)
+        # With their accents: "que" begins a wish, "qué" a question.
+        self._questions = tuple(tokens_of(begin, accents=True) for begin in words.question)
+        self._usual = self._filler.union(*(tokens_of(begin) for begin in words.question), words.numbers)
+        self._polite = tuple(tokens_of(begin, accents=True) for begin in words.polite)
 
     def read(self, text: str, here: Area | None) -> Sentence:
         """Read a sentence that is said in the area ``here``."""
         words = tokens_of(text)
-        # What is only part of a longer word is a noun: "Gartenlicht" is a light, "spielen" no game.
-        found = _longest([f for f in self._book.find(words) if not f.part or f.meaning.what in NOUNS])
-        is_question = self._is_question(text, words)
-        at = next((f.start for f in found if f.meaning.what == "except_"), len(words))
+        is_question = self._is_question(text)
+        found = self._phrases(words, is_question=is_question)
+        at, end = _exception(found, len(words))
+        excepted = self._clause(words, found, at, end, here) if at < end else None
+        if excepted:
+            words = words[:at] + words[end:]
+            found = self._phrases(words, is_question=is_question)
         clauses = [
             replace(self._clause(words, found, start, end, here), text=text.casefold())
-            for start, end in self._spans(found, 0, at)
+            for start, end in self._spans(words, found)
         ]
-        excepted = self._clause(words, found, at, len(words), here) if at < len(words) else None
-        return Sentence(tuple(_complete(clauses)), excepted, is_question)
+        return Sentence(tuple(complete(clauses, excepted)), excepted, is_question)
 
-    def _is_question(self, text: str, words: tuple[str, ...]) -> bool:
+    def _phrases(self, words: tuple[str, ...], *, is_question: bool) -> list[Phrase]:
+        """The phrases of a sentence: in a command not what is only asked, in a question not what to do."""
+        found = self._book.find(words)
+        # What is only part of a longer word, or two words that make one, is a noun: "Gartenlicht" is a light,
+        # "spielen" no game, "sube la" not "súbela".
+        found = [f for f in found if not (f.part or f.joined) or f.meaning.what in NOUNS]
+        # The end of a long word says what it is: a "Wasserkocher" is no water.
+        found = [f for f in found if f.ends or f.meaning.what != "kind"]
+        if is_question:
+            found = [f for f in found if f.meaning.what not in ("action", "begin", "end")]
+        else:
+            found = [f for f in found if f.meaning.what not in ASKING and not self._only_tells(f)]
+        found = [f for f in found if f.meaning.what != "by" or any(map(self._is_number, words[f.end :][:1]))]
+        verbs = _verbs(found)
+        found = [f for f in found if f.meaning.what != "kind" or f.start not in verbs]
+        return _longest([f for f in found if f.exact or f.meaning.what not in ASKING])
+
+    def _only_tells(self, phrase: Phrase) -> bool:
+        """Whether a phrase names a device that can do nothing."""
+        named = phrase.meaning.what in ("device", "part")
+        return named and not self._targets.devices[int(phrase.meaning.value)].actions
+
+    def _is_question(self, text: str) -> bool:
         """Whether a sentence asks for a state; "can you open it?" does not."""
-        if any(begin == words[: len(begin)] for begin in self._questions if len(words) > len(begin)):
-            return True
-        return text.rstrip().endswith(("?", "\uff1f")) and not any(
-            begin == words[: len(begin)] for begin in self._polite
+        words = tokens_of(text, accents=True)
+        parts = [0, *(at + 1 for at, word in enumerate(words) if word == ",")]
+        polite = max((len(p) for p in self._polite for at in parts if _begins(words[at:], p)), default=0)
+        anywhere = len(words) if self._words.questions_anywhere else 1
+        asking = [
+            len(each)
+            for each in self._questions
+            for at in range(anywhere)
+            if len(words) > len(each) and _begins(words[at:], each)
+        ]
+        if asking:
+            return max(asking) >= polite
+        return text.rstrip().endswith(_QUESTION_MARKS) and not (
+            polite or any(each == words[-len(each) :] for each in self._polite)
         )
 
-    @staticmethod
-    def _spans(found: list[Phrase], start: int, end: int) -> Iterable[tuple[int, int]]:
-        """Cut a sentence at its conjunctions, where something is named on both sides."""
-        cuts = [f.start for f in found if f.meaning.what == "and_" and start < f.start < end]
-        begin = start
-        for cut in cuts:
-            if _tells(found, begin, cut) and _tells(found, cut, end):
+    def _spans(self, words: tuple[str, ...], found: list[Phrase]) -> Iterable[tuple[int, int]]:
+        """Cut a sentence at its conjunctions, where both sides say something of their own."""
+        begin, end = 0, len(words)
+        for cut in (f.start for f in found if f.meaning.what == "and_" and f.start):
+            if words[cut] in self._words.joins and self._is_joined(words, found, cut):
+                continue
+            first, second = _says(found, begin, cut), _says(found, cut, end)
+            where = first <= PLACES and not second & PLACES  # "in the kitchen, turn on the lights"
+            if first & TELLING and second & (TELLING | DOING) and not where:
                 yield begin, cut
                 begin = cut
         yield begin, end
+
+    def _is_joined(self, words: tuple[str, ...], found: list[Phrase], at: int) -> bool:
+        """Whether a conjunction stands within a number: "vingt et un", "nineteen and a half"."""
+        following = words[at + 1 : at + 2]
+        unit = any(self._is_number(word) or word in self._words.ones for word in following)
+        half = any(f.meaning.what == "half" and at < f.start <= at + 2 for f in found)
+        return (unit and self._is_number(words[at - 1])) or (
+            half and any(map(self._is_number, words[max(0, at - 2) : at]))
+        )
+
+    def _is_number(self, word: str) -> bool:
+        return word[0].isdigit() or word in self._words.numbers
 
     def _clause(
         self, words: tuple[str, ...], found: list[Phrase], start: int, end: int, here: Area | None
@@ -129,6 +127,11 @@ class SentenceReader:
         for phrase in inside:
             by_sense.setdefault(phrase.meaning.what, []).append(phrase.meaning.value)
         devices = self._targets.devices
+        numbers = self._numbers(words[start:end], inside, start)
+        joins = [at for at in range(start, end) if words[at] in self._words.joins]
+        if "half" in by_sense and any(self._is_joined(words, inside, at) for at in joins):
+            del by_sense["half"]
+            numbers = tuple(number + 0.5 for number in numbers)
         areas = [self._targets.area_of[each] for each in by_sense.get("area", ())]
         if "here" in by_sense and here:
             areas.append(here)
@@ -136,24 +139,45 @@ class SentenceReader:
         named = [f for f in inside if f.meaning.what == "device"]
         return Clause(
             named=tuple(dict.fromkeys(devices[int(each)] for each in by_sense.get("device", ()))),
-            partly=tuple(devices[number] for number in _most_hit(inside)),
+            partly=tuple(devices[number] for number in _most_hit(words, inside)),
             areas=_unique(areas),
-            floors=_unique([*self._floors(by_sense)]),
+            floors=_unique([*self._floors(by_sense, here)]),
             kinds=frozenset(by_sense.get("kind", ())),
             plain_kind=any(not _beside(kind, named) for kind in kinds),
             singular=bool(kinds) and all(words[f.start : f.end] in self._singulars for f in kinds),
+            plural=any(self._is_plural(words, f) for f in kinds),
+            called_kind=_places(inside, "part", "device") <= _places(inside, "kind"),
+            vague=self._is_vague(words, inside, start, end),
+            asked=frozenset(by_sense.get("asked", ())),
+            states=tuple(dict.fromkeys(by_sense.get("state", ()))),
             actions=self._weighed(words, inside),
-            numbers=self._numbers(words[start:end], inside, start),
+            numbers=numbers,
             colors=tuple(dict.fromkeys(by_sense.get("color", ()))),
             flags=frozenset(by_sense) & set(FLAGS),
             unknown=self._unknown(words, inside, start, end),
         )
 
-    def _floors(self, by_sense: Mapping[str, list[str]]) -> Iterable[Floor]:
+    def _is_plural(self, words: tuple[str, ...], phrase: Phrase) -> bool:
+        said = words[phrase.start : phrase.end]
+        if phrase.part:
+            return any(said[-1].endswith(plural[-1]) for plural in self._plurals)
+        return said in self._plurals
+
+    def _is_vague(self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int) -> bool:
+        unknown = set(self._unknown_at(words, inside, start, end))
+        parts = [f for f in inside if f.meaning.what == "part"]
+        return any(f.start - 1 in unknown or f.end in unknown for f in parts)
+
+    def _floors(self, by_sense: Mapping[str, list[str]], here: Area | None) -> Iterable[Floor]:
+        """The floors that are named, or are above or below; the house lists them from the lowest up."""
         yield from (self._targets.floor_of[each] for each in by_sense.get("floor", ()))
         floors = self._targets.house.floors
-        if len(floors) == len(FLOORS):  # with more of them, up and down depend on where one is
+        if len(floors) == len(FLOORS):
             yield from (floor for floor, word in zip(floors, FLOORS, strict=True) if word in by_sense)
+        elif here and here.floor:
+            own = floors.index(self._targets.floor_of[here.floor])
+            yield from floors[own + 1 : own + 2] if "upstairs" in by_sense else ()
+            yield from floors[max(0, own - 1) : own] if "downstairs" in by_sense else ()
 
     def _weighed(self, words: tuple[str, ...], found: Iterable[Phrase]) -> dict[str, float]:
         """The actions that phrases point to, and the number of words of each that do.
@@ -182,69 +206,95 @@ class SentenceReader:
         others = (f for f in inside if f.meaning.what in (*NAMES, "percent"))
         places = {at - start for f in others for at in range(f.start, f.end)}
         said = [word if at not in places else "" for at, word in enumerate(words)]
-        numbers = in_digits(" ".join(said)) + in_words(said, self._words.numbers, self._words.joins)
+        numbers = in_digits(" ".join(said)) + in_words(
+            said, self._words.numbers, self._words.joins, self._words.ones
+        )
         return tuple(dict.fromkeys(numbers))
 
     def _unknown(self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int) -> tuple[str, ...]:
+        return tuple(words[at] for at in self._unknown_at(words, inside, start, end))
+
+    def _unknown_at(
+        self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int
+    ) -> Iterable[int]:
         # Of a long word the part that is no name is not known: "Gartenlicht" is a light, but which?
         whole = (f for f in inside if not f.part or f.meaning.what != "kind")
         known = {at for f in whole for at in range(f.start, f.end)}
-        return tuple(
-            word
-            for at, word in enumerate(words[start:end], start)
-            if at not in known and not word[0].isdigit() and word not in self._words.numbers
-        )
+        for at, word in enumerate(words[start:end], start):
+            if at not in known and not word[0].isdigit() and word not in self._usual:
+                yield at
 
 
 def _unique(things: list[Area] | list[Floor]) -> tuple:  # type: ignore[type-arg]
     return tuple({thing.id: thing for thing in things}.values())
 
 
-def _most_hit(found: Iterable[Phrase]) -> list[int]:
-    """Numbers of the devices of whose names most words are said."""
+def _most_hit(words: tuple[str, ...], found: Iterable[Phrase]) -> list[int]:
+    """Numbers of the devices of whose names most words are said, and more than one letter."""
     hits: dict[int, set[int]] = {}
     for phrase in found:
         if phrase.meaning.what == "part":
             hits.setdefault(int(phrase.meaning.value), set()).update(range(phrase.start, phrase.end))
-    most = max(map(len, hits.values()), default=0)
-    return [number for number, places in hits.items() if len(places) == most]
+    long = {number: at for number, at in hits.items() if len("".join(words[each] for each in at)) > 1}
+    most = max(map(len, long.values()), default=0)
+    return [number for number, places in long.items() if len(places) == most]
 
 
-def _tells(found: list[Phrase], start: int, end: int) -> bool:
-    """Whether something is named between two words."""
-    telling = "device", "part", "area", "floor", "kind", "everything"
-    return any(start <= f.start < end and f.meaning.what in telling for f in found)
+def _places(found: Iterable[Phrase], *what: str) -> set[int]:
+    """Where something of a sort is said, word by word."""
+    return {at for f in found if f.meaning.what in what for at in range(f.start, f.end)}
 
 
-def _complete(clauses: list[Clause]) -> Iterable[Clause]:
-    """Give each clause what only its neighbor says: "the kitchen and the hall lights"."""
-    for number, clause in enumerate(clauses):
-        before, after = clauses[:number][::-1], clauses[number + 1 :]
-        completed = clause
-        doing = next((c for c in (*before, *after) if c.points), None)
-        if doing and not clause.points:
-            levels = doing.flags & {"most", "least", "half", "percent", "slightly"}
-            completed = replace(
-                completed,
-                actions=doing.actions,
-                numbers=doing.numbers,
-                colors=doing.colors,
-                flags=clause.flags | levels,
-            )
-        subject = next((c for c in (*after, *before) if c.has_subject), None)
-        if subject and clause.has_place and not clause.has_subject:
-            completed = replace(completed, kinds=subject.kinds, plain_kind=subject.plain_kind)
-        yield completed
+def _verbs(found: list[Phrase]) -> set[int]:
+    """Where the first words of verbs stand whose second part follows: "switch … off" is no switch."""
+    ends = {f.meaning.value: f.start for f in found if f.meaning.what == "end"}
+    return {f.start for f in found if f.meaning.what == "begin" and f.start < ends.get(f.meaning.value, -1)}
+
+
+def _begins(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
+    return words[: len(phrase)] == phrase
+
+
+def _says(found: list[Phrase], start: int, end: int) -> set[str]:
+    """The sorts of things that are said between two words, but for usual words."""
+    said = {f.meaning.what for f in found if start <= f.start < end}
+    return said & (TELLING | DOING)
+
+
+def _exception(found: list[Phrase], length: int) -> tuple[int, int]:
+    """Where a sentence says what it does not mean: to its end, to a comma, or to the next act."""
+    marks = [f for f in found if f.meaning.what == "except_"]
+    if not marks:
+        return length, length
+    start, last = marks[0].start, marks[-1]
+    if last != marks[0]:
+        return start, last.end  # 除了 … 以外
+    acts = {f.start for f in found if f.meaning.what in DOING}
+    after = [f for f in found if f.meaning.what == "and_" and f.start > start]
+    leads = not _says(found, 0, start)
+    end = next((f.start for f in after if leads or acts & {f.end, f.end + 1}), length)
+    return start, end
 
 
 def _longest(found: list[Phrase]) -> list[Phrase]:
-    """Drop what stands within a longer phrase, but for names that are not said to the letter."""
-    strong = [f for f in found if f.exact or f.meaning.what not in ("device", "part")]
+    """Drop what stands within a longer phrase, or begins in a name, but for what is not said to the letter.
+
+    "The office lights" are those of the office, even if one of them is the "Office Light".
+    """
+    names = [f for f in found if f.exact and f.meaning.what == "device"]
+    found = [f for f in found if not any(name.start < f.start < name.end < f.end for name in names)]
+    strong = [f for f in found if f.exact or f.meaning.what not in ("device", "part", "action")]
     kept = [f for f in found if not any(other.holds(f) for other in strong)]
+    groups = {at for f in kept if f.exact and f.meaning.what in GROUPING for at in range(f.start, f.end)}
+    kept = [f for f in kept if f.exact or f.length == 1 or not groups.issuperset(range(f.start, f.end))]
     exact = {(f.start, f.end) for f in kept if f.exact}
     return [f for f in sorted(kept, key=lambda f: f.start) if f.exact or (f.start, f.end) not in exact]
 
 
 def _beside(kind: Phrase, names: list[Phrase]) -> bool:
     """Whether a word for a kind only says what a named device is: "Rover vacuum", "the lamp Bert"."""
-    return any(f.end == kind.start or kind.end == f.start or f.holds(kind) for f in names)
+    return any(f.end == kind.start or kind.end == f.start or _is_within(kind, f) for f in names)
+
+
+def _is_within(phrase: Phrase, other: Phrase) -> bool:
+    return other.start <= phrase.start and phrase.end <= other.end

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from edge_llm.house.actions import RANGED, Action, capabilities_of
+from edge_llm.house.actions import RANGED, Action
 from edge_llm.house.choices import Choice
+from edge_llm.house.pointing import listed
 from edge_llm.house.targets import Target
 
 _LONGEST_ITEM = 100
@@ -13,18 +14,20 @@ _A_BIT = 0.5
 
 def values_of(target: Target, action: Action, choice: Choice) -> tuple[str | float, ...] | None:
     """The values to choose from: none where the sentence names none, and None for what takes no value."""
-    clause = choice.clause
+    clause, flags = choice.clause, choice.clause.flags
     if action.step:
-        return (_A_BIT,) if "slightly" in clause.flags else None
+        is_amount = "by" in flags or action.capability == "temperature"
+        by = tuple(number / abs(action.step) for number in clause.numbers) if is_amount else ()
+        return by or ((_A_BIT,) if "slightly" in flags else None)
     if action.id == "color":
         return clause.colors
     if action.capability in ("mode", "option"):
-        return tuple(each for each in _listed(target, action) if each.casefold() in clause.text)
+        return tuple(each for each in listed(target, action) if each.casefold() in clause.text)
     if action.capability == "add_item":
         return ()
     if action.id not in RANGED:
         return None
-    limits, flags = target.limits(action), clause.flags
+    limits = target.limits(action)
     values = [number for number in clause.numbers if limits.min <= number <= limits.max]
     values += [limits.max] * ("most" in flags)
     # The least that is not off.
@@ -43,12 +46,7 @@ def value_schema(target: Target, action: Action, choice: Choice) -> dict[str, An
     if action.capability == "add_item":
         return {"type": "string", "minLength": 1, "maxLength": _LONGEST_ITEM}
     if action.id not in RANGED:
-        return {"enum": list(_listed(target, action))}
+        return {"enum": list(listed(target, action))}
     limits = target.limits(action)
     whole = limits.step == int(limits.step)
     return {"type": "integer" if whole else "number", "minimum": limits.min, "maximum": limits.max}
-
-
-def _listed(target: Target, action: Action) -> tuple[str, ...]:
-    lists = (getattr(capabilities_of(d), action.capability) or () for d in target.devices)
-    return tuple(dict.fromkeys(each for names in lists for each in names))

@@ -265,7 +265,7 @@ def _unclear(command: Command, names: tuple[str, ...] = ()) -> Said:
 def _answer(command: Command, question: Question) -> Said:
     """Tell the states that are known; else hand the question on as a call."""
     if all(device.state is not None for device in question.devices):
-        text = command.house.speech.states(question.devices)
+        text = command.house.speech.states(question.devices, question.state)
         return Said(text, outcome=Outcome(outcome="spoken"))
     calls = (call for act in question.acts for call in act.calls())
     return Said("", tuple(_numbered(calls, command, count())))
