@@ -87,7 +87,7 @@ def test_the_last_few_houses_of_requests_are_kept_compiled() -> None:
 
 def test_states_that_are_known_are_told() -> None:
     said = Talk().say("is my front door locked now?")
-    assert (outcome(said), said.text) == ("spoken", "Front door: locked.")
+    assert (outcome(said), said.text) == ("spoken", "Yes. Front door: locked.")
 
 
 def test_a_question_about_a_state_that_is_not_known_is_passed_on() -> None:
