@@ -79,7 +79,7 @@ def _value_slots(act: Act, device: Device) -> dict[str, Any]:
     if action.step:
         return _stepped(act, device)
     value = action.value if action.value is not None else act.value
-    return {action.slot: int(value) if isinstance(value, float) and value == int(value) else value}
+    return {action.slot: _plain(value) if isinstance(value, float) else value}
 
 
 def _stepped(act: Act, device: Device) -> dict[str, Any]:
@@ -88,7 +88,12 @@ def _stepped(act: Act, device: Device) -> dict[str, Any]:
     assert action.slot
     step = action.step * (act.value if isinstance(act.value, float) else 1)
     level = device.attributes.get(_LEVELS[action.capability])
-    if not isinstance(level, int | float):
-        return {f"{action.slot}_step": int(step) if step == int(step) else step}
     limits = getattr(capabilities_of(device), action.capability)
-    return {action.slot: min(limits.max, max(limits.min, level + step))}
+    if limits is None or not isinstance(level, int | float) or isinstance(level, bool):
+        return {f"{action.slot}_step": _plain(step)}
+    return {action.slot: _plain(min(limits.max, max(limits.min, level + step)))}
+
+
+def _plain(value: float) -> float:
+    """A whole number without a point."""
+    return int(value) if value == int(value) else value

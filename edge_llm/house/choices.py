@@ -10,12 +10,14 @@ from typing import Literal
 
 from edge_llm.contract.house import Area
 from edge_llm.house.actions import QUERY, Action
-from edge_llm.house.clauses import Clause, Sentence
 from edge_llm.house.pointing import MOST_WORDS, can, listed, literal, pointed_to, weight, without_value
+from edge_llm.house.reading.clauses import Clause, Sentence
 from edge_llm.house.targets import EVERYTHING, Target, Targets, kinds_of, united
 
 Problem = Literal["unclear", "impossible"]
 _FEW = 2
+_SWITCHING = {"on", "off", "start", "dock", "activate"}
+"""What being turned on and off is for one kind or another."""
 _TOLD = {"locked": "lock", "unlocked": "lock"}
 """The kinds that states are those of."""
 _EVERYBODY = {"all", "everything"}
@@ -64,7 +66,9 @@ class Chooser:
             for clause in sentence.clauses
             for each in _one_by_one(self._choice(clause, here, excepted, is_question=sentence.is_question))
         )
-        lost = sentence.excepted is not None and not excepted
+        known = {each for choice in choices for target in choice.targets for each in target.ids}
+        # What is excepted is not known, or it is all that there was.
+        lost = sentence.excepted is not None and (not known & excepted or known <= excepted)
         return tuple(replace(choice, problem="unclear") for choice in choices) if lost else choices
 
     def _choice(
@@ -84,9 +88,11 @@ class Chooser:
         if "not_" in clause.flags and (clause.has_subject or clause.has_place):
             return Choice(clause, (), "unclear")
         able = tuple(t for t in fitting if can(t, clause))
-        if able and not clause.points and clause.unknown and _is_said_of(able, clause):
-            # "Good morning" is no word for the scene "Good night".
-            named = bool(clause.named) or any(t.devices[0].kind not in _STATELESS for t in clause.partly)
+        several = bool(clause.unknown) or any(len(t.actions) > 1 for t in able)
+        if able and not clause.points and several and _is_said_of(able, clause):
+            # "Good morning" is no word for the scene "Good night", and "my kitchen" no command.
+            called = any(t.devices[0].kind not in _STATELESS for t in clause.partly)
+            named = bool(clause.named or (clause.kinds and not clause.unknown)) or called
             return Choice(clause, able, "unclear" if named else None, open=not named)
         if able:
             able = literal(able, clause) if here and all(t.area == here for t in able) else able
@@ -205,6 +211,9 @@ class Chooser:
         if not kinds and doing.points:
             most = max((weight(g, doing) for g in places), default=0)
             places = [g for g in places if can(g, doing) and weight(g, doing) == most]
+            if (ids or floors) and {a.id for g in places for a in pointed_to(g, doing)} <= _SWITCHING:
+                # Turning on a room is turning on its lights.
+                places = [g for g in places if g.kinds[0] == "light"] or places
         return _united(places, said=everything or bool(kinds))
 
 
@@ -247,7 +256,8 @@ def _is_said_of(able: tuple[Target, ...], clause: Clause) -> bool:
         if a.capability in ("mode", "option")
         for value in listed(t, a)
     )
-    return not lists and not chosen and (not clause.partly or all(len(t.actions) == 1 for t in able))
+    guessed = bool(clause.partly) and not clause.named
+    return not lists and not chosen and (not guessed or all(len(t.actions) == 1 for t in able))
 
 
 def _in_place(named: tuple[Target, ...], clause: Clause, here: Area | None) -> tuple[Target, ...]:

@@ -16,7 +16,7 @@ from edge_llm.house.language.speech import Speech
 from edge_llm.house.language.text import same_word, tokens_of
 from edge_llm.house.language.words import words_of
 from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
-from edge_llm.house.sentence import SentenceReader
+from edge_llm.house.reading.sentence import SentenceReader
 from edge_llm.house.targets import Target, find_targets
 from edge_llm.house.values import values_of
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from edge_llm.house.actions import ACTIONS, RANGED, Action, capabilities_of
-from edge_llm.house.clauses import Clause
+from edge_llm.house.language.text import tokens_of
+from edge_llm.house.reading.clauses import Clause
 from edge_llm.house.targets import Target
 
 _INSTEAD = {"lock": {"open": "unlock", "close": "lock"}, "valve": {"on": "open", "off": "close"}}
@@ -34,7 +35,9 @@ def literal(able: tuple[Target, ...], clause: Clause) -> tuple[Target, ...]:
 def pointed_to(target: Target, clause: Clause) -> list[Action]:
     """The actions of a target that a clause points to, by a word or by a value."""
     if clause.colors and (colors := [a for a in target.actions if a.id == "color"]):
-        return colors
+        return colors if set(listed(target, colors[0])) & set(clause.colors) else []
+    if not clause.has_value and (named := [a for a in target.actions if said_of(target, a, clause)]):
+        return named
     changing = [a for a in target.actions if a.step or a.id in _LOUDNESS]
     if _is_amount(clause) and (changes := _likeliest(changing, clause)):
         return changes
@@ -107,6 +110,14 @@ def without_value(target: Target, clause: Clause) -> list[Action]:
 
 
 def listed(target: Target, action: Action) -> tuple[str, ...]:
-    """The modes or options of a target's devices."""
+    """The colors, modes or options of a target's devices."""
     lists = (getattr(capabilities_of(d), action.capability) or () for d in target.devices)
     return tuple(dict.fromkeys(each for names in lists for each in names))
+
+
+def said_of(target: Target, action: Action, clause: Clause) -> tuple[str, ...]:
+    """The modes or options of a target that a clause names."""
+    if action.capability not in ("mode", "option"):
+        return ()
+    said = f" {' '.join(tokens_of(clause.text))} "
+    return tuple(each for each in listed(target, action) if f" {' '.join(tokens_of(each))} " in said)

@@ -1,8 +1,9 @@
 """What a sentence can be about: every device, and every group of devices that is not empty."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 from edge_llm.contract.house import Area, Device, Floor, House, Range
 from edge_llm.house.actions import ACTIONS, Action, actions_of, capabilities_of
@@ -98,14 +99,18 @@ def _distinct(devices: Iterable[Device], area_of: dict[str, Area]) -> list[str]:
         ]
         if len(set(names)) == len(names):
             return names
-    counted: defaultdict[str, int] = defaultdict(int)
-    result = []
     shared = Counter(device.name for device in devices)
+    result: list[str] = []
     for device, longer in zip(devices, names, strict=True):
         name = device.name if shared[device.name] == 1 else longer
-        counted[name] += 1
-        result.append(name if counted[name] == 1 else f"{name} {counted[name]}")
+        result.append(_unused(name, {*result, *(each for each in shared if each != name)}))
     return result
+
+
+def _unused(name: str, taken: Container[str]) -> str:
+    """A name that is not taken: with a number where it is."""
+    numbered = (f"{name} {number}" for number in count(2))
+    return next(each for each in chain((name,), numbered) if each not in taken)
 
 
 def kinds_of(device: Device) -> tuple[str, ...]:
@@ -131,8 +136,7 @@ def _groups(house: House, words: Words, area_of: dict[str, Area], taken: set[str
         for kind, devices in by_kind.items():
             said = words.everything[0] if kind == EVERYTHING else words.kind(kind, plural=True)
             name = f"{place}: {said}"
-            if name in taken:  # a device is called so
-                name = f"{name} *"
+            name = _unused(name, taken)
             taken.add(name)
             yield Target(name, tuple(devices), _common(devices, kind), (kind,), area, floor)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from edge_llm.house.actions import RANGED, Action
 from edge_llm.house.choices import Choice
-from edge_llm.house.pointing import listed
+from edge_llm.house.pointing import listed, said_of
 from edge_llm.house.targets import Target
 
 _LONGEST_ITEM = 100
@@ -20,9 +20,9 @@ def values_of(target: Target, action: Action, choice: Choice) -> tuple[str | flo
         by = tuple(number / abs(action.step) for number in clause.numbers) if is_amount else ()
         return by or ((_A_BIT,) if "slightly" in flags else None)
     if action.id == "color":
-        return clause.colors
+        return tuple(each for each in clause.colors if each in listed(target, action))
     if action.capability in ("mode", "option"):
-        return tuple(each for each in listed(target, action) if each.casefold() in clause.text)
+        return said_of(target, action, clause)
     if action.capability == "add_item":
         return ()
     if action.id not in RANGED:

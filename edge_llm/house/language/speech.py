@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from edge_llm.contract.house import Device
 from edge_llm.house.actions import capabilities_of
-from edge_llm.house.acts import Act
+from edge_llm.house.acts import Act, Value
 from edge_llm.house.language.words import Words
 from edge_llm.house.targets import EVERYTHING, Target
 
@@ -44,11 +44,11 @@ class Speech:
         unit = ""
         if limits := getattr(capabilities_of(act.target.devices[0]), act.action.capability, None):
             unit = getattr(limits, "unit", "")
-        value = self._words.colors.get(str(act.value), (str(act.value),))[0] if act.value is not None else ""
-        value = value.removesuffix(".0")
+        value = self._words.colors.get(str(act.value), (_said(act.value),))[0]
         done = template.format(target=self.name(act.target), value=value, unit=unit)
         left = [device.name for device in act.target.devices if device.id in act.excepted]
-        return f"{done} {self._words.speech['but']}".format(names=", ".join(left)) if left else done
+        but = str(self._words.speech["but"]).format(names=", ".join(left))
+        return f"{done} {but}" if left else done
 
     def failed(self, acts: Sequence[Act]) -> str:
         """Report acts that were not carried out; empty where there are none."""
@@ -114,3 +114,8 @@ def _state_of(device: Device) -> str:
 def _is_in(device: Device, asked: str) -> bool:
     state = _state_of(device)
     return state not in _OFF if asked == "on" else state == asked
+
+
+def _said(value: Value) -> str:
+    """A value as it is said: a whole number without a point."""
+    return "" if value is None else str(value).removesuffix(".0") if isinstance(value, float) else str(value)

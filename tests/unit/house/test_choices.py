@@ -3,7 +3,7 @@
 import pytest
 
 from edge_llm.house.choices import Choice, Chooser
-from edge_llm.house.sentence import SentenceReader
+from edge_llm.house.reading.sentence import SentenceReader
 from tests.unit.house.houses import compiled, light
 
 AREAS = [{"id": "k", "name": "Kitchen", "floor": "g"}, {"id": "b", "name": "Bedroom", "floor": "u"}]
@@ -61,9 +61,9 @@ def test_words_leave_one_meaning(sentence: str, expected: dict[str, list[str]]) 
     assert left(sentence) == expected
 
 
-def test_what_points_to_no_action_leaves_all_that_need_no_value() -> None:
-    assert left("spot") == {"Spot": ["on", "off"]}
-    assert left("counter strip") == {"Counter strip": ["on", "off", "brighter", "dimmer"]}
+@pytest.mark.parametrize("sentence", ["spot", "counter strip", "the kitchen lights"])
+def test_a_name_alone_is_asked_back(sentence: str) -> None:
+    assert [choice.problem for choice in choices(sentence)] == ["unclear"]
 
 
 def test_the_speakers_room_comes_first() -> None:

@@ -8,9 +8,9 @@ from jsonschema import Draft202012Validator
 
 from edge_llm.house.actions import ACTIONS
 from edge_llm.house.choices import Choice
-from edge_llm.house.clauses import Clause
 from edge_llm.house.language.words import LANGUAGES
 from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
+from edge_llm.house.reading.clauses import Clause
 from edge_llm.house.targets import Target
 from tests.unit.house.houses import compiled, home, light
 

@@ -39,7 +39,7 @@ def test_the_system_text_lists_some_devices_only(house: CompiledHouse) -> None:
 
 def test_what_a_sentence_may_be_about_stands_with_it(house: CompiledHouse) -> None:
     """The model has not seen it in the system text."""
-    meaning = house.meaning("gadget 1230 light", None)
+    meaning = house.meaning("activate or deactivate the gadget 1230 light", None)
     assert isinstance(meaning, Undecided)
-    assert meaning.turns[-1].content == "(Gadget 1230 light) gadget 1230 light"
+    assert meaning.turns[-1].content == "(Gadget 1230 light) activate or deactivate the gadget 1230 light"
     assert meaning.turns[:-1] == house.prefix

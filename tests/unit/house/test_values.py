@@ -6,7 +6,7 @@ import pytest
 
 from edge_llm.house.actions import ACTIONS
 from edge_llm.house.choices import Choice
-from edge_llm.house.clauses import Clause
+from edge_llm.house.reading.clauses import Clause
 from edge_llm.house.values import value_schema, values_of
 from tests.unit.house.houses import compiled
 

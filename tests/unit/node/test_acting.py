@@ -75,8 +75,8 @@ def test_the_last_few_houses_of_requests_are_kept_compiled() -> None:
     talk = Talk()
 
     def compiled(number: int) -> object:
-        given = {"devices": [{"id": "x", "name": f"Spot {number}", "kind": "light"}]}
-        return talk.ask(f"spot {number}", house=given).command.house
+        given = {"devices": [{"id": "x", "name": f"Basket {number}", "kind": "todo"}]}
+        return talk.ask(f"add rye bread to basket {number}", house=given).command.house
 
     first = compiled(0)
     assert compiled(0) is first

@@ -50,11 +50,11 @@ def test_digits(text: str, expected: list[float]) -> None:
 )
 def test_words(language: str, said: str, expected: list[float]) -> None:
     words = words_of(language)
-    assert in_words(tokens_of(said), words.numbers, words.joins) == expected
+    assert in_words(tokens_of(said), words.numbers, words.joins, words.ones) == expected
 
 
 def test_a_conjunction_between_two_things_joins_no_numbers() -> None:
     """ "Twenty and the lamp" is 20; "twenty and thirty" are two."""
     words = words_of("en")
-    assert in_words(tokens_of("twenty and the lamp"), words.numbers, words.joins) == [20]
-    assert in_words(tokens_of("twenty and thirty"), words.numbers, words.joins) == [20, 30]
+    assert in_words(tokens_of("twenty and the lamp"), words.numbers, words.joins, words.ones) == [20]
+    assert in_words(tokens_of("twenty and thirty"), words.numbers, words.joins, words.ones) == [20, 30]

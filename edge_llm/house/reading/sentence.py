@@ -4,21 +4,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from edge_llm.contract.house import Area, Floor
-from edge_llm.house.clauses import Clause, Sentence, complete
 from edge_llm.house.language.numbers import in_digits, in_words
-from edge_llm.house.language.text import Found, tokens_of
+from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import Words
-from edge_llm.house.phrases import FLAGS, FLOORS, NAMES, NOUNS, Sense, phrasebook, plurals, singulars
+from edge_llm.house.reading.clauses import Clause, Sentence, complete
+from edge_llm.house.reading.phrases import FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals, singulars
+from edge_llm.house.reading.spans import (
+    DOING,
+    PLACES,
+    TELLING,
+    Phrase,
+    begins,
+    exception,
+    is_beside,
+    is_verb,
+    longest,
+    most_hit,
+    places_of,
+    says,
+    verbs,
+)
 from edge_llm.house.targets import Targets
 
-Phrase = Found[Sense]
-PLACES = {"area", "floor"}
-GROUPING = {*PLACES, "kind"}
-TELLING = {*PLACES, "device", "part", "kind", "everything"}
-"""Senses that tell what a sentence is about."""
-DOING = {"action", "begin", "color", "percent", "most", "least", "half"}
-"""Senses that tell what to do."""
 ASKING = {"asked", "state"}
+LITERAL = {*ASKING, "elsewhere"}
+"""Senses of words that are not taken for others like them: "time" is no timer."""
 _QUESTION_MARKS = "?", "\uff1f", "\u5417", "\u55ce"
 """What questions end with; 吗 in Chinese."""
 
@@ -43,7 +53,7 @@ class SentenceReader:
         words = tokens_of(text)
         is_question = self._is_question(text)
         found = self._phrases(words, is_question=is_question)
-        at, end = _exception(found, len(words))
+        at, end = exception(found, len(words))
         excepted = self._clause(words, found, at, end, here) if at < end else None
         if excepted:
             words = words[:at] + words[end:]
@@ -67,9 +77,9 @@ class SentenceReader:
         else:
             found = [f for f in found if f.meaning.what not in ASKING and not self._only_tells(f)]
         found = [f for f in found if f.meaning.what != "by" or any(map(self._is_number, words[f.end :][:1]))]
-        verbs = _verbs(found)
-        found = [f for f in found if f.meaning.what != "kind" or f.start not in verbs]
-        return _longest([f for f in found if f.exact or f.meaning.what not in ASKING])
+        split = verbs(found)
+        found = [f for f in found if f.meaning.what != "kind" or f.start not in split]
+        return longest([f for f in found if f.exact or f.meaning.what not in LITERAL])
 
     def _only_tells(self, phrase: Phrase) -> bool:
         """Whether a phrase names a device that can do nothing."""
@@ -80,13 +90,13 @@ class SentenceReader:
         """Whether a sentence asks for a state; "can you open it?" does not."""
         words = tokens_of(text, accents=True)
         parts = [0, *(at + 1 for at, word in enumerate(words) if word == ",")]
-        polite = max((len(p) for p in self._polite for at in parts if _begins(words[at:], p)), default=0)
+        polite = max((len(p) for p in self._polite for at in parts if begins(words[at:], p)), default=0)
         anywhere = len(words) if self._words.questions_anywhere else 1
         asking = [
             len(each)
             for each in self._questions
             for at in range(anywhere)
-            if len(words) > len(each) and _begins(words[at:], each)
+            if len(words) > len(each) and begins(words[at:], each)
         ]
         if asking:
             return max(asking) >= polite
@@ -100,7 +110,7 @@ class SentenceReader:
         for cut in (f.start for f in found if f.meaning.what == "and_" and f.start):
             if words[cut] in self._words.joins and self._is_joined(words, found, cut):
                 continue
-            first, second = _says(found, begin, cut), _says(found, cut, end)
+            first, second = says(found, begin, cut), says(found, cut, end)
             where = first <= PLACES and not second & PLACES  # "in the kitchen, turn on the lights"
             if first & TELLING and second & (TELLING | DOING) and not where:
                 yield begin, cut
@@ -135,18 +145,18 @@ class SentenceReader:
         areas = [self._targets.area_of[each] for each in by_sense.get("area", ())]
         if "here" in by_sense and here:
             areas.append(here)
-        kinds = [f for f in inside if f.meaning.what == "kind"]
         named = [f for f in inside if f.meaning.what == "device"]
+        kinds = [f for f in inside if f.meaning.what == "kind" and not (named and is_verb(f, inside))]
         return Clause(
             named=tuple(dict.fromkeys(devices[int(each)] for each in by_sense.get("device", ()))),
-            partly=tuple(devices[number] for number in _most_hit(words, inside)),
+            partly=tuple(devices[number] for number in most_hit(words, inside)),
             areas=_unique(areas),
             floors=_unique([*self._floors(by_sense, here)]),
-            kinds=frozenset(by_sense.get("kind", ())),
-            plain_kind=any(not _beside(kind, named) for kind in kinds),
+            kinds=frozenset(f.meaning.value for f in kinds),
+            plain_kind=any(not is_beside(kind, named) for kind in kinds),
             singular=bool(kinds) and all(words[f.start : f.end] in self._singulars for f in kinds),
             plural=any(self._is_plural(words, f) for f in kinds),
-            called_kind=_places(inside, "part", "device") <= _places(inside, "kind"),
+            called_kind=places_of(inside, "part", "device") <= places_of(inside, "kind"),
             vague=self._is_vague(words, inside, start, end),
             asked=frozenset(by_sense.get("asked", ())),
             states=tuple(dict.fromkeys(by_sense.get("state", ()))),
@@ -227,74 +237,3 @@ class SentenceReader:
 
 def _unique(things: list[Area] | list[Floor]) -> tuple:  # type: ignore[type-arg]
     return tuple({thing.id: thing for thing in things}.values())
-
-
-def _most_hit(words: tuple[str, ...], found: Iterable[Phrase]) -> list[int]:
-    """Numbers of the devices of whose names most words are said, and more than one letter."""
-    hits: dict[int, set[int]] = {}
-    for phrase in found:
-        if phrase.meaning.what == "part":
-            hits.setdefault(int(phrase.meaning.value), set()).update(range(phrase.start, phrase.end))
-    long = {number: at for number, at in hits.items() if len("".join(words[each] for each in at)) > 1}
-    most = max(map(len, long.values()), default=0)
-    return [number for number, places in long.items() if len(places) == most]
-
-
-def _places(found: Iterable[Phrase], *what: str) -> set[int]:
-    """Where something of a sort is said, word by word."""
-    return {at for f in found if f.meaning.what in what for at in range(f.start, f.end)}
-
-
-def _verbs(found: list[Phrase]) -> set[int]:
-    """Where the first words of verbs stand whose second part follows: "switch … off" is no switch."""
-    ends = {f.meaning.value: f.start for f in found if f.meaning.what == "end"}
-    return {f.start for f in found if f.meaning.what == "begin" and f.start < ends.get(f.meaning.value, -1)}
-
-
-def _begins(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
-    return words[: len(phrase)] == phrase
-
-
-def _says(found: list[Phrase], start: int, end: int) -> set[str]:
-    """The sorts of things that are said between two words, but for usual words."""
-    said = {f.meaning.what for f in found if start <= f.start < end}
-    return said & (TELLING | DOING)
-
-
-def _exception(found: list[Phrase], length: int) -> tuple[int, int]:
-    """Where a sentence says what it does not mean: to its end, to a comma, or to the next act."""
-    marks = [f for f in found if f.meaning.what == "except_"]
-    if not marks:
-        return length, length
-    start, last = marks[0].start, marks[-1]
-    if last != marks[0]:
-        return start, last.end  # 除了 … 以外
-    acts = {f.start for f in found if f.meaning.what in DOING}
-    after = [f for f in found if f.meaning.what == "and_" and f.start > start]
-    leads = not _says(found, 0, start)
-    end = next((f.start for f in after if leads or acts & {f.end, f.end + 1}), length)
-    return start, end
-
-
-def _longest(found: list[Phrase]) -> list[Phrase]:
-    """Drop what stands within a longer phrase, or begins in a name, but for what is not said to the letter.
-
-    "The office lights" are those of the office, even if one of them is the "Office Light".
-    """
-    names = [f for f in found if f.exact and f.meaning.what == "device"]
-    found = [f for f in found if not any(name.start < f.start < name.end < f.end for name in names)]
-    strong = [f for f in found if f.exact or f.meaning.what not in ("device", "part", "action")]
-    kept = [f for f in found if not any(other.holds(f) for other in strong)]
-    groups = {at for f in kept if f.exact and f.meaning.what in GROUPING for at in range(f.start, f.end)}
-    kept = [f for f in kept if f.exact or f.length == 1 or not groups.issuperset(range(f.start, f.end))]
-    exact = {(f.start, f.end) for f in kept if f.exact}
-    return [f for f in sorted(kept, key=lambda f: f.start) if f.exact or (f.start, f.end) not in exact]
-
-
-def _beside(kind: Phrase, names: list[Phrase]) -> bool:
-    """Whether a word for a kind only says what a named device is: "Rover vacuum", "the lamp Bert"."""
-    return any(f.end == kind.start or kind.end == f.start or _is_within(kind, f) for f in names)
-
-
-def _is_within(phrase: Phrase, other: Phrase) -> bool:
-    return other.start <= phrase.start and phrase.end <= other.end

@@ -6,7 +6,7 @@ import pytest
 
 from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import words_of
-from edge_llm.house.phrases import Sense, phrasebook, singulars
+from edge_llm.house.reading.phrases import Sense, phrasebook, singulars
 from edge_llm.house.targets import find_targets
 from tests.unit.house.houses import house, light
 

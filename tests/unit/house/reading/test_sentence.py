@@ -2,9 +2,9 @@
 
 import pytest
 
-from edge_llm.house.clauses import Clause, Sentence
 from edge_llm.house.language.words import words_of
-from edge_llm.house.sentence import SentenceReader
+from edge_llm.house.reading.clauses import Clause, Sentence
+from edge_llm.house.reading.sentence import SentenceReader
 from edge_llm.house.targets import find_targets
 from tests.unit.house.houses import home, house, light
 
