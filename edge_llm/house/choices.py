@@ -256,7 +256,7 @@ def _is_said_of(able: tuple[Target, ...], clause: Clause) -> bool:
         if a.capability in ("mode", "option")
         for value in listed(t, a)
     )
-    guessed = bool(clause.partly) and not clause.named
+    guessed = bool(clause.partly) and not (clause.named and not clause.unknown)
     return not lists and not chosen and (not guessed or all(len(t.actions) == 1 for t in able))
 
 
