@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from threading import Lock
+from threading import Event, Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -38,6 +38,8 @@ MOST_TOKENS = 256
 """Maximum length of what the model writes for one sentence, in tokens."""
 Kept = TypeVar("Kept")
 
+EXPECT_HOUSE_S = 2.0
+"""Seconds after a connection in which acts wait for a house, if none is known."""
 _MOST_SESSIONS = 256
 _MOST_GIVEN = 4
 """Houses of requests that are kept compiled."""
@@ -109,6 +111,8 @@ class Acting:
         """Ask about what ``settings.confirm`` lists before it is done."""
         self._confirm = frozenset(settings.confirm)
         self._house: CompiledHouse | None = None
+        self._house_known = Event()
+        self._expected_until = 0.0
         self._lock = Lock()
         self._given: OrderedDict[bytes, CompiledHouse] = OrderedDict()
         self._pending: OrderedDict[tuple[str, str], _Pending] = OrderedDict()
@@ -117,20 +121,27 @@ class Acting:
     def use(self, house: House | None) -> CompiledHouse | None:
         """Act in ``house`` from now on; takes milliseconds."""
         self._house = CompiledHouse(house) if house and house.devices else None
+        (self._house_known.set if self._house else self._house_known.clear)()
         return self._house
 
+    def expect_house(self) -> None:
+        """Wait with acts for a moment: what the broker has kept comes before the house does."""
+        self._expected_until = monotonic() + EXPECT_HOUSE_S
+
     def check(self, request: Request) -> None:
-        """Refuse an act where there is no house.
+        """Refuse an act where there is no house, and none is expected; does not block.
 
         Raises:
             RequestError: bad_request.
         """
-        if request.house is None and self._house is None and not request.results:
-            text = "act: this node knows no house; publish one on its house topic, or send it as house"
-            raise RequestError("bad_request", text)
+        needed = request.house is None and self._house is None and not request.results
+        if needed and monotonic() >= self._expected_until:
+            raise _no_house()
 
     def begin(self, client: str, request: Request) -> Said | Asking | None:
         """Find out what a request's sentence means; None where it is none, and an ordinary reply is due.
+
+        Blocks for a moment where a house is expected.
 
         Raises:
             RequestError: see ``check``.
@@ -177,10 +188,11 @@ class Acting:
         return self._ask_which(asking.command, house.doubt(asking.undecided))
 
     def _compiled(self, request: Request) -> CompiledHouse:
-        self.check(request)
         if request.house is None:
-            assert self._house
-            return self._house
+            self._house_known.wait(max(0.0, self._expected_until - monotonic()))
+            if (known := self._house) is None:
+                raise _no_house()
+            return known
         key = hashlib.sha256(request.house.model_dump_json().encode()).digest()
         with self._lock:
             house = self._given.pop(key, None) or CompiledHouse(request.house)
@@ -252,6 +264,11 @@ class Acting:
         with self._lock:
             pending = self._pending.pop((command.client, command.request.session or ""), None)
         return pending if pending and monotonic() - pending.asked_s <= ANSWER_WITHIN_S else None
+
+
+def _no_house() -> RequestError:
+    text = "act: this node knows no house; publish one on its house topic, or send it as house"
+    return RequestError("bad_request", text)
 
 
 def _cancelled(command: Command) -> Said:

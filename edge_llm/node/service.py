@@ -158,8 +158,9 @@ class Service:
         """Begin to answer, on threads of their own; returns their names."""
         self._engine.start()
         self._publisher.start()
-        self._connection.start()
         self._house.start()
+        self._acting.expect_house()
+        self._connection.start()
         self._collector.start()
         cores = self._engine.pinning
         log.info(
@@ -197,6 +198,7 @@ class Service:
         """Say what this node is, each time that the broker is reached."""
         # The broker hands messages out in order: whatever comes after this one was published after it.
         self._connection.publish(self._topics.cancel(self._topics.node), self._gateway.marker.encode())
+        self._acting.expect_house()
         self._publisher.on_ready()
         if self._settings.telemetry.meter_topic:
             self._connection.subscribe(self._settings.telemetry.meter_topic)

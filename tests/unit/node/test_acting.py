@@ -1,6 +1,7 @@
 """What sentences to the house come to: calls, questions back, or words."""
 
 import json
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from edge_llm.engine.types import Completion
 from edge_llm.errors import RequestError
 from edge_llm.node.acting import LEAST_PROBABILITY, Acting, Said
 from tests.unit.house.houses import house
-from tests.unit.node.talk import Talk, ids, outcome
+from tests.unit.node.talk import HOUSE, Talk, ids, outcome
 
 OTHER = {"devices": [{"id": "x", "name": "Spot", "kind": "switch"}]}
 
@@ -161,3 +162,27 @@ def test_an_item_of_a_list_may_be_anything() -> None:
     said = talk.acting.conclude(talk.ask("add rye bread to the groceries"), completion(text, 0.05))
     assert said.text == "Added rye bread to Groceries."
     assert [call.arguments for call in said.calls] == [{"name": "Groceries", "item": "rye bread"}]
+
+
+def test_an_act_that_comes_before_the_house_waits_for_it() -> None:
+    """As after a restart: the broker hands out what it has kept at once, and the house a moment later."""
+    acting = Acting(HouseSettings(confirm=()))
+    request = Request(text="turn on the bedside lamp", act="auto")
+    with pytest.raises(RequestError, match="knows no house"):
+        acting.check(request)
+    acting.expect_house()
+    acting.check(request)
+    later = Timer(0.05, lambda: acting.use(HOUSE))
+    later.start()
+    said = acting.begin("c", request)
+    later.join()
+    assert isinstance(said, Said)
+    assert ids(said) == [("bed",)]
+
+
+def test_an_act_waits_for_no_house_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_llm.node.acting.EXPECT_HOUSE_S", 0.02)
+    acting = Acting(HouseSettings())
+    acting.expect_house()
+    with pytest.raises(RequestError, match="knows no house"):
+        acting.begin("c", Request(text="turn on the bedside lamp", act="auto"))
