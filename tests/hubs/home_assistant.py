@@ -47,7 +47,7 @@ class HomeAssistant:
         for key, version, data in (
             ("auth", (1, 1), _owner()),
             ("onboarding", (4, 1), {"done": ["user", "core_config", "analytics", "integration"]}),
-            ("http", (3, 1), _http(self.port)),
+            ("http", (1, 1), {"server_host": ["127.0.0.1"], "server_port": self.port}),
             ("core.config_entries", (1, 5), {"entries": [_mqtt(broker_port)]}),
         ):
             document = {"version": version[0], "minor_version": version[1], "key": key, "data": data}
@@ -187,21 +187,6 @@ def _owner() -> dict[str, Any]:
     }
     groups = [{"id": f"system-{each}", "name": each} for each in ("admin", "users", "read-only")]
     return {"users": [user], "groups": groups, "credentials": [], "refresh_tokens": [token]}
-
-
-def _http(port: int) -> dict[str, Any]:
-    stable = {
-        "server_host": ["127.0.0.1"],
-        "server_port": port,
-        "cors_allowed_origins": [],
-        "use_x_forwarded_for": False,
-        "trusted_proxies": [],
-        "login_attempts_threshold": -1,
-        "ip_ban_enabled": False,
-        "ssl_profile": "modern",
-        "use_x_frame_options": True,
-    }
-    return {"stable": stable, "pending": None, "yaml_migration_done": True}
 
 
 def _mqtt(port: int) -> dict[str, Any]:
