@@ -24,7 +24,7 @@ from tests.common import eventually
 VERSION = "2026.11.0"
 ROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / f"edge_llm/home-assistant-{VERSION}"
 """A Debian with Home Assistant in /ha; put there by scripts/test-hubs."""
-INTEGRATION = Path(__file__).parents[2] / "custom_components"
+INTEGRATION = Path(__file__).parents[1] / "custom_components"
 _START_S = 300.0
 _USER, _TOKEN, _KEY = "0" * 32, "1" * 32, "2" * 64
 
@@ -60,14 +60,15 @@ class HomeAssistant:
 
     def start(self) -> None:
         """Start it, and wait until it runs."""
-        command = ["/usr/sbin/chroot", str(ROOT), "/ha/bin/hass", "-c", self._inside, "--log-file"]
+        mounts = 'mount --bind /dev "$0/dev" && mount --bind /proc "$0/proc" && exec chroot "$0" "$@"'
+        command = ["unshare", "--mount", "sh", "-c", mounts, str(ROOT), "/ha/bin/hass", "-c", self._inside]
         environment = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
         }
         self._process = subprocess.Popen(
-            [*command, f"{self._inside}/home-assistant.log"],
+            [*command, "--log-file", f"{self._inside}/home-assistant.log"],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

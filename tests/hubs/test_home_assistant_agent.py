@@ -1,0 +1,290 @@
+"""The conversation agent in a real Home Assistant, with its demo house, a real broker and a node."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.common import TOPICS, eventually
+from tests.conversation import Hub
+from tests.homeassistant_process import ROOT, HomeAssistant, access_token, speech
+from tests.processes import Broker, Nodes, Service
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "ha/bin/hass").exists() or os.geteuid() != 0,
+    reason="scripts/test-hubs installs Home Assistant, as root",
+)
+CONFIGURATION = "assist_pipeline:\nconfig:\ndemo:\nhomeassistant: {name: Home}\n"
+HOUSE = "edge_llm/house/homeassistant"
+LOCKS = ["lock.front_door", "lock.kitchen_door"]
+SENTENCES = [
+    ("Turn on the bed light", "light.bed_light", "on"),
+    ("switch off the ceiling lights", "light.ceiling_lights", "off"),
+    ("set the bed light to 30 percent", "light.bed_light", {"brightness": 76}),
+    ("make the bed light brighter", "light.bed_light", {"brightness": 127}),
+    ("make the bed light blue", "light.bed_light", {"color_mode": "hs"}),
+    ("turn off the decorative lights", "switch.decorative_lights", "off"),
+    ("turn on the AC", "switch.ac", "on"),
+    ("open the hall window", "cover.hall_window", "opening"),
+    ("set the living room window to 40 percent", "cover.living_room_window", {"current_position": 40}),
+    ("turn on the ceiling fan", "fan.ceiling_fan", "on"),
+    ("set the ceiling fan to 66 percent", "fan.ceiling_fan", {"percentage": 66}),
+    ("set the heat pump to 21 degrees", "climate.heatpump", {"temperature": 21.0}),
+    ("make the hvac warmer", "climate.hvac", {"temperature": 22.0}),
+    ("turn off the hvac", "climate.hvac", "off"),
+    ("set the volume of the living room to 20 percent", "media_player.living_room", {"volume_level": 0.2}),
+    ("mute the bedroom", "media_player.bedroom", {"is_volume_muted": True}),
+    ("pause the walkman", "media_player.walkman", "paused"),
+    ("resume the walkman", "media_player.walkman", "playing"),
+    ("start demo vacuum 0 ground floor", "vacuum.demo_vacuum_0_ground_floor", "cleaning"),
+    ("send demo vacuum 0 ground floor back to its base", "vacuum.demo_vacuum_0_ground_floor", "returning"),
+]
+
+
+@pytest.fixture(scope="module")
+def service(module_node: Nodes) -> Service:
+    return module_node()
+
+
+@pytest.fixture(scope="module")
+def agent_hub(broker: Broker) -> Iterator[Hub]:
+    hub = Hub(broker.port, "edge_llm/#")
+    yield hub
+    hub.close()
+
+
+@pytest.fixture(scope="module")
+def home_assistant(broker: Broker, service: Service, agent_hub: Hub) -> Iterator[HomeAssistant]:
+    """With the agent, as a user adds it who is asked whether the node that was found is wanted."""
+    home_assistant = HomeAssistant("agent", broker.port, CONFIGURATION)
+    try:
+        home_assistant.start()
+        flow = eventually(lambda: found(home_assistant))
+        assert flow["context"]["title_placeholders"] == {"name": TOPICS.node}
+        added = home_assistant.post(f"/api/config/config_entries/flow/{flow['flow_id']}")
+        assert added["type"] == "create_entry", added
+        eventually(lambda: home_assistant.entity(r"conversation\.edge_llm.*"))
+        expose(home_assistant, *LOCKS)
+        eventually(lambda: LOCKS[0] in described(agent_hub))
+        eventually(lambda: ready_devices(agent_hub) == len(described(agent_hub)))
+        yield home_assistant
+    finally:
+        home_assistant.stop()
+
+
+@pytest.fixture
+def agent(home_assistant: HomeAssistant) -> str:
+    entity = home_assistant.entity(r"conversation\.edge_llm.*")
+    assert entity
+    return entity
+
+
+def found(home_assistant: HomeAssistant) -> Any:
+    """The flow that discovery has started."""
+    flows = home_assistant.ask("config_entries/flow/progress")
+    return next((flow for flow in flows if flow["handler"] == "edge_llm"), None)
+
+
+def expose(home_assistant: HomeAssistant, *entities: str, exposed: bool = True) -> None:
+    home_assistant.ask(
+        "homeassistant/expose_entity",
+        assistants=["conversation"],
+        entity_ids=list(entities),
+        should_expose=exposed,
+    )
+
+
+def described(hub: Hub) -> dict[str, Any]:
+    """The devices of the house that is published now, by their ids."""
+    house = json.loads((hub.on(HOUSE) or [b""])[-1] or b"{}")
+    return {device["id"]: device for device in house.get("devices", ())}
+
+
+def ready_devices(hub: Hub) -> int:
+    """The number of devices that the node acts on."""
+    house = json.loads(hub.on(TOPICS.info)[-1]).get("house") or {}
+    return int(house.get("devices", 0)) if house.get("ready") else 0
+
+
+def entry(home_assistant: HomeAssistant) -> str:
+    entries = home_assistant.get("/api/config/config_entries/entry")
+    return str(next(each["entry_id"] for each in entries if each["domain"] == "edge_llm"))
+
+
+def run_pipeline(home_assistant: HomeAssistant, agent: str, text: str) -> list[Any]:
+    """The events of an Assist pipeline whose agent this is, each with its time."""
+    fields: dict[str, Any] = dict.fromkeys(
+        ("stt_engine", "stt_language", "tts_engine", "tts_language", "tts_voice"), None
+    ) | {"wake_word_entity": None, "wake_word_id": None}
+    pipeline = home_assistant.ask(
+        "assist_pipeline/pipeline/create",
+        name="Edge",
+        language="en",
+        conversation_engine=agent,
+        conversation_language="en",
+        **fields,
+    )
+    events = home_assistant.ask(
+        "assist_pipeline/run",
+        until=lambda event: event["type"] == "run-end",
+        start_stage="intent",
+        end_stage="intent",
+        input={"text": text},
+        pipeline=pipeline["id"],
+    )
+    return list(events)
+
+
+def test_what_is_exposed_is_the_house(home_assistant: HomeAssistant, agent_hub: Hub) -> None:
+    devices = described(agent_hub)
+    assert len(devices) > 40
+    assert devices["light.bed_light"]["capabilities"]["brightness"]["max"] == 100
+    assert devices["climate.heatpump"]["capabilities"]["temperature"]["unit"] == "°C"
+    assert not any("state" in device for device in devices.values())
+
+    area = home_assistant.ask("config/area_registry/create", name="Attic", aliases=["loft"])
+    light = home_assistant.ask("config/entity_registry/get", entity_id="light.bed_light")
+    home_assistant.ask("config/device_registry/update", device_id=light["device_id"], area_id=area["area_id"])
+    eventually(lambda: described(agent_hub)["light.bed_light"].get("area") == area["area_id"])
+    published = len(agent_hub.on(HOUSE))
+    home_assistant.post("/api/services/light/turn_on", entity_id="light.ceiling_lights")
+    time.sleep(6)
+    assert len(agent_hub.on(HOUSE)) == published  # a state is no change of the house
+
+
+@pytest.mark.parametrize(("sentence", "entity", "wanted"), SENTENCES, ids=[each[0] for each in SENTENCES])
+def test_a_sentence_changes_what_it_names(
+    home_assistant: HomeAssistant, agent: str, sentence: str, entity: str, wanted: str | dict[str, Any]
+) -> None:
+    answer = home_assistant.say(sentence, agent)
+    assert answer["response"]["data"]["success"][0]["id"] == entity, speech(answer)
+
+    def is_so() -> bool:
+        state = home_assistant.get(f"/api/states/{entity}")
+        if isinstance(wanted, str):
+            return bool(state["state"] == wanted)
+        return all(state["attributes"].get(name) == value for name, value in wanted.items())
+
+    eventually(is_so, 20)
+
+
+def test_it_asks_back_and_takes_the_answer(home_assistant: HomeAssistant, agent: str) -> None:
+    asked = home_assistant.say("start the vacuum", agent)
+    assert asked["continue_conversation"]
+    answered = home_assistant.say(
+        "the one on the second floor", agent, conversation_id=asked["conversation_id"]
+    )
+    assert answered["response"]["data"]["success"][0]["id"] == "vacuum.demo_vacuum_2_second_floor"
+    assert not answered["continue_conversation"]
+
+
+def test_a_lock_is_asked_about_first(home_assistant: HomeAssistant, agent: str) -> None:
+    asked = home_assistant.say("unlock the front door", agent)
+    assert asked["continue_conversation"]
+    assert home_assistant.state("lock.front_door") == "locked"
+    refused = home_assistant.say("no", agent, conversation_id=asked["conversation_id"])
+    assert not refused["response"]["data"]["success"]
+
+    asked = home_assistant.say("unlock the front door", agent)
+    home_assistant.say("yes", agent, conversation_id=asked["conversation_id"])
+    eventually(lambda: home_assistant.state("lock.front_door") == "unlocked")
+
+
+def test_states_are_told_as_home_assistant_has_them(home_assistant: HomeAssistant, agent: str) -> None:
+    home_assistant.post("/api/services/light/turn_off", entity_id="light.kitchen_lights")
+    answer = home_assistant.say("are the kitchen lights on?", agent)
+    assert answer["response"]["response_type"] == "query_answer"
+    assert speech(answer) == "Kitchen Lights: off."
+
+
+def test_what_fails_is_said_to_have_failed(home_assistant: HomeAssistant, agent: str, agent_hub: Hub) -> None:
+    expose(home_assistant, "light.office_rgbw_lights", exposed=False)  # the node does not know yet
+    answer = home_assistant.say("turn off the office RGBW lights", agent)
+    assert answer["response"]["response_type"] == "error"
+    assert "Office RGBW Lights" in speech(answer)
+    assert home_assistant.state("light.office_rgbw_lights") == "on"
+    eventually(lambda: "light.office_rgbw_lights" not in described(agent_hub))
+    expose(home_assistant, "light.office_rgbw_lights")
+
+
+def test_an_answer_is_streamed_and_calls_stand_in_the_chat_log(
+    home_assistant: HomeAssistant, agent: str
+) -> None:
+    events = run_pipeline(home_assistant, agent, "Tell me a story about a house")
+    deltas = [e["data"]["chat_log_delta"] for e in events if e["type"] == "intent-progress"]
+    assert len([delta for delta in deltas if delta.get("content")]) > 5
+
+    events = run_pipeline(home_assistant, agent, "turn on the kitchen lights")
+    deltas = [e["data"]["chat_log_delta"] for e in events if e["type"] == "intent-progress"]
+    assert [delta["tool_calls"][0]["tool_name"] for delta in deltas if "tool_calls" in delta] == [
+        "HassTurnOn"
+    ]
+    assert [delta["result"]["error"] for delta in deltas if delta.get("role") == "tool_result"] == [False]
+
+
+def test_a_request_that_is_dropped_is_cancelled(
+    home_assistant: HomeAssistant, agent: str, agent_hub: Hub
+) -> None:
+    seen = len(agent_hub.on(TOPICS.stream("homeassistant")))
+    with connect(f"ws://127.0.0.1:{home_assistant.port}/api/websocket") as socket:
+        socket.recv(10)
+        socket.send(json.dumps({"type": "auth", "access_token": access_token()}))
+        socket.recv(10)
+        fields = {"text": "Tell me a very long story about a house", "agent_id": agent}
+        socket.send(json.dumps({"id": 1, "type": "conversation/process", **fields}))
+        eventually(lambda: len(agent_hub.on(TOPICS.stream("homeassistant"))) > seen + 3)
+    eventually(lambda: last_frame(agent_hub)["type"] == "done")
+    assert last_frame(agent_hub)["finish_reason"] in ("cancelled", "stop", "length")
+
+
+def last_frame(hub: Hub) -> Any:
+    return json.loads(hub.on(TOPICS.stream("homeassistant"))[-1])
+
+
+def test_diagnostics_name_nothing_of_the_household(home_assistant: HomeAssistant) -> None:
+    text = json.dumps(home_assistant.get(f"/api/diagnostics/config_entry/{entry(home_assistant)}")["data"])
+    assert '"light": ' in text
+    assert "Bed Light" not in text
+    assert "voice assistant" not in text
+
+
+def test_a_node_that_is_away_is_said_at_once_in_the_users_language(
+    home_assistant: HomeAssistant, agent: str, service: Service, agent_hub: Hub
+) -> None:
+    service.stop()
+    eventually(lambda: home_assistant.state(agent) == "unavailable")
+    began = time.monotonic()
+    answer = home_assistant.say("Mach das Licht an", agent, language="de")
+    assert time.monotonic() - began < 2
+    assert answer["response"]["response_type"] == "error"
+    assert speech(answer).startswith("Ich kann nicht antworten")
+
+    service.restart()
+    eventually(lambda: home_assistant.state(agent) != "unavailable")
+    eventually(lambda: ready_devices(agent_hub))
+    answer = home_assistant.say("turn off the bed light", agent)
+    assert answer["response"]["data"]["success"], speech(answer)
+
+
+def test_after_a_restart_of_home_assistant_it_goes_on(
+    home_assistant: HomeAssistant, agent: str, agent_hub: Hub
+) -> None:
+    home_assistant.stop()
+    home_assistant.start()
+    eventually(lambda: home_assistant.state(agent) != "unavailable")
+    answer = home_assistant.say("turn on the bed light", agent)
+    assert answer["response"]["data"]["success"], speech(answer)
+
+
+def test_the_house_goes_with_the_entry(home_assistant: HomeAssistant, agent_hub: Hub) -> None:
+    url = f"/api/config/config_entries/entry/{entry(home_assistant)}"
+    home_assistant.post(f"{url}/reload")
+    assert described(agent_hub)
+    with suppress(OSError):
+        home_assistant.delete(url)
+    eventually(lambda: agent_hub.on(HOUSE)[-1] == b"")
