@@ -53,7 +53,7 @@ home_assistant() {
   [[ $EUID -eq 0 ]] || { say "Home Assistant is left out: root installs it"; return 0; }
   command -v debootstrap >/dev/null || apt_install debootstrap
   say "installing Home Assistant $version into $directory …"
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' | head -1)
+  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -1)
   rm -rf "$directory"
   debootstrap --variant=minbase --include=python3,python3-venv,python3-dev,ca-certificates,g++,ffmpeg sid \
     "$directory" ${mirror:+"$mirror"} >"$directory.log" 2>&1 || die "debootstrap failed: see $directory.log"

@@ -6,11 +6,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 
 from .const import CONF_BASE_TOPIC, CONF_NODE, DOMAIN
-from .house import async_join_house, async_leave_house
-from .node import EdgeLlmConfigEntry, Node
-from .wire import Topics
+from .house.publisher import async_join_house, async_leave_house
+from .node.client import EdgeLlmConfigEntry, Node
+from .node.wire import Topics
 
-_PLATFORMS = (Platform.CONVERSATION,)
+_PLATFORMS = (Platform.AI_TASK, Platform.CONVERSATION)
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: EdgeLlmConfigEntry) -> bool:

@@ -12,9 +12,16 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.const import CONF_NAME, CONF_PROMPT
+from homeassistant.const import CONF_LLM_HASS_API, CONF_NAME, CONF_PROMPT
 from homeassistant.core import callback
-from homeassistant.helpers.selector import TextSelector, TextSelectorConfig
+from homeassistant.helpers import llm
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    TextSelector,
+    TextSelectorConfig,
+)
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
 from .const import (
@@ -23,10 +30,11 @@ from .const import (
     DEFAULT_BASE_TOPIC,
     DEFAULT_PROMPT,
     DOMAIN,
+    SUBENTRY_AI_TASK,
     SUBENTRY_CONVERSATION,
 )
-from .node import async_find
-from .wire import Topics, is_node, read_info
+from .node.client import async_find
+from .node.wire import Topics, is_node, read_info
 
 _FIND_S = 5.0
 _NODE_SCHEMA = vol.Schema(
@@ -49,8 +57,8 @@ class EdgeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """More agents of the same node, with other instructions."""
-        return {SUBENTRY_CONVERSATION: ConversationFlow}
+        """More agents of the same node, and tasks."""
+        return {SUBENTRY_CONVERSATION: ConversationFlow, SUBENTRY_AI_TASK: TaskFlow}
 
     async def async_step_mqtt(self, discovery_info: MqttServiceInfo) -> ConfigFlowResult:
         """Take a node that the broker has told of."""
@@ -168,5 +176,21 @@ class ConversationFlow(ConfigSubentryFlow):
 
     def _schema(self, suggested: Any, *, named: bool) -> vol.Schema:
         name = {vol.Required(CONF_NAME): TextSelector()} if named else {}
-        schema = vol.Schema(name | {vol.Optional(CONF_PROMPT): _PROMPT})
-        return self.add_suggested_values_to_schema(schema, suggested)
+        apis = [SelectOptionDict(label=api.name, value=api.id) for api in llm.async_get_apis(self.hass)]
+        chosen = SelectSelector(SelectSelectorConfig(options=apis, multiple=True))
+        fields = {vol.Optional(CONF_PROMPT): _PROMPT, vol.Optional(CONF_LLM_HASS_API): chosen}
+        return self.add_suggested_values_to_schema(vol.Schema(name | fields), suggested)
+
+
+class TaskFlow(ConfigSubentryFlow):
+    """Adds an entity for the tasks of automations."""
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask for its name."""
+        if user_input is not None:
+            return self.async_create_entry(title=user_input[CONF_NAME], data={})
+        schema = vol.Schema({vol.Required(CONF_NAME): TextSelector()})
+        suggested = {CONF_NAME: self._get_entry().title}
+        return self.async_show_form(
+            step_id="user", data_schema=self.add_suggested_values_to_schema(schema, suggested)
+        )

@@ -6,8 +6,8 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_PROMPT
 from homeassistant.core import HomeAssistant
 
-from .house import describe, exposed
-from .node import EdgeLlmConfigEntry
+from .house.description import describe, exposed
+from .node.client import EdgeLlmConfigEntry
 
 _REDACTED = {CONF_PROMPT}
 

@@ -25,7 +25,9 @@ HEADER: dict[str, Any] = {"id": "7", "node": "n", "seq": 0, "session": None, "cu
 
 def load(name: str) -> ModuleType:
     """A module of the integration, without the package, which imports Home Assistant."""
-    spec = importlib.util.spec_from_file_location(f"edge_llm_integration_{name}", INTEGRATION / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(
+        f"edge_llm_integration_{Path(name).name}", INTEGRATION / f"{name}.py"
+    )
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -34,7 +36,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-wire, capabilities = load("wire"), load("capabilities")
+wire, capabilities = load("node/wire"), load("house/capabilities")
 
 
 def house_of(device: dict[str, Any]) -> House:
@@ -45,6 +47,7 @@ def test_topics_are_those_of_the_contract() -> None:
     ours, theirs = wire.Topics("home/llm", "kitchen-pc"), Topics("home/llm", "kitchen-pc")
     assert ours.request == theirs.request("homeassistant")
     assert ours.cancel == theirs.cancel("homeassistant")
+    assert ours.prefill == theirs.prefill("homeassistant")
     assert ours.stream == theirs.stream("homeassistant")
     assert (ours.state, ours.info) == (theirs.state, theirs.info)
     assert theirs.house_source(ours.house) == "homeassistant"
@@ -52,17 +55,39 @@ def test_topics_are_those_of_the_contract() -> None:
 
 def test_a_sentence_is_a_request_and_so_is_what_became_of_its_calls() -> None:
     house = {"v": 1, "source": "homeassistant", "devices": [{"id": "light.a", "name": "A", "kind": "light"}]}
-    sentence = wire.Request("1", session="s", text="Turn it on", area="hall", system="Be brief.", house=house)
-    request = parse("request", sentence.encode(10).encode(), 65536)
+    sentence = wire.sentence("1", "Turn it on", session="s", area="hall", system="Be brief.", house=house)
+    request = parse("request", sentence.encode(ttl_s=10).encode(), 65536)
     assert isinstance(request, Request)
     assert (request.act, request.ttl_s, request.context_area) == ("auto", 10, "hall")
     assert request.house == parse_house(json.dumps(house).encode())
 
-    results = wire.Request("2", session="s", results={"call_1": True, "call_2": False})
-    reported = parse("request", results.encode(10).encode(), 65536)
+    results = wire.report("2", "s", {"call_1": True, "call_2": False})
+    reported = parse("request", results.encode().encode(), 65536)
     assert isinstance(reported, Request)
     assert [(r.id, r.ok) for r in reported.results or ()] == [("call_1", True), ("call_2", False)]
     assert parse_cancel(b"01J0") == "01J0"
+
+
+def test_tools_and_schemas_are_asked_for_as_the_contract_has_them() -> None:
+    call = {"id": "c", "name": "GetWeather", "arguments": {}}
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Rain?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "{}", "tool_call_id": "c", "name": "GetWeather"},
+    ]
+    tool = {"type": "function", "function": {"name": "GetWeather", "parameters": {"type": "object"}}}
+    for may_call, choice in ((True, None), (False, "none")):
+        asked = wire.chat("1", messages, tools=[tool], may_call=may_call).encode(ttl_s=10)
+        request = parse("request", asked.encode(), 65536)
+        assert isinstance(request, Request)
+        assert request.tool_choice == choice
+    schema = {"type": "object", "properties": {"rain": {"type": "boolean"}}}
+    request = parse("request", wire.chat("1", messages[:2], schema=schema).encode().encode(), 65536)
+    assert isinstance(request, Request)
+    assert request.response_format
+    prefill = wire.Request("1", {"messages": messages[:1], "tools": [tool]})
+    assert parse("prefill", prefill.encode().encode(), 65536)
 
 
 def test_frames_are_read_as_a_node_writes_them() -> None:
@@ -95,7 +120,7 @@ def test_frames_are_read_as_a_node_writes_them() -> None:
 
 @pytest.mark.parametrize("conversation", ["01JX", "a b", "ä", "x" * 65])
 def test_every_conversation_has_a_legal_session(conversation: str) -> None:
-    request = wire.Request("1", session=wire.session_of(conversation), text="Hi").encode(10)
+    request = wire.sentence("1", "Hi", session=wire.session_of(conversation)).encode()
     assert parse("request", request.encode(), 65536)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from typing import Any
 
 from homeassistant.components import mqtt
@@ -10,7 +11,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 
-from .const import DOMAIN
+from ..const import DOMAIN
 from .wire import ONLINE, Done, Failure, Frame, Progress, Request, Topics, read_frame, read_info
 
 TTL_S = 10.0
@@ -79,7 +80,7 @@ class Node:
         ended = False
         try:
             try:
-                await mqtt.async_publish(self._hass, self.topics.request, request.encode(TTL_S), qos=1)
+                await mqtt.async_publish(self._hass, self.topics.request, request.encode(ttl_s=TTL_S), qos=1)
             except HomeAssistantError as error:
                 raise NodeError("node_away") from error
             timeout_s = _FIRST_FRAME_S
@@ -95,6 +96,12 @@ class Node:
             del self._waiting[request.id]
             if not ended and self.is_reachable():
                 self._cancel(request.id)
+
+    async def async_prefill(self, request: Request) -> None:
+        """Have the beginning of later requests computed, if the node is there."""
+        if self.is_reachable():
+            with suppress(HomeAssistantError):
+                await mqtt.async_publish(self._hass, self.topics.prefill, request.encode(), qos=1)
 
     def _cancel(self, request_id: str) -> None:
         """End a request that nobody waits for any more; not awaited, for its task may be cancelled itself."""

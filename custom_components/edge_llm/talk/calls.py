@@ -13,8 +13,8 @@ from homeassistant.core import HomeAssistant, State
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import intent
 
-from .const import ASSISTANT, DOMAIN
-from .wire import Call
+from ..const import ASSISTANT, DOMAIN
+from ..node.wire import Call
 
 _LOGGER = logging.getLogger(__name__)
 _WHERE = {"name", "area", "floor", "domain", "device_class"}

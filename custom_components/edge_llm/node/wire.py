@@ -6,7 +6,8 @@ Imports nothing of Home Assistant, nor of edge_llm, whose packages are not insta
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 CLIENT = "homeassistant"
@@ -31,6 +32,11 @@ class Topics:
     def cancel(self) -> str:
         """Out: the id of a request to end."""
         return f"{self.base}/{self.node}/cancel/{CLIENT}"
+
+    @property
+    def prefill(self) -> str:
+        """Out: the beginning of later requests, to be computed ahead."""
+        return f"{self.base}/{self.node}/prefill/{CLIENT}"
 
     @property
     def stream(self) -> str:
@@ -97,32 +103,50 @@ Frame = Delta | Call | Done | Failure | Progress
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A sentence to the house, or with ``results`` what has become of the calls of the one before."""
+    """A request; fields that are None are left out."""
 
     id: str
-    session: str | None = None
-    text: str | None = None
-    area: str | None = None
-    system: str | None = None
-    house: dict[str, Any] | None = None
-    results: dict[str, bool] = field(default_factory=dict)
-    """By a call's id: whether it was carried out."""
+    fields: dict[str, Any]
 
-    def encode(self, ttl_s: float) -> str:
-        """The payload; the node does not begin it later than in ``ttl_s`` seconds."""
-        fields = {
-            "id": self.id,
-            "act": True,
-            "session": self.session,
-            "text": self.text,
-            "context_area": self.area,
-            "system": self.system,
-            "house": self.house,
-            "results": [{"id": call, "ok": ok} for call, ok in self.results.items()] or None,
-            "ttl_s": ttl_s,
-        }
-        set_fields = {name: value for name, value in fields.items() if value is not None}
-        return json.dumps(set_fields, ensure_ascii=False)
+    def encode(self, **more: object) -> str:
+        """The payload, with more fields."""
+        fields = {"id": self.id} | self.fields | more
+        return json.dumps({k: v for k, v in fields.items() if v is not None}, ensure_ascii=False)
+
+
+def sentence(
+    request_id: str,
+    text: str,
+    *,
+    session: str | None = None,
+    area: str | None = None,
+    system: str | None = None,
+    house: dict[str, Any] | None = None,
+) -> Request:
+    """A sentence to the house, or to ``house``, spoken in ``area``; ``system`` is for what is no command."""
+    fields = {"text": text, "session": session, "context_area": area, "system": system, "house": house}
+    return Request(request_id, {"act": True, **fields})
+
+
+def report(request_id: str, session: str, results: Mapping[str, bool]) -> Request:
+    """What has become of the calls of the sentence before: by id, whether each was carried out."""
+    listed = [{"id": call, "ok": ok} for call, ok in results.items()]
+    return Request(request_id, {"act": True, "session": session, "results": listed})
+
+
+def chat(
+    request_id: str,
+    messages: list[dict[str, Any]],
+    *,
+    tools: list[dict[str, Any]] | None = None,
+    may_call: bool = True,
+    schema: dict[str, Any] | None = None,
+) -> Request:
+    """Messages to answer: with tools to call, or as JSON by a schema."""
+    form = {"type": "json_schema", "schema": schema} if schema else None
+    choice = "none" if tools and not (may_call and not schema) else None
+    fields = {"messages": messages, "tools": tools or None, "tool_choice": choice, "response_format": form}
+    return Request(request_id, fields)
 
 
 def read_info(payload: str | bytes | bytearray) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.translation import async_get_translations, async_translate_state
 
-from .const import DOMAIN
+from ..const import DOMAIN
 
 _CHINESE = "zh-Hans"
 
