@@ -111,7 +111,7 @@ class HomeAssistant:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {access_token()}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - http, of the line above
+        with urllib.request.urlopen(request, timeout=300) as response:  # noqa: S310 - http, of the line above
             return json.loads(response.read() or b"null")
 
     def ask(self, kind: str, until: Callable[[Any], bool] | None = None, **fields: Any) -> Any:

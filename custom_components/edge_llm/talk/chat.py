@@ -17,12 +17,12 @@ from homeassistant.components.conversation import (
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import floor_registry as fr
-from homeassistant.helpers import llm
+from homeassistant.helpers import intent, llm
 from homeassistant.helpers.json import json_dumps
 from homeassistant.util.ulid import ulid_now
 
 from ..house.description import exposed, names_of
-from ..node.client import Node
+from ..node.client import Node, NodeError
 from ..node.wire import Call, Delta, Done, Request, chat
 
 MAX_ROUNDS = 10
@@ -41,13 +41,26 @@ async def async_answer(
     """
     tools = tools_of(hass, chat_log.llm_api)
     schema = schema_of(structure, chat_log.llm_api) if structure else None
+    made: set[str] = set()
+    may_call = True
     for left in reversed(range(MAX_ROUNDS)):
-        request = chat(ulid_now(), messages_of(chat_log), tools=tools, may_call=left > 0, schema=schema)
+        request = chat(ulid_now(), messages_of(chat_log), tools=tools, may_call=may_call, schema=schema)
+        calls: set[str] = set()
         async with aclosing(_async_deltas(node, request)) as deltas:
-            async for _ in chat_log.async_add_delta_content_stream(agent_id, deltas):
-                pass
-        if not chat_log.unresponded_tool_results:
+            async for content in chat_log.async_add_delta_content_stream(agent_id, deltas):
+                calls |= _calls(content)
+        if isinstance(last := chat_log.content[-1], AssistantContent) and last.content:
             return
+        # Small models go round in circles: whoever calls nothing new has to speak.
+        may_call = left > 1 and not calls <= made
+        made |= calls
+    raise NodeError("silent")
+
+
+def _calls(content: Content) -> set[str]:
+    """The calls of a message, to be told apart by what is called and how."""
+    calls = (isinstance(content, AssistantContent) and content.tool_calls) or ()
+    return {json.dumps([call.tool_name, call.tool_args], sort_keys=True) for call in calls}
 
 
 async def _async_deltas(node: Node, request: Request) -> AsyncGenerator[AssistantContentDeltaDict]:
@@ -96,23 +109,34 @@ def tools_of(hass: HomeAssistant, api: llm.APIInstance | None) -> list[dict[str,
     """The tools of an API as the node reads them, with names of things narrowed to those that there are."""
     if api is None:
         return None
-    names = {
-        "name": sorted({name for state in exposed(hass) for name in names_of(hass, state)}),
+    states = exposed(hass)
+    places = {
         "area": sorted({area.name for area in ar.async_get(hass).async_list_areas()}),
         "floor": sorted({floor.name for floor in fr.async_get(hass).async_list_floors()}),
     }
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description or "",
-                "parameters": narrowed(schema_of(tool.parameters, api), names),
-            },
+    tools = []
+    for tool in api.tools:
+        domains = _domains(hass, tool)
+        things = (state for state in states if domains is None or state.domain in domains)
+        names = {"name": sorted({name for state in things for name in names_of(hass, state)}), **places}
+        function = {
+            "name": tool.name,
+            "description": tool.description or "",
+            "parameters": narrowed(schema_of(tool.parameters, api), names),
         }
-        for tool in api.tools
-        if _TOOL_NAME.fullmatch(tool.name)
-    ][:_MAX_TOOLS]
+        if _TOOL_NAME.fullmatch(tool.name):
+            tools.append({"type": "function", "function": function})
+    return tools[:_MAX_TOOLS]
+
+
+def _domains(hass: HomeAssistant, tool: llm.Tool) -> set[str] | None:
+    """The domains that a tool is for, if it is an intent that is for some only."""
+    inner = tool.tool if isinstance(tool, llm.NamespacedTool) else tool
+    if not isinstance(inner, llm.IntentTool):
+        return None
+    handlers = (each for each in intent.async_get(hass) if each.intent_type == inner.intent_type)
+    handler = next(handlers, None)
+    return handler.platforms if handler else None
 
 
 def narrowed(schema: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
