@@ -1,10 +1,7 @@
 """The conversation agent in a real Home Assistant, with its demo house, a real broker and a node."""
 
 import json
-import os
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,17 +9,21 @@ from websockets.sync.client import connect
 
 from tests.common import TOPICS, eventually
 from tests.conversation import Hub
-from tests.homeassistant_process import ROOT, HomeAssistant, access_token, speech
-from tests.processes import Broker, Nodes, Service
-
-pytestmark = pytest.mark.skipif(
-    not (ROOT / ".installed").exists() or os.geteuid() != 0,
-    reason="scripts/test-hubs installs Home Assistant, as root",
+from tests.homeassistant_process import HomeAssistant, access_token, speech
+from tests.hubs.agent import (
+    HOUSE,
+    NEEDS_HOME_ASSISTANT,
+    described,
+    expose,
+    last_frame,
+    pipeline,
+    ready_devices,
+    streamed,
 )
-CONFIGURATION = "assist_pipeline:\nconfig:\ndemo:\nhomeassistant: {name: Home}\n"
-HOUSE = "edge_llm/house/homeassistant"
+from tests.processes import Service
+
+pytestmark = NEEDS_HOME_ASSISTANT
 POEM = "Write a very long poem about the sea."
-LOCKS = ["lock.front_door", "lock.kitchen_door"]
 SENTENCES = [
     ("Turn on the bed light", "light.bed_light", "on"),
     ("switch off the ceiling lights", "light.ceiling_lights", "off"),
@@ -47,93 +48,6 @@ SENTENCES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def service(module_node: Nodes) -> Service:
-    return module_node()
-
-
-@pytest.fixture(scope="module")
-def agent_hub(broker: Broker) -> Iterator[Hub]:
-    hub = Hub(broker.port, "edge_llm/#")
-    yield hub
-    hub.close()
-
-
-@pytest.fixture(scope="module")
-def home_assistant(broker: Broker, service: Service, agent_hub: Hub) -> Iterator[HomeAssistant]:
-    """With the agent, as a user adds it who is asked whether the node that was found is wanted."""
-    home_assistant = HomeAssistant("agent", broker.port, CONFIGURATION)
-    try:
-        home_assistant.start()
-        flow = eventually(lambda: found(home_assistant))
-        assert flow["context"]["title_placeholders"] == {"name": TOPICS.node}
-        added = home_assistant.post(f"/api/config/config_entries/flow/{flow['flow_id']}")
-        assert added["type"] == "create_entry", added
-        eventually(lambda: home_assistant.entity(r"conversation\.edge_llm.*"))
-        expose(home_assistant, *LOCKS)
-        eventually(lambda: LOCKS[0] in described(agent_hub))
-        eventually(lambda: ready_devices(agent_hub) == len(described(agent_hub)))
-        yield home_assistant
-    finally:
-        home_assistant.stop()
-
-
-@pytest.fixture
-def agent(home_assistant: HomeAssistant) -> str:
-    entity = home_assistant.entity(r"conversation\.edge_llm.*")
-    assert entity
-    return entity
-
-
-def found(home_assistant: HomeAssistant) -> Any:
-    """The flow that discovery has started."""
-    flows = home_assistant.ask("config_entries/flow/progress")
-    return next((flow for flow in flows if flow["handler"] == "edge_llm"), None)
-
-
-def expose(home_assistant: HomeAssistant, *entities: str, exposed: bool = True) -> None:
-    home_assistant.ask(
-        "homeassistant/expose_entity",
-        assistants=["conversation"],
-        entity_ids=list(entities),
-        should_expose=exposed,
-    )
-
-
-def described(hub: Hub) -> dict[str, Any]:
-    """The devices of the house that is published now, by their ids."""
-    house = json.loads((hub.on(HOUSE) or [b""])[-1] or b"{}")
-    return {device["id"]: device for device in house.get("devices", ())}
-
-
-def ready_devices(hub: Hub) -> int:
-    """The number of devices that the node acts on."""
-    house = json.loads(hub.on(TOPICS.info)[-1]).get("house") or {}
-    return int(house.get("devices", 0)) if house.get("ready") else 0
-
-
-def entry(home_assistant: HomeAssistant) -> str:
-    entries = home_assistant.get("/api/config/config_entries/entry")
-    return str(next(each["entry_id"] for each in entries if each["domain"] == "edge_llm"))
-
-
-def pipeline(home_assistant: HomeAssistant, agent: str, text: str) -> dict[str, Any]:
-    """The fields of a run of an Assist pipeline whose agent this is."""
-    none = ("stt_engine", "stt_language", "tts_engine", "tts_language", "tts_voice", "wake_word_entity")
-    fields: dict[str, Any] = dict.fromkeys((*none, "wake_word_id"))
-    fields |= {"name": "Edge", "language": "en", "conversation_language": "en", "conversation_engine": agent}
-    made = home_assistant.ask("assist_pipeline/pipeline/create", **fields)
-    stages = {"start_stage": "intent", "end_stage": "intent"}
-    return {"input": {"text": text}, "pipeline": made["id"], **stages}
-
-
-def streamed(home_assistant: HomeAssistant, agent: str, text: str) -> list[dict[str, Any]]:
-    """The pieces that a pipeline streams of an answer."""
-    run = pipeline(home_assistant, agent, text)
-    events = home_assistant.ask("assist_pipeline/run", until=lambda event: event["type"] == "run-end", **run)
-    return [each["data"]["chat_log_delta"] for each in events if each["type"] == "intent-progress"]
-
-
 def test_what_is_exposed_is_the_house(home_assistant: HomeAssistant, agent_hub: Hub) -> None:
     devices = described(agent_hub)
     assert len(devices) > 40
@@ -149,6 +63,20 @@ def test_what_is_exposed_is_the_house(home_assistant: HomeAssistant, agent_hub: 
     home_assistant.post("/api/services/light/turn_on", entity_id="light.ceiling_lights")
     time.sleep(6)
     assert len(agent_hub.on(HOUSE)) == published  # a state is no change of the house
+
+
+def test_the_speakers_area_says_which_one_is_meant(
+    home_assistant: HomeAssistant, agent: str, agent_hub: Hub
+) -> None:
+    satellite = home_assistant.ask("config/entity_registry/get", entity_id="light.bed_light")["device_id"]
+    area = home_assistant.ask("config/area_registry/create", name="Bedroom")["area_id"]
+    home_assistant.ask("config/device_registry/update", device_id=satellite, area_id=area)
+    eventually(lambda: described(agent_hub)["light.bed_light"].get("area") == area)
+    eventually(lambda: ready_devices(agent_hub))
+    home_assistant.post("/api/services/light/turn_on", entity_id="light.bed_light")
+    streamed(home_assistant, agent, "turn off the light", satellite)
+    eventually(lambda: home_assistant.state("light.bed_light") == "off")
+    assert home_assistant.state("light.ceiling_lights") == "on"
 
 
 @pytest.mark.parametrize(("sentence", "entity", "wanted"), SENTENCES, ids=[each[0] for each in SENTENCES])
@@ -235,17 +163,6 @@ def test_a_request_that_is_dropped_is_cancelled(
     assert last_frame(agent_hub)["finish_reason"] == "cancelled"
 
 
-def last_frame(hub: Hub) -> Any:
-    return json.loads(hub.on(TOPICS.stream("homeassistant"))[-1])
-
-
-def test_diagnostics_name_nothing_of_the_household(home_assistant: HomeAssistant) -> None:
-    text = json.dumps(home_assistant.get(f"/api/diagnostics/config_entry/{entry(home_assistant)}")["data"])
-    assert '"light": ' in text
-    assert "Bed Light" not in text
-    assert "voice assistant" not in text
-
-
 def test_a_node_that_is_away_is_said_at_once_in_the_users_language(
     home_assistant: HomeAssistant, agent: str, service: Service, agent_hub: Hub
 ) -> None:
@@ -272,12 +189,3 @@ def test_after_a_restart_of_home_assistant_it_goes_on(
     eventually(lambda: home_assistant.state(agent) != "unavailable")
     answer = home_assistant.say("turn on the bed light", agent)
     assert answer["response"]["data"]["success"], speech(answer)
-
-
-def test_the_house_goes_with_the_entry(home_assistant: HomeAssistant, agent_hub: Hub) -> None:
-    url = f"/api/config/config_entries/entry/{entry(home_assistant)}"
-    home_assistant.post(f"{url}/reload")
-    assert described(agent_hub)
-    with suppress(OSError):
-        home_assistant.delete(url)
-    eventually(lambda: agent_hub.on(HOUSE)[-1] == b"")
