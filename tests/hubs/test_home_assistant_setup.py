@@ -35,6 +35,14 @@ def test_it_is_reconfigured(home_assistant: HomeAssistant, agent: str) -> None:
     assert changed["reason"] == "reconfigure_successful"
 
 
+def test_the_instructions_are_computed_while_somebody_speaks(
+    home_assistant: HomeAssistant, agent: str, agent_hub: Hub
+) -> None:
+    home_assistant.ask("conversation/prepare", agent_id=agent)
+    prefilled = eventually(lambda: agent_hub.on(TOPICS.prefill("homeassistant")))
+    assert "voice assistant" in json.loads(prefilled[-1])["system"]
+
+
 def test_a_task_has_the_structure_that_was_asked_for(home_assistant: HomeAssistant, agent: str) -> None:
     flow = home_assistant.post(SUBENTRIES, handler=[entry(home_assistant), "ai_task_data"])
     made = home_assistant.post(f"{SUBENTRIES}/{flow['flow_id']}", name="Task")
