@@ -32,23 +32,23 @@ _USER, _TOKEN, _KEY = "0" * 32, "1" * 32, "2" * 64
 class HomeAssistant:
     """A Home Assistant with an owner, an MQTT entry, and the integration as its user would copy it."""
 
-    def __init__(self, name: str, broker_port: int, configuration: str) -> None:
+    def __init__(self, name: str, broker_port: int, configuration: str, **credentials: str) -> None:
         self.port = free_port()
         self._inside = f"/config/{name}"
         self.directory = ROOT / self._inside[1:]
         shutil.rmtree(self.directory, ignore_errors=True)
         shutil.copytree(INTEGRATION, self.directory / "custom_components")
         (self.directory / "configuration.yaml").write_text(configuration)
-        self._store(self.directory / ".storage", broker_port)
+        self._store(self.directory / ".storage", broker_port, credentials)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def _store(self, directory: Path, broker_port: int) -> None:
+    def _store(self, directory: Path, broker_port: int, credentials: dict[str, str]) -> None:
         directory.mkdir()
         for key, version, data in (
             ("auth", (1, 1), _owner()),
             ("onboarding", (4, 1), {"done": ["user", "core_config", "analytics", "integration"]}),
             ("http", (1, 1), {"server_host": ["127.0.0.1"], "server_port": self.port}),
-            ("core.config_entries", (1, 5), {"entries": [_mqtt(broker_port)]}),
+            ("core.config_entries", (1, 5), {"entries": [_mqtt(broker_port, credentials)]}),
         ):
             document = {"version": version[0], "minor_version": version[1], "key": key, "data": data}
             (directory / key).write_text(json.dumps(document))
@@ -190,15 +190,16 @@ def _owner() -> dict[str, Any]:
     return {"users": [user], "groups": groups, "credentials": [], "refresh_tokens": [token]}
 
 
-def _mqtt(port: int) -> dict[str, Any]:
+def _mqtt(port: int, credentials: dict[str, str]) -> dict[str, Any]:
     now = "2026-01-01T00:00:00+00:00"
+    data = {"broker": "127.0.0.1", "port": port, "discovery": True, "discovery_prefix": "homeassistant"}
     return {
         "entry_id": "01J00000000000000000000000",
         "domain": "mqtt",
         "title": "broker",
         "version": 2,
         "minor_version": 1,
-        "data": {"broker": "127.0.0.1", "port": port, "discovery": True, "discovery_prefix": "homeassistant"},
+        "data": data | credentials,
         "options": {},
         "source": "user",
         "unique_id": None,

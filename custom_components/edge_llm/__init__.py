@@ -22,8 +22,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: EdgeLlmConfigEntry) -> b
     await node.async_start()
     entry.async_on_unload(node.async_stop)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
-    async_join_house(hass, topics.house, entry.entry_id)
     await hass.config_entries.async_forward_entry_setups(entry, _PLATFORMS)
+    async_join_house(hass, topics.house, entry.entry_id)
     return True
 
 

@@ -27,9 +27,17 @@ def agent_hub(broker: Broker) -> Iterator[Hub]:
 
 
 @pytest.fixture(scope="module")
-def home_assistant(broker: Broker, service: Service, agent_hub: Hub) -> Iterator[HomeAssistant]:
+def credentials() -> dict[str, str]:
+    """Of Home Assistant at the broker; a module may have its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def home_assistant(
+    broker: Broker, service: Service, agent_hub: Hub, credentials: dict[str, str]
+) -> Iterator[HomeAssistant]:
     """With the agent, as a user adds it who is asked whether the node that was found is wanted."""
-    home_assistant = HomeAssistant("agent", broker.port, CONFIGURATION)
+    home_assistant = HomeAssistant("agent", broker.port, CONFIGURATION, **credentials)
     try:
         home_assistant.start()
         flow = eventually(lambda: found(home_assistant))
