@@ -61,7 +61,7 @@ home_assistant() {
   cp -L /etc/resolv.conf "$directory/etc/"
   HOME=/root PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     chroot "$directory" sh -ec "python3 -m venv /ha && /ha/bin/pip install --quiet uv
-      VIRTUAL_ENV=/ha /ha/bin/uv pip install --quiet homeassistant==$version" >&2
+      VIRTUAL_ENV=/ha /ha/bin/uv pip install --quiet homeassistant==$version mypy" >&2
   rm "$directory.log"
   touch "$directory/.installed"
 }

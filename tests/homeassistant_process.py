@@ -142,6 +142,16 @@ class HomeAssistant:
         return next((each for each in ids if re.fullmatch(pattern, each)), None)
 
 
+def types() -> str:
+    """What mypy says of the integration, beside the Home Assistant that it is for."""
+    directory = ROOT / "config/types"
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(INTEGRATION, directory / "custom_components")
+    mypy = "cd /config/types && /ha/bin/mypy --strict custom_components/edge_llm"
+    command = ["/usr/sbin/chroot", str(ROOT), "sh", "-c", mypy]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
 def speech(answer: Any) -> str:
     """What is spoken of an answer."""
     return str(answer["response"]["speech"]["plain"]["speech"])

@@ -124,6 +124,11 @@ def test_states_are_told_as_home_assistant_has_them(home_assistant: HomeAssistan
     assert speech(answer) == "Kitchen Lights: off."
 
 
+def test_a_node_that_is_asked_too_often_is_asked_again(home_assistant: HomeAssistant, agent: str) -> None:
+    answers = [home_assistant.say("are the kitchen lights on?", agent) for _ in range(30)]
+    assert {answer["response"]["response_type"] for answer in answers} == {"query_answer"}
+
+
 def test_what_fails_is_said_to_have_failed(home_assistant: HomeAssistant, agent: str, agent_hub: Hub) -> None:
     expose(home_assistant, "light.office_rgbw_lights", exposed=False)  # the node does not know yet
     answer = home_assistant.say("turn off the office RGBW lights", agent)

@@ -5,13 +5,17 @@ from typing import Any
 
 from tests.common import TOPICS, eventually
 from tests.conversation import Hub
-from tests.homeassistant_process import HomeAssistant
+from tests.homeassistant_process import HomeAssistant, types
 from tests.hubs.agent import HOUSE, NEEDS_HOME_ASSISTANT, described, entry
 
 pytestmark = NEEDS_HOME_ASSISTANT
 FLOWS = "/api/config/config_entries/flow"
 SUBENTRIES = "/api/config/config_entries/subentries/flow"
 NODE = {"base_topic": "edge_llm", "node": TOPICS.node}
+
+
+def test_its_types_are_those_of_home_assistant() -> None:
+    assert "Success" in (said := types()), said
 
 
 def test_a_node_is_added_by_hand_only_if_it_is_there_and_once(

@@ -103,7 +103,8 @@ def test_frames_are_read_as_a_node_writes_them() -> None:
         frames.Done(
             **HEADER, text="?", act=frames.Act(outcome="confirm"), usage=usage, timing_ms=timing, **done
         ),
-        frames.Error(**HEADER, code="busy", message="", retryable=True),
+        frames.Error(**HEADER, code="busy", message="", retryable=True, retry_after_ms=500),
+        frames.Error(**HEADER, code="internal", message="", retryable=False),
     ]
     read_call = wire.Call("c", "HassTurnOn", {"name": "A"}, ("light.a",))
     read = [
@@ -112,7 +113,8 @@ def test_frames_are_read_as_a_node_writes_them() -> None:
         read_call,
         wire.Done("Hi", (read_call,), None),
         wire.Done("?", (), "confirm"),
-        wire.Failure("busy"),
+        wire.Failure("busy", 0.5),
+        wire.Failure("internal"),
     ]
     assert [wire.read_frame(each.encode()) for each in written] == [("7", each) for each in read]
     assert wire.read_frame(b"{") is wire.read_frame(b"[]") is wire.read_frame(b'{"id": 1}') is None

@@ -77,25 +77,36 @@ class Node:
             raise NodeError("node_away")
         queue: Queue = asyncio.Queue()
         self._waiting[request.id] = queue
+        until = self._hass.loop.time() + TTL_S
+        timeout_s = _FIRST_FRAME_S
         ended = False
         try:
-            try:
-                await mqtt.async_publish(self._hass, self.topics.request, request.encode(ttl_s=TTL_S), qos=1)
-            except HomeAssistantError as error:
-                raise NodeError("node_away") from error
-            timeout_s = _FIRST_FRAME_S
+            await self._send(request)
             while not ended:
                 frame = await _next(queue, timeout_s)
-                timeout_s = _NEXT_FRAME_S
-                ended = isinstance(frame, Done | Failure)
                 if isinstance(frame, Failure):
-                    raise NodeError(_REASONS.get(frame.code, "failed"))
+                    ended = True
+                    wait_s = frame.retry_after_s
+                    if wait_s is None or self._hass.loop.time() + wait_s > until:
+                        raise NodeError(_REASONS.get(frame.code, "failed"))
+                    await asyncio.sleep(wait_s)
+                    ended = False
+                    await self._send(request)
+                    continue
+                timeout_s = _NEXT_FRAME_S
+                ended = isinstance(frame, Done)
                 if not isinstance(frame, Progress):
                     yield frame
         finally:
             del self._waiting[request.id]
             if not ended and self.is_reachable():
                 self._cancel(request.id)
+
+    async def _send(self, request: Request) -> None:
+        try:
+            await mqtt.async_publish(self._hass, self.topics.request, request.encode(ttl_s=TTL_S), qos=1)
+        except HomeAssistantError as error:
+            raise NodeError("node_away") from error
 
     async def async_prefill(self, request: Request) -> None:
         """Have the beginning of later requests computed, if the node is there."""

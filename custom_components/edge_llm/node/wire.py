@@ -91,6 +91,8 @@ class Failure:
     """The end of a request that has no whole reply; ``code`` says why."""
 
     code: str
+    retry_after_s: float | None = None
+    """Seconds after which the same request may be sent again, if it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,8 @@ def _frame(fields: dict[str, Any]) -> Frame:
             calls = tuple(_call(call) for call in fields.get("calls") or ())
             return Done(str(fields["text"]), calls, (fields.get("act") or {}).get("outcome"))
         case "error":
-            return Failure(str(fields["code"]))
+            after_ms = fields.get("retry_after_ms") if fields.get("retryable") else None
+            return Failure(str(fields["code"]), None if after_ms is None else after_ms / 1000)
         case _:
             return Progress()
 
