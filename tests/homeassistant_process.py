@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,18 @@ ROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / f"edge
 """A Debian with Home Assistant in /ha; put there by scripts/test-hubs."""
 INTEGRATION = Path(__file__).parents[1] / "custom_components"
 _START_S = 300.0
-_USER, _TOKEN, _KEY = "0" * 32, "1" * 32, "2" * 64
+_KEY = "2" * 64
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of Home Assistant, and what they may do."""
+
+    id: str
+    group: str
+
+
+OWNER, GUEST = User("0" * 32, "system-admin"), User("1" * 32, "system-read-only")
 
 
 class HomeAssistant:
@@ -45,7 +57,7 @@ class HomeAssistant:
     def _store(self, directory: Path, broker_port: int, credentials: dict[str, str]) -> None:
         directory.mkdir()
         for key, version, data in (
-            ("auth", (1, 1), _owner()),
+            ("auth", (1, 1), _auth()),
             ("onboarding", (4, 1), {"done": ["user", "core_config", "analytics", "integration"]}),
             ("http", (1, 1), {"server_host": ["127.0.0.1"], "server_port": self.port}),
             ("core.config_entries", (1, 5), {"entries": [_mqtt(broker_port, credentials)]}),
@@ -101,15 +113,20 @@ class HomeAssistant:
     def post(self, path: str, **body: Any) -> Any:
         return self._request("POST", path, body)
 
+    def say_as(self, user: User, text: str, agent: str) -> Any:
+        """What an agent answers another user than the owner."""
+        body = {"text": text, "agent_id": agent}
+        return self._request("POST", "/api/conversation/process", body, user)
+
     def delete(self, path: str) -> Any:
         return self._request("DELETE", path)
 
-    def _request(self, method: str, path: str, body: Any = None) -> Any:
+    def _request(self, method: str, path: str, body: Any = None, user: User = OWNER) -> Any:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {access_token()}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {access_token(user)}", "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=300) as response:  # noqa: S310 - http, of the line above
             return json.loads(response.read() or b"null")
@@ -157,47 +174,53 @@ def speech(answer: Any) -> str:
     return str(answer["response"]["speech"]["plain"]["speech"])
 
 
-def access_token() -> str:
-    """The owner's long-lived token, as Home Assistant would have made it."""
+def access_token(user: User = OWNER) -> str:
+    """A user's long-lived token, as Home Assistant would have made it."""
 
     def encoded(data: bytes) -> str:
         return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
-    claims = {"iss": _TOKEN, "iat": 1_700_000_000, "exp": 4_000_000_000}
+    claims = {"iss": user.id, "iat": 1_700_000_000, "exp": 4_000_000_000}
     parts = [encoded(json.dumps(each).encode()) for each in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signature = hmac.new(_KEY.encode(), ".".join(parts).encode(), hashlib.sha256).digest()
     return ".".join([*parts, encoded(signature)])
 
 
-def _owner() -> dict[str, Any]:
-    user = {
-        "id": _USER,
-        "group_ids": ["system-admin"],
-        "is_owner": True,
-        "is_active": True,
-        "name": "Owner",
-        "system_generated": False,
-        "local_only": False,
-    }
-    token = {
-        "id": _TOKEN,
-        "user_id": _USER,
-        "client_id": None,
-        "client_name": "tests",
-        "client_icon": None,
-        "token_type": "long_lived_access_token",
-        "created_at": "2026-01-01T00:00:00+00:00",
-        "access_token_expiration": 3e8,
-        "token": "3" * 128,
-        "jwt_key": _KEY,
-        "last_used_at": None,
-        "last_used_ip": None,
-        "expire_at": None,
-        "credential_id": None,
-        "version": VERSION,
-    }
+def _auth() -> dict[str, Any]:
+    users = [
+        {
+            "id": user.id,
+            "group_ids": [user.group],
+            "is_owner": user is OWNER,
+            "is_active": True,
+            "name": user.group,
+            "system_generated": False,
+            "local_only": False,
+        }
+        for user in (OWNER, GUEST)
+    ]
+    tokens = [
+        {
+            "id": user.id,
+            "user_id": user.id,
+            "client_id": None,
+            "client_name": "tests",
+            "client_icon": None,
+            "token_type": "long_lived_access_token",
+            "created_at": "2026-01-01T00:00:00+00:00",
+            "access_token_expiration": 3e8,
+            "token": user.id * 4,
+            "jwt_key": _KEY,
+            "last_used_at": None,
+            "last_used_ip": None,
+            "expire_at": None,
+            "credential_id": None,
+            "version": VERSION,
+        }
+        for user in (OWNER, GUEST)
+    ]
     groups = [{"id": f"system-{each}", "name": each} for each in ("admin", "users", "read-only")]
-    return {"users": [user], "groups": groups, "credentials": [], "refresh_tokens": [token]}
+    return {"users": users, "groups": groups, "credentials": [], "refresh_tokens": tokens}
 
 
 def _mqtt(port: int, credentials: dict[str, str]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from tests.common import TOPICS, eventually
 from tests.conversation import Hub
-from tests.homeassistant_process import HomeAssistant, types
-from tests.hubs.agent import HOUSE, NEEDS_HOME_ASSISTANT, described, entry
+from tests.homeassistant_process import GUEST, HomeAssistant, speech, types
+from tests.hubs.agent import HOUSE, NEEDS_HOME_ASSISTANT, described, entry, ready_devices
 
 pytestmark = NEEDS_HOME_ASSISTANT
 FLOWS = "/api/config/config_entries/flow"
@@ -45,6 +45,27 @@ def test_the_instructions_are_computed_while_somebody_speaks(
     home_assistant.ask("conversation/prepare", agent_id=agent)
     prefilled = eventually(lambda: agent_hub.on(TOPICS.prefill("homeassistant")))
     assert "voice assistant" in json.loads(prefilled[-1])["system"]
+
+
+def test_who_may_not_switch_a_light_does_not(
+    home_assistant: HomeAssistant, agent: str, agent_hub: Hub
+) -> None:
+    flow = home_assistant.post(FLOWS, handler="shopping_list")
+    home_assistant.post(f"{FLOWS}/{flow['flow_id']}")
+    eventually(lambda: "todo.shopping_list" in described(agent_hub))
+    eventually(lambda: ready_devices(agent_hub) == len(described(agent_hub)))
+    for sentence, entity, state in (
+        ("turn off the kitchen lights", "light.kitchen_lights", "on"),
+        ("turn off the hvac", "climate.hvac", "cool"),
+        ("add milk to the shopping list", "todo.shopping_list", "0"),
+    ):
+        answer = home_assistant.say_as(GUEST, sentence, agent)
+        assert answer["response"]["response_type"] == "error", speech(answer)
+        assert home_assistant.state(entity) == state
+    home_assistant.say("add milk to the shopping list", agent)
+    eventually(lambda: home_assistant.state("todo.shopping_list") == "1")
+    answer = home_assistant.say_as(GUEST, "set the heat pump to 19 degrees", agent)
+    assert answer["response"]["response_type"] == "error", speech(answer)
 
 
 def test_a_task_has_the_structure_that_was_asked_for(home_assistant: HomeAssistant, agent: str) -> None:

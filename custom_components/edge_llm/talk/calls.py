@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import probatio as vol
+from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.components.conversation import ConversationInput
 from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.const import ATTR_ENTITY_ID
-from homeassistant.core import HomeAssistant, State
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.core import Context, HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError, Unauthorized
 from homeassistant.helpers import intent
 
 from ..const import ASSISTANT, DOMAIN
@@ -92,6 +93,7 @@ def _log(call: Call, error: Exception) -> None:
 
 
 async def _async_do(hass: HomeAssistant, call: Call, state: State, user_input: ConversationInput) -> None:
+    await _async_check_user(hass, state.entity_id, user_input.context)
     if service := service_call(call, state):
         domain, name, data = service
         data = {ATTR_ENTITY_ID: state.entity_id, **data}
@@ -117,8 +119,15 @@ async def _async_do(hass: HomeAssistant, call: Call, state: State, user_input: C
         raise intent.IntentHandleError(f"{call.name} was not carried out")
 
 
+async def _async_check_user(hass: HomeAssistant, entity_id: str, context: Context) -> None:
+    """Refuse what the user may not control: some intents, those of lists for one, do not look."""
+    user = await hass.auth.async_get_user(context.user_id) if context.user_id else None
+    if user and not user.permissions.check_entity(entity_id, POLICY_CONTROL):
+        raise Unauthorized(context, entity_id=entity_id, permission=POLICY_CONTROL)
+
+
 def service_call(call: Call, state: State) -> ServiceCall | None:
-    """The service that does what no intent does, or not as the user; None where an intent does it.
+    """The service that does what no intent does; None where an intent does it.
 
     Raises:
         HomeAssistantError: this entity has nothing that does it.
@@ -127,7 +136,7 @@ def service_call(call: Call, state: State) -> ServiceCall | None:
     match call.name:
         case "HassLightSet" if "brightness_step" in arguments:
             return "light", "turn_on", {"brightness_step_pct": arguments["brightness_step"]}
-        case "HassClimateSetTemperature":  # Home Assistant's own is for climate alone, and forgets the user
+        case "HassClimateSetTemperature":  # which is for climate alone, and takes no step
             return domain, "set_temperature", {"temperature": _temperature(arguments, state)}
         case "SetMode":
             return _mode(str(arguments["mode"]), state)
