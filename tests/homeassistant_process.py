@@ -72,8 +72,7 @@ class HomeAssistant:
 
     def start(self) -> None:
         """Start it, and wait until it runs."""
-        mounts = 'mount --bind /dev "$0/dev" && mount --bind /proc "$0/proc" && exec chroot "$0" "$@"'
-        command = ["unshare", "--mount", "sh", "-c", mounts, str(ROOT), "/ha/bin/hass", "-c", self._inside]
+        command = inside("/ha/bin/hass", "-c", self._inside)
         environment = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
@@ -159,14 +158,19 @@ class HomeAssistant:
         return next((each for each in ids if re.fullmatch(pattern, each)), None)
 
 
+def inside(*command: str) -> list[str]:
+    """A command that runs in ROOT; its mounts end with it."""
+    mounts = 'mount --bind /dev "$0/dev" && mount --bind /proc "$0/proc" && exec chroot "$0" "$@"'
+    return ["unshare", "--mount", "sh", "-c", mounts, str(ROOT), *command]
+
+
 def types() -> str:
     """What mypy says of the integration, beside the Home Assistant that it is for."""
     directory = ROOT / "config/types"
     shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(INTEGRATION, directory / "custom_components")
     mypy = "cd /config/types && /ha/bin/mypy --strict custom_components/edge_llm"
-    command = ["/usr/sbin/chroot", str(ROOT), "sh", "-c", mypy]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(inside("sh", "-c", mypy), capture_output=True, text=True, check=False).stdout
 
 
 def speech(answer: Any) -> str:
