@@ -61,11 +61,7 @@ home_assistant() {
   cp -L /etc/resolv.conf "$directory/etc/"
   HOME=/root PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     chroot "$directory" sh -ec "python3 -m venv /ha && /ha/bin/pip install --quiet uv
-      export VIRTUAL_ENV=/ha
-      /ha/bin/uv pip install --quiet homeassistant==$version mypy
-      cd /ha/lib/python3*/site-packages/homeassistant/components/mqtt
-      # Installed while Home Assistant starts for the first time, it would be too late for discovery.
-      /ha/bin/uv pip install --quiet \$(sed -n 's/.*\"\(paho-mqtt[^\"]*\)\".*/\1/p' manifest.json)" >&2
+      VIRTUAL_ENV=/ha /ha/bin/uv pip install --quiet homeassistant==$version mypy" >&2
   rm "$directory.log"
   touch "$directory/.installed"
 }
