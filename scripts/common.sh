@@ -44,6 +44,28 @@ node_red() {
   npm install --silent --no-audit --no-fund --prefix "$directory" node-red@4 >&2
 }
 
+# home_assistant: a Home Assistant in a Debian of its own, whose Python is new enough for it, beside the demo model.
+# As root; elsewhere its tests are skipped.
+home_assistant() {
+  local version=2026.11.0 directory mirror
+  directory=${XDG_CACHE_HOME:-$HOME/.cache}/edge_llm/home-assistant-$version
+  [[ ! -e $directory/.installed ]] || return 0
+  [[ $EUID -eq 0 ]] || { say "Home Assistant is left out: root installs it"; return 0; }
+  command -v debootstrap >/dev/null || apt_install debootstrap
+  say "installing Home Assistant $version into $directory …"
+  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -1)
+  rm -rf "$directory"
+  debootstrap --variant=minbase --include=python3,python3-venv,python3-dev,ca-certificates,g++,ffmpeg sid \
+    "$directory" ${mirror:+"$mirror"} >"$directory.log" 2>&1 || die "debootstrap failed: see $directory.log"
+  cp /etc/ssl/certs/ca-certificates.crt "$directory/etc/ssl/certs/"
+  cp -L /etc/resolv.conf "$directory/etc/"
+  HOME=/root PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    chroot "$directory" sh -ec "python3 -m venv /ha && /ha/bin/pip install --quiet uv
+      VIRTUAL_ENV=/ha /ha/bin/uv pip install --quiet homeassistant==$version mypy" >&2
+  rm "$directory.log"
+  touch "$directory/.installed"
+}
+
 # torch: for the exporter's tests. By itself and first, so that whichever build pip is set up for is kept.
 install_torch() {
   .venv/bin/python -c 'import torch' 2>/dev/null && return

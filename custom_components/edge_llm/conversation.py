@@ -1,0 +1,128 @@
+"""The conversation agent: answers sentences, and acts, by a node."""
+
+from contextlib import aclosing
+from typing import Literal
+
+from homeassistant.components.conversation import (
+    AssistantContent,
+    ChatLog,
+    ConversationEntity,
+    ConversationEntityFeature,
+    ConversationInput,
+    ConversationResult,
+    ConverseError,
+    async_get_result_from_chat_log,
+)
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import CONF_LLM_HASS_API, CONF_PROMPT, MATCH_ALL
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import intent
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.llm import LLMContext
+from homeassistant.util.ulid import ulid_now
+
+from .const import ASSISTANT, DOMAIN, SUBENTRY_CONVERSATION
+from .entity import EdgeLlmEntity
+from .node.client import EdgeLlmConfigEntry, Node, NodeError
+from .node.wire import Request, session_of
+from .talk.act import Turn
+from .talk.chat import async_answer, messages_of, tools_of
+from .talk.speech import async_error
+
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: EdgeLlmConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Make an agent of each subentry."""
+    for subentry in entry.subentries.values():
+        if subentry.subentry_type == SUBENTRY_CONVERSATION:
+            agent = EdgeLlmConversation(entry.runtime_data, subentry)
+            async_add_entities([agent], config_subentry_id=subentry.subentry_id)
+
+
+class EdgeLlmConversation(EdgeLlmEntity, ConversationEntity):
+    """Answers, and acts in the node's own way, or by the tools of LLM APIs where some are chosen."""
+
+    _attr_supports_streaming = True
+    _attr_supported_features = ConversationEntityFeature.CONTROL
+
+    def __init__(self, node: Node, subentry: ConfigSubentry) -> None:
+        """Speak with ``node`` as ``subentry`` says."""
+        super().__init__(node, subentry)
+        self._prompt: str | None = subentry.data.get(CONF_PROMPT) or None
+        self._apis: list[str] = subentry.data.get(CONF_LLM_HASS_API) or []
+
+    @property
+    def supported_languages(self) -> list[str] | Literal["*"]:
+        """Whichever the model speaks."""
+        return MATCH_ALL
+
+    async def async_prepare(self, language: str | None = None) -> None:
+        """Have what every request begins with computed while the sentence is still spoken."""
+        if not self._apis:
+            if self._prompt:
+                await self._node.async_prefill(Request(ulid_now(), {"system": self._prompt}))
+            return
+        chat_log = ChatLog(self.hass, ulid_now())
+        context = LLMContext(DOMAIN, None, language, ASSISTANT, None)
+        try:
+            await chat_log.async_provide_llm_data(context, self._apis, self._prompt)
+        except ConverseError:
+            return
+        fields = {"messages": messages_of(chat_log), "tools": tools_of(self.hass, chat_log.llm_api)}
+        await self._node.async_prefill(Request(ulid_now(), fields))
+
+    async def _async_handle_message(
+        self, user_input: ConversationInput, chat_log: ChatLog
+    ) -> ConversationResult:
+        """Have a sentence answered."""
+        try:
+            if self._apis:
+                return await self._async_chat(user_input, chat_log)
+            return await self._async_act(user_input, chat_log)
+        except ConverseError as error:
+            return error.as_conversation_result()
+        except NodeError as error:
+            text = await async_error(self.hass, user_input.language, error.reason)
+            content = AssistantContent(agent_id=self.entity_id, content=text)
+            chat_log.async_add_assistant_content_without_tools(content)
+            response = intent.IntentResponse(language=user_input.language)
+            response.async_set_error(intent.IntentResponseErrorCode.FAILED_TO_HANDLE, text)
+            return ConversationResult(response, chat_log.conversation_id)
+
+    async def _async_chat(self, user_input: ConversationInput, chat_log: ChatLog) -> ConversationResult:
+        """By the tools of the chosen APIs."""
+        await chat_log.async_provide_llm_data(
+            user_input.as_llm_context(DOMAIN), self._apis, self._prompt, user_input.extra_system_prompt
+        )
+        await async_answer(self.hass, self._node, self.entity_id, chat_log)
+        return async_get_result_from_chat_log(user_input, chat_log)
+
+    async def _async_act(self, user_input: ConversationInput, chat_log: ChatLog) -> ConversationResult:
+        """In the node's own way."""
+        system = "\n".join(filter(None, (self._prompt, user_input.extra_system_prompt))) or None
+        turn = Turn(self.hass, self._node, user_input, session_of(chat_log.conversation_id), system)
+        async with aclosing(turn.async_deltas()) as deltas:
+            async for _ in chat_log.async_add_delta_content_stream(self.entity_id, deltas):
+                pass
+        return _result(turn, chat_log)
+
+
+def _result(turn: Turn, chat_log: ChatLog) -> ConversationResult:
+    last = chat_log.content[-1]
+    text = (last.content if isinstance(last, AssistantContent) else None) or ""
+    response = intent.IntentResponse(language=turn.user_input.language)
+    if turn.asked:
+        response.response_type = intent.IntentResponseType.QUERY_ANSWER
+        response.async_set_states(turn.asked)
+    if turn.has_failed:
+        response.async_set_error(intent.IntentResponseErrorCode.FAILED_TO_HANDLE, text)
+    results = turn.results.values()
+    response.async_set_results(
+        [target for result in results for target in result.done],
+        [target for result in results for target in result.failed],
+    )
+    response.async_set_speech(text)
+    return ConversationResult(response, chat_log.conversation_id, turn.asks_back)

@@ -1,0 +1,1 @@
+"""The house that Home Assistant describes to the nodes."""

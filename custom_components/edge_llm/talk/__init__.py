@@ -1,0 +1,1 @@
+"""What becomes of a sentence: calls that are carried out, and words."""
