@@ -6,7 +6,7 @@ from typing import Any
 
 from edge_llm.contract.house import Device
 from edge_llm.contract.tools import ToolCall
-from edge_llm.house.actions import Action, capabilities_of, intent_of
+from edge_llm.house.actions import QUERY, Action, actions_of, capabilities_of, intent_of
 from edge_llm.house.targets import EVERYTHING, Target
 
 Value = str | float | None
@@ -27,8 +27,12 @@ class Act:
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """The devices that it is for."""
-        return tuple(device for device in self.target.devices if device.id not in self.excepted)
+        """The devices that it is for: of a group those that can do it."""
+        return tuple(
+            device
+            for device in self.target.devices
+            if device.id not in self.excepted and (self.action == QUERY or self.action in actions_of(device))
+        )
 
     def calls(self) -> Iterator[ToolCall]:
         """The calls that do it: one, or one a device where some are excepted, or are at other levels."""

@@ -100,7 +100,7 @@ class Chooser:
             if clause.flags & {"upstairs", "downstairs"} and not clause.floors:
                 doubt = "unclear"  # which floor that is depends on where one is
             return Choice(clause, able, doubt, excepted=excepted)
-        if clause.has_subject or clause.has_place:
+        if clause.has_subject or (clause.has_place and clause.points):
             return Choice(clause, fitting, "impossible")
         # "Set it to 40 percent" is meant for the house, "tell me 3 jokes" is not.
         problem: Problem | None = "unclear" if clause.points and not clause.unknown else None
@@ -110,6 +110,8 @@ class Chooser:
         """What a question is about: sensors of what it asks for, and devices."""
         if clause.flags & {"upstairs", "downstairs"} and not clause.floors:
             return Choice(clause, (), "unclear", is_question=True)
+        if clause.kinds and clause.unknown and not (clause.named or clause.asked or clause.states):
+            return Choice(clause, (), open=True, is_question=True)  # "how do I boil an egg?" is no boiler
         telling = self._sensors(clause, here)
         called = _in_place(clause.partly, clause, here)
         if named := tuple(t for t in called if clause.asked & {*kinds_of(t.devices[0])}):

@@ -138,7 +138,8 @@ class CompiledHouse:
     def resolve(self, doubtful: Doubtful, meant: Sequence[Target]) -> Meaning:
         """What a sentence means when it is said which candidates are ``meant``."""
         choices, at = doubtful.choices, doubtful.at
-        single = (replace(choices[at], targets=(target,), problem=None) for target in meant)
+        doubt = replace(choices[at], problem=None)
+        single = (replace(doubt, targets=(each,), excepted=doubt.excepted - {*each.ids}) for each in meant)
         return self._settle(doubtful.sentence, doubtful.here, (*choices[:at], *single, *choices[at + 1 :]))
 
     def _turns(self, sentence: str, here: Area | None, choices: Sequence[Choice]) -> tuple[Turn, ...]:
