@@ -32,6 +32,7 @@ def fp32(bundle: Callable[[Quantization], Bundle]) -> Bundle:
     return bundle("fp32")
 
 
+@pytest.mark.long
 def test_calls_are_those_that_come_one_token_at_a_time(fp32: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Conversation(fp32, prefix_cache_mb=0)
 

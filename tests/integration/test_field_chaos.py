@@ -10,6 +10,7 @@ from edge_llm.convert.prepare import Quantization
 from tests.chaos import check, run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("packet_bytes", "protocol"), [(1000, "auto"), (0, "auto"), (0, "3.1.1")])
 def test_small_packets_and_torn_ones_cost_no_reply(
     bundle: Callable[[Quantization], Bundle], tmp_path: Path, packet_bytes: int, protocol: str

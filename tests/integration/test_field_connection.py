@@ -125,6 +125,7 @@ def check(tmp_path: Path, bundle: Bundle, mqtt: str) -> dict[str, str]:
     return {each["part"]: each["text"] for each in json.loads(done.stdout)["findings"]}
 
 
+@pytest.mark.long
 def test_a_wrong_port_is_named(
     tls_broker: Broker, fresh_broker: Broker, bundle: Callable[[Quantization], Bundle], tmp_path: Path
 ) -> None:
