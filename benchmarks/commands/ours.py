@@ -14,6 +14,7 @@ from edge_llm.engine.types import GenerationRequest
 from edge_llm.node.acting import Acting, Said
 
 _CLIENT = "benchmark"
+_ANY_TIME = GenerationRequest((), 0)
 _NO_TOKENS = Usage(prompt_tokens=0, cached_tokens=0, completion_tokens=0)
 
 
@@ -52,7 +53,7 @@ class Ours:
         said = self._acting.begin(_CLIENT, Request(text=text, act="auto", context_area=context_area))
         usage, valid = _NO_TOKENS, True
         if said is not None and not isinstance(said, Said):
-            completion = self._engine.generate(said.generation()).result().completion
+            completion = self._engine.generate(said.generation(_ANY_TIME)).result().completion
             usage, valid = completion.usage, completion.finish_reason == "stop"
             said = self._acting.conclude(said, completion)
         answer = Answer(

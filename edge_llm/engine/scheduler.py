@@ -144,13 +144,10 @@ class Scheduler:
                 self._fail(sequence, sequence.error.code, str(sequence.error))
             elif sequence.cancelled:
                 self._retire(sequence, "cancelled")
-            elif request.deadline is not None and now > request.deadline:
-                self._fail(sequence, "timeout", "the reply took longer than its timeout_s")
+            elif late := request.late(now, begun=not waits):
+                self._fail(sequence, late.code, str(late))
             elif waits and self._stop_by is not None:
                 self._fail(sequence, *_STOPPING)
-            elif waits and request.expires_at is not None and now > request.expires_at:
-                text = "the request waited longer than its ttl_s: it was not begun"
-                self._fail(sequence, "expired", text)
 
     def _admit(self) -> None:
         """Move waiting requests into free slots, oldest first."""

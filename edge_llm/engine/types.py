@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from edge_llm.contract.frames import FinishReason, TimingMs, Usage
 from edge_llm.contract.tools import Schema, Tool, ToolCall, ToolChoice
 from edge_llm.contract.turns import Turn
-from edge_llm.errors import Code
+from edge_llm.errors import Code, RequestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,14 @@ class GenerationRequest:
     """Tell how likely the model found a reply that keeps to ``response_schema``."""
     ignore_eos: bool = False
     """Generate ``max_tokens`` tokens whatever they are, loops too: for measurements."""
+
+    def late(self, now: float, *, begun: bool) -> RequestError | None:
+        """Why it is too late for it at ``now``: its time for the reply is over, or that to begin."""
+        if self.deadline is not None and now > self.deadline:
+            return RequestError("timeout", "the reply took longer than its timeout_s")
+        if not begun and self.expires_at is not None and now > self.expires_at:
+            return RequestError("expired", "the request waited longer than its ttl_s: it was not begun")
+        return None
 
     @property
     def may_call(self) -> bool:

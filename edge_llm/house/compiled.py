@@ -1,7 +1,7 @@
 """A house, compiled: what can be said to it, and what a sentence means in it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -58,6 +58,11 @@ class Doubtful:
     choices: tuple[Choice, ...] = ()
     at: int = 0
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All that the sentence may be about."""
+        return tuple(target for choice in self.choices for target in choice.targets)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -96,6 +101,7 @@ class CompiledHouse:
         self.targets = find_targets(house, self.words)
         self._reader = SentenceReader(self.targets, self.words)
         self._chooser = Chooser(self.targets)
+        self._singles = {target.devices[0].id: target for target in self.targets.devices}
         self._by_action = {entry.name: action for action, entry in self.words.actions.items()}
 
     @cached_property
@@ -163,12 +169,9 @@ class CompiledHouse:
 
     def _candidates(self, choice: Choice) -> tuple[Target, ...]:
         """What a clause may have meant, device by device."""
-        devices = {device.id: device for target in choice.targets for device in target.devices}
-        singles = (self._single(device) for device in devices.values())
+        devices = dict.fromkeys(each for target in choice.targets for each in target.ids)
+        singles = (self._singles[each] for each in devices)
         return tuple(single for single in singles if choice.actions(single))
-
-    def _single(self, device: Device) -> Target:
-        return next(target for target in self.targets.devices if target.devices[0].id == device.id)
 
     def _question(self, choices: Sequence[Choice]) -> Meaning:
         choice = choices[0]
@@ -177,6 +180,10 @@ class CompiledHouse:
         if choice.problem:
             return Doubtful(choice.problem)
         return Question(choice.targets, next(iter(choice.clause.states), None))
+
+    def has(self, targets: Iterable[Target]) -> bool:
+        """Whether all devices of targets are in this house: it may be another one than they were found in."""
+        return self._singles.keys() >= {each for target in targets for each in target.ids}
 
     def answered(self, sentence: str, candidates: Sequence[Target]) -> tuple[Target, ...]:
         """The one of several candidates that an answer names, or all of them; empty if neither."""

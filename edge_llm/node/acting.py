@@ -5,9 +5,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from threading import Event, Lock
+from threading import Event
 from time import monotonic
-from typing import TypeVar
 
 from edge_llm.config import HouseSettings
 from edge_llm.config.house import WHOLE_HOUSE
@@ -28,22 +27,20 @@ from edge_llm.house.compiled import (
     Undecided,
 )
 from edge_llm.house.targets import kinds_of
+from edge_llm.node.act_memory import ActMemory, AskedBack, Called
 
-ANSWER_WITHIN_S = 120.0
-"""Seconds in which a question may be answered: a yes that comes later opens no door."""
 LEAST_PROBABILITY = 0.7
-"""Probability of what the model chose below which it is asked back. Measured with ``benchmarks.commands`` on
-the dev halves of six languages: of the model's choices below it most were wrong, above it most right."""
+"""Probability of what the model chose below which it is asked back: a wrong act is worse than a question."""
 MOST_TOKENS = 256
 """Maximum length of what the model writes for one sentence, in tokens."""
-Kept = TypeVar("Kept")
-
 EXPECT_HOUSE_S = 2.0
 """Seconds after a connection in which acts wait for a house, if none is known."""
-_MOST_SESSIONS = 256
 _MOST_GIVEN = 4
 """Houses of requests that are kept compiled."""
 _MOST_CANDIDATES = 5
+"""Maximum number of candidates that are asked about."""
+_MOST_NAMED = 20
+"""Maximum number of candidates in a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +73,22 @@ class Asking:
     command: Command
     undecided: Undecided
 
-    def generation(self) -> GenerationRequest:
-        """The request to the engine; greedy, and no longer than the longest act."""
+    def generation(self, request: GenerationRequest) -> GenerationRequest:
+        """The request to the engine, with the times and the owner of ``request``: greedy, and short."""
         return GenerationRequest(
             self.undecided.turns,
             MOST_TOKENS,
+            deadline=request.deadline,
+            expires_at=request.expires_at,
+            owner=request.owner,
+            redelivered=request.redelivered,
             response_schema=self.undecided.schema,
             measured=True,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """An act whose calls were made, in the house that it was made in."""
-
-    house: CompiledHouse
-    acts: tuple[tuple[Act, frozenset[str]], ...]
-    """Each with the ids of its calls."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A question that was asked: whether to do ``acts``, or which candidate of ``doubtful`` is meant."""
-
-    asked_s: float
-    acts: tuple[Act, ...] = ()
-    doubtful: Doubtful | None = None
-
-
 class Acting:
-    """Acts in the node's house, or in a request's own; for any thread."""
+    """Acts in the node's house, or in a request's own; for any thread, but ``begin`` for one alone."""
 
     def __init__(self, settings: HouseSettings) -> None:
         """Ask about what ``settings.confirm`` lists before it is done."""
@@ -113,10 +96,9 @@ class Acting:
         self._house: CompiledHouse | None = None
         self._house_known = Event()
         self._expected_until = 0.0
-        self._lock = Lock()
         self._given: OrderedDict[bytes, CompiledHouse] = OrderedDict()
-        self._pending: OrderedDict[tuple[str, str], _Pending] = OrderedDict()
-        self._last: OrderedDict[tuple[str, str], _Done] = OrderedDict()
+        """Houses of requests; the own of the thread that calls ``begin``."""
+        self._memory = ActMemory()
 
     def use(self, house: House | None) -> CompiledHouse | None:
         """Act in ``house`` from now on; takes milliseconds."""
@@ -149,17 +131,17 @@ class Acting:
         if request.results:
             return self._report(client, request, request.results)
         command = Command(self._compiled(request), client, request)
-        pending = self._take_pending(command)
-        if pending and pending.doubtful is None:
-            answer = command.house.is_yes(command.text)
-            if answer is not None:
-                return self._done(command, pending.acts) if answer else _cancelled(command)
-        meaning = command.house.meaning(command.text, request.context_area)
-        if pending and pending.doubtful and not isinstance(meaning, Settled | Question):
-            meant = command.house.answered(command.text, pending.doubtful.candidates)
-            if meant:
-                meaning = command.house.resolve(pending.doubtful, meant)
-            elif command.house.is_yes(command.text) is False:
+        house, text = command.house, command.text
+        question = self._memory.take_question(client, request.session)
+        if question and not house.has(question.targets):
+            question = None  # the house is another now
+        if question and question.doubtful is None and (yes := house.is_yes(text)) is not None:
+            return self._done(command, question.acts) if yes else _cancelled(command)
+        meaning = house.meaning(text, request.context_area)
+        if question and question.doubtful and not isinstance(meaning, Settled | Question):
+            if meant := house.answered(text, question.doubtful.candidates):
+                meaning = house.resolve(question.doubtful, meant)
+            elif house.is_yes(text) is False:
                 return _cancelled(command)
         return self._carry_out(command, meaning)
 
@@ -194,42 +176,39 @@ class Acting:
                 raise _no_house()
             return known
         key = hashlib.sha256(request.house.model_dump_json().encode()).digest()
-        with self._lock:
-            house = self._given.pop(key, None) or CompiledHouse(request.house)
-            self._given[key] = house
-            if len(self._given) > _MOST_GIVEN:
-                self._given.popitem(last=False)
+        house = self._given.pop(key, None) or CompiledHouse(request.house)
+        self._given[key] = house
+        if len(self._given) > _MOST_GIVEN:
+            self._given.popitem(last=False)
         return house
 
     def _do(self, command: Command, acts: tuple[Act, ...]) -> Said:
         """Make the calls of acts, or ask first."""
         if not any(map(self._is_asked_about, acts)):
             return self._done(command, acts)
-        self._keep_pending(command, _Pending(monotonic(), acts=acts))
-        names = tuple(device.name for act in acts for device in act.devices)
+        self._keep_question(command, AskedBack(acts=acts))
+        names = tuple(device.name for act in acts for device in act.devices)[:_MOST_NAMED]
         return Said(command.house.speech.confirm(acts), outcome=Outcome(outcome="confirm", candidates=names))
 
     def _done(self, command: Command, acts: Sequence[Act]) -> Said:
         """Make the calls of acts, and remember them for what is reported of them."""
         numbers = count()
         made = [(act, tuple(_numbered(act.calls(), command, numbers))) for act in acts]
-        if command.request.session is not None:
-            ids = tuple((act, frozenset(call.id for call in calls)) for act, calls in made)
-            self._keep(self._last, command, _Done(command.house, ids))
+        ids = tuple((act, frozenset(call.id for call in calls)) for act, calls in made)
+        called = Called(command.house.speech, ids)
+        self._memory.keep_calls(command.client, command.request.session, called)
         calls = tuple(call for _, calls in made for call in calls)
         return Said(command.house.speech.done(acts), calls)
 
     def _report(self, client: str, request: Request, results: Sequence[CallResult]) -> Said:
         """Say what became of the last act of a session."""
-        with self._lock:
-            last = self._last.get((client, request.session or ""))
+        last = self._memory.calls(client, request.session)
         bad = {result.id for result in results if not result.ok}
         if last is None or not {result.id for result in results} <= {i for _, ids in last.acts for i in ids}:
             raise RequestError("bad_request", "results: this session's last act made no such calls")
-        speech = last.house.speech
         good = [act for act, ids in last.acts if not ids & bad]
         failed = [act for act, ids in last.acts if ids & bad]
-        text = " ".join(filter(None, (speech.done(good), speech.failed(failed))))
+        text = " ".join(filter(None, (last.speech.done(good), last.speech.failed(failed))))
         return Said(text, outcome=Outcome(outcome="spoken"))
 
     def _is_asked_about(self, act: Act) -> bool:
@@ -244,26 +223,12 @@ class Acting:
         names = tuple(dict.fromkeys(target.name for target in doubtful.candidates))
         if not 1 < len(names) <= _MOST_CANDIDATES:
             return _unclear(command, names)
-        self._keep_pending(command, _Pending(monotonic(), doubtful=doubtful))
+        self._keep_question(command, AskedBack(doubtful=doubtful))
         outcome = Outcome(outcome="unclear", candidates=names)
         return Said(command.house.speech.which(names), outcome=outcome)
 
-    def _keep_pending(self, command: Command, pending: _Pending) -> None:
-        if command.request.session is not None:
-            self._keep(self._pending, command, pending)
-
-    def _keep(self, kept: OrderedDict[tuple[str, str], Kept], command: Command, value: Kept) -> None:
-        with self._lock:
-            key = command.client, command.request.session or ""
-            kept[key] = value
-            kept.move_to_end(key)
-            if len(kept) > _MOST_SESSIONS:
-                kept.popitem(last=False)
-
-    def _take_pending(self, command: Command) -> _Pending | None:
-        with self._lock:
-            pending = self._pending.pop((command.client, command.request.session or ""), None)
-        return pending if pending and monotonic() - pending.asked_s <= ANSWER_WITHIN_S else None
+    def _keep_question(self, command: Command, question: AskedBack) -> None:
+        self._memory.keep_question(command.client, command.request.session, question)
 
 
 def _no_house() -> RequestError:
@@ -276,7 +241,10 @@ def _cancelled(command: Command) -> Said:
 
 
 def _unclear(command: Command, names: tuple[str, ...] = ()) -> Said:
-    return Said(command.house.speech.say("unclear"), outcome=Outcome(outcome="unclear", candidates=names))
+    return Said(
+        command.house.speech.say("unclear"),
+        outcome=Outcome(outcome="unclear", candidates=names[:_MOST_NAMED]),
+    )
 
 
 def _answer(command: Command, question: Question) -> Said:

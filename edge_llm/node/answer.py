@@ -61,19 +61,14 @@ class Answer:
             return Turn(role="assistant", content=text, tool_calls=calls)
         return GeneratedTurn(role="assistant", content=text, tool_calls=calls, token_ids=ids)
 
-    def decide(self, acting: Acting, asking: Asking, request: GenerationRequest) -> None:
-        """Let the model choose what an act means, by ``request``."""
+    def decide(self, acting: Acting, asking: Asking) -> None:
+        """Let the model choose what an act means, in the time that its request has."""
         self._deciding = acting, asking
-        self._replace(request)
+        self.sequence = Sequence(asking.generation(self.sequence.request), self._emit)
 
-    def speak(self, request: GenerationRequest) -> None:
-        """Answer a sentence that is no command as an ordinary request."""
+    def speak(self) -> None:
+        """Answer a sentence that is no command as the ordinary request that it is, too."""
         self._act = _SPOKEN
-        self._replace(request)
-
-    def _replace(self, request: GenerationRequest) -> None:
-        """Take another request in place of the one before, which was not submitted."""
-        self.sequence = Sequence(request, self._emit)
 
     def say(self, said: Said) -> None:
         """End with what an act comes to that needs no model."""

@@ -1,12 +1,11 @@
 """Joins the contract and the engine: turns requests into replies, with sessions, energy and counts."""
 
 from collections import defaultdict
-from dataclasses import replace
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from edge_llm.bundle import Manifest, Sampling
-from edge_llm.config import HouseSettings, SamplingSettings
+from edge_llm.config import SamplingSettings
 from edge_llm.contract.frames import Done, Sessions, Terminal
 from edge_llm.contract.requests import Request, SessionCommand
 from edge_llm.engine.engine import Engine
@@ -32,8 +31,8 @@ class Responder:
         defaults: SamplingSettings,
         sessions: SessionStore,
         stats: ReplyStats,
+        acting: Acting,
         *,
-        acting: Acting | None = None,
         constrained: bool = True,
     ) -> None:
         """Fill in ``defaults``, then what ``model`` recommends, where a request does not say.
@@ -45,7 +44,7 @@ class Responder:
         self._model = model.name
         self._defaults = defaults
         self._recommended = model.sampling or Sampling()
-        self._acting = acting or Acting(HouseSettings())
+        self._acting = acting
         self._constrained = constrained
         self._sessions = sessions
         self._stats = stats
@@ -159,8 +158,8 @@ class Responder:
         try:
             if began.cancelled:
                 answer.cancel()
-            elif reply.expires_at is not None and monotonic() > reply.expires_at:
-                reply.error("expired", "the request waited longer than its ttl_s: it was not begun")
+            elif late := began.request.late(monotonic(), begun=False):
+                reply.error(late.code, str(late))
             else:
                 self._begin_act(answer, request)
                 if began.cancelled:  # meanwhile
@@ -174,14 +173,13 @@ class Responder:
 
     def _begin_act(self, answer: Answer, request: Request) -> None:
         said = self._acting.begin(answer.reply.asked.client, request)
-        generation = self._generation(request, answer.reply)
         if isinstance(said, Said):
             answer.say(said)
         elif said:
-            answer.decide(self._acting, said, replace(said.generation(), **_limits(generation)))
+            answer.decide(self._acting, said)
             self._engine.submit(answer.sequence)
         else:
-            answer.speak(generation)
+            answer.speak()
             self._engine.submit(answer.sequence)
             if request.session is not None:
                 self._bring_history(answer)
@@ -250,13 +248,3 @@ Value = TypeVar("Value")
 def _either(*values: Value | None) -> Value:
     """Return the first value that is not None; the last one never is."""
     return next(value for value in values if value is not None)
-
-
-def _limits(request: GenerationRequest) -> dict[str, Any]:
-    """What a request says of when and for whom, and not of what."""
-    return {
-        "deadline": request.deadline,
-        "expires_at": request.expires_at,
-        "owner": request.owner,
-        "redelivered": request.redelivered,
-    }

@@ -106,7 +106,7 @@ class Service:
             settings.sampling,
             sessions,
             stats,
-            acting=self._acting,
+            self._acting,
             constrained=constrained,
         )
         in_flight, routes = InFlight(), Routes(settings.routes)

@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from edge_llm.bundle import TOKENIZER, Bundle
-from edge_llm.config import EngineSettings, SamplingSettings, SessionsSettings
+from edge_llm.config import EngineSettings, HouseSettings, SamplingSettings, SessionsSettings
 from edge_llm.contract.frames import Done, Usage
 from edge_llm.contract.requests import Request
 from edge_llm.engine.engine import Engine
@@ -15,6 +15,7 @@ from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
 from edge_llm.host.power.source import Unavailable
 from edge_llm.mqtt.message import Message
+from edge_llm.node.acting import Acting
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.telemetry.energy import EnergyMeter
@@ -33,7 +34,9 @@ class Node:
             SessionsSettings(file=sessions), tokenizer or bundle.manifest.sha256[TOKENIZER]
         )
         stats = ReplyStats(EnergyMeter(Unavailable("a test has none")))
-        self.responder = Responder(self.engine, bundle.manifest, SamplingSettings(), self.sessions, stats)
+        self.responder = Responder(
+            self.engine, bundle.manifest, SamplingSettings(), self.sessions, stats, Acting(HouseSettings())
+        )
         self.in_flight = InFlight()
         self.engine.start()
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from edge_llm.bundle import Manifest, Sampling
-from edge_llm.config import SamplingSettings, SessionsSettings
+from edge_llm.config import HouseSettings, SamplingSettings, SessionsSettings
 from edge_llm.contract.frames import Done, Error, FinishReason, Sessions, TimingMs, Usage
 from edge_llm.contract.requests import Request, parse
 from edge_llm.contract.tools import ToolCall
@@ -16,6 +16,7 @@ from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
 from edge_llm.host.power.source import Unavailable
 from edge_llm.mqtt.message import Message
+from edge_llm.node.acting import Acting
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.telemetry.energy import EnergyMeter
@@ -65,7 +66,13 @@ class Node:
         defaults = sampling or SamplingSettings(max_tokens=9)
         model = cast(Manifest, SimpleNamespace(name="tiny", sampling=recommended))
         self.responder = Responder(
-            engine, model, defaults, self.sessions, self.stats, constrained=constrained
+            engine,
+            model,
+            defaults,
+            self.sessions,
+            self.stats,
+            Acting(HouseSettings()),
+            constrained=constrained,
         )
         self.in_flight = InFlight()
 

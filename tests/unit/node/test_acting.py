@@ -9,7 +9,7 @@ import pytest
 from edge_llm.config import HouseSettings
 from edge_llm.contract.frames import TimingMs, Usage
 from edge_llm.contract.requests import Request
-from edge_llm.engine.types import Completion
+from edge_llm.engine.types import Completion, GenerationRequest
 from edge_llm.errors import RequestError
 from edge_llm.node.acting import LEAST_PROBABILITY, Acting, Said
 from tests.unit.house.houses import house
@@ -110,10 +110,11 @@ def test_what_cannot_be_done_is_said() -> None:
 
 def test_the_model_chooses_greedily_among_what_is_left() -> None:
     asking = Talk().ask("turn it off", context_area="Bedroom")
-    request = asking.generation()
+    request = asking.generation(GenerationRequest((), 9, owner="c", deadline=5.0))
     assert request.response_schema == asking.undecided.schema
     assert request.turns[-1].content == "[Bedroom] turn it off"
     assert (request.measured, request.sampling.temperature) == (True, 0)
+    assert (request.owner, request.deadline) == ("c", 5.0)
 
 
 CHOSEN = '[{"device": "Bedroom: players", "action": "turn off"}]'

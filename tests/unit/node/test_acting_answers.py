@@ -7,16 +7,17 @@ import pytest
 
 from edge_llm.contract.requests import Request
 from edge_llm.errors import RequestError
-from edge_llm.node import acting
-from edge_llm.node.acting import ANSWER_WITHIN_S, Said
+from edge_llm.node import act_memory
+from edge_llm.node.act_memory import ANSWER_WITHIN_S
+from edge_llm.node.acting import Said
 from tests.unit.house.houses import house, light
-from tests.unit.node.talk import Talk, ids, outcome
+from tests.unit.node.talk import AREAS, DEVICES, HOUSE, Talk, ids, outcome
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(acting, "monotonic", lambda: now[0])
+    monkeypatch.setattr(act_memory, "monotonic", lambda: now[0])
     return now
 
 
@@ -171,7 +172,7 @@ def test_an_answer_is_asked_about_too() -> None:
 
 def test_only_so_many_questions_are_remembered() -> None:
     talk = Talk("lock")
-    for number in range(acting._MOST_SESSIONS + 1):
+    for number in range(act_memory.MOST_SESSIONS + 1):
         talk.say("unlock the front door", session=f"s{number}")
     assert talk.begin("yes", session="s0") is None
     assert ids(talk.say("yes", session="s1")) == [("door",)]
@@ -208,3 +209,14 @@ def test_a_report_of_other_calls_is_refused() -> None:
         with pytest.raises(RequestError, match="results") as error:
             report(talk, before, **fields)
         assert error.value.code == "bad_request"
+
+
+def test_an_answer_reaches_nothing_that_is_gone_from_the_house() -> None:
+    talk = Talk("lock")
+    left = [each for each in DEVICES if each["id"] not in ("door", "spot")]
+    for question, answer in (("unlock the front door", "yes"), ("turn on the light", "spot")):
+        talk.say(question)
+        talk.acting.use(house(*left, areas=AREAS))
+        again = talk.begin(answer)
+        assert again is None or (isinstance(again, Said) and not again.calls)
+        talk.acting.use(HOUSE)

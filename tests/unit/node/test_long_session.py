@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from edge_llm.bundle import Manifest
-from edge_llm.config import SamplingSettings, SessionsSettings
+from edge_llm.config import HouseSettings, SamplingSettings, SessionsSettings
 from edge_llm.contract.frames import Done, Usage
 from edge_llm.contract.requests import parse
 from edge_llm.contract.turns import Turn
@@ -22,6 +22,7 @@ from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
 from edge_llm.host.power.source import Unavailable
 from edge_llm.mqtt.message import Message
+from edge_llm.node.acting import Acting
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.telemetry.energy import EnergyMeter
@@ -69,7 +70,9 @@ class Node:
         stats = ReplyStats(EnergyMeter(Unavailable("a test has none")))
         engine = cast(Engine, self.engine)
         manifest = cast(Manifest, SimpleNamespace(name="tiny", sampling=None))
-        self.responder = Responder(engine, manifest, SamplingSettings(max_tokens=60), self.sessions, stats)
+        self.responder = Responder(
+            engine, manifest, SamplingSettings(max_tokens=60), self.sessions, stats, Acting(HouseSettings())
+        )
         self.in_flight = InFlight()
 
     def ask(self, number: int) -> Usage:
