@@ -60,7 +60,7 @@ def show(client: Client, prompt: str, *, quiet: bool = False, **fields: Any) -> 
 
 
 class _Shown:
-    """What of a reply has been printed."""
+    """Tracks what has been printed of a reply."""
 
     def __init__(self) -> None:
         self._text = ""

@@ -27,6 +27,7 @@ MAX_DEVICES, MAX_AREAS, MAX_FLOORS, MAX_ALIASES, MAX_CHOICES = 2000, 200, 50, 20
 MAX_ID, MAX_NAME = 255, 100
 """Maximum length of an id and of a name, in characters."""
 _ATTRIBUTES_DEPTH = 4
+_DECIMALS = 6
 
 
 def _one_line(name: str) -> str:
@@ -82,9 +83,15 @@ class Range(Strict):
             raise ValueError("min is less than max")
         return self
 
+    def nearest(self, value: float) -> float:
+        """The value in range, a number of steps from ``min``, that is nearest."""
+        inside = min(self.max, max(self.min, value))
+        stepped = self.min + round((inside - self.min) / self.step) * self.step
+        return round(min(stepped, self.max), _DECIMALS)
+
 
 class Capabilities(Strict):
-    """What a device can do; whatever is unset it cannot."""
+    """Capabilities of a device; those that are not set it lacks."""
 
     on_off: bool = False
     open_close: bool = False
@@ -126,11 +133,11 @@ class Device(Strict):
     """Home Assistant's device class: ``curtain`` of a ``cover``."""
     area: ThingId | None = None
     unique_id: ThingId | None = None
-    """What the maker calls it: two sources that name the same one mean the same device."""
+    """The maker's id of the device; two sources that give the same one describe one device."""
     capabilities: Capabilities | None = None
     state: Annotated[str, Field(max_length=255)] | None = None
     attributes: Annotated[dict[str, Any], Field(default_factory=dict, max_length=64)]
-    """What else is known, such as ``brightness``: ``unit`` is the unit of a sensor's state."""
+    """Further attributes, such as ``brightness``; ``unit`` is the unit of a sensor's state."""
 
     @field_validator("attributes")
     @classmethod
@@ -144,9 +151,9 @@ class House(Strict):
 
     v: int = VERSION
     source: Identifier | None = None
-    """Who describes it; on a topic that says so, it must be the topic's."""
+    """Name of the source; on a house topic it must be the topic's last level."""
     language: Language = "en"
-    """What people speak there."""
+    """Language of the sentences that are said there."""
     floors: Annotated[tuple[Floor, ...], Field(max_length=MAX_FLOORS)] = ()
     areas: Annotated[tuple[Area, ...], Field(max_length=MAX_AREAS)] = ()
     devices: Annotated[tuple[Device, ...], Field(max_length=MAX_DEVICES)] = ()
@@ -180,11 +187,11 @@ ActMode = Annotated[
     Literal["auto", "required"] | None,
     BeforeValidator(_true_as_auto, json_schema_input_type=Literal["auto", "required"] | bool | None),
 ]
-"""How a request's text is taken: as what somebody says to the house, or as a command whatever it is."""
+"""``auto``: what is no command gets an ordinary reply; ``required``: it is asked back."""
 
 
 class CallResult(Strict):
-    """What became of a call that the node had made."""
+    """Outcome of a call that the node made, as whoever carried it out reports it."""
 
     id: Annotated[str, Field(min_length=1, max_length=128)]
     ok: bool

@@ -7,6 +7,7 @@ from typing import Any
 from edge_llm.contract.house import Device
 from edge_llm.contract.tools import ToolCall
 from edge_llm.house.actions import QUERY, Action, actions_of, capabilities_of, intent_of
+from edge_llm.house.language.numbers import plain
 from edge_llm.house.targets import EVERYTHING, Target
 
 Value = str | float | None
@@ -83,7 +84,7 @@ def _value_slots(act: Act, device: Device) -> dict[str, Any]:
     if action.step:
         return _stepped(act, device)
     value = action.value if action.value is not None else act.value
-    return {action.slot: _plain(value) if isinstance(value, float) else value}
+    return {action.slot: plain(value) if isinstance(value, float) else value}
 
 
 def _stepped(act: Act, device: Device) -> dict[str, Any]:
@@ -94,10 +95,5 @@ def _stepped(act: Act, device: Device) -> dict[str, Any]:
     level = device.attributes.get(_LEVELS[action.capability])
     limits = getattr(capabilities_of(device), action.capability)
     if limits is None or not isinstance(level, int | float) or isinstance(level, bool):
-        return {f"{action.slot}_step": _plain(step)}
-    return {action.slot: _plain(min(limits.max, max(limits.min, level + step)))}
-
-
-def _plain(value: float) -> float:
-    """A whole number without a point."""
-    return int(value) if value == int(value) else value
+        return {f"{action.slot}_step": plain(step)}
+    return {action.slot: plain(min(limits.max, max(limits.min, level + step)))}

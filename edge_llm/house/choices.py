@@ -5,47 +5,20 @@ follows from where it was said, is settled here; the model decides among what is
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from edge_llm.contract.house import Area
-from edge_llm.house.actions import QUERY, Action
-from edge_llm.house.pointing import MOST_WORDS, can, listed, literal, pointed_to, weight, without_value
+from edge_llm.house.choice import STATELESS, Choice, Problem, in_place, is_inside
+from edge_llm.house.pointing import MOST_WORDS, can, listed, literal, pointed_to, weight
+from edge_llm.house.questions import Questions
 from edge_llm.house.reading.clauses import Clause, Sentence
-from edge_llm.house.targets import EVERYTHING, Target, Targets, kinds_of, united
+from edge_llm.house.targets import EVERYTHING, Target, Targets, united
 
-Problem = Literal["unclear", "impossible"]
 _FEW = 2
 _SWITCHING = {"on", "off", "start", "dock", "activate"}
 """What being turned on and off is for one kind or another."""
-_TOLD = {"locked": "lock", "unlocked": "lock"}
-"""The kinds that states are those of."""
 _EVERYBODY = {"all", "everything"}
 """Flags that tell that all are meant."""
-_STATELESS = "scene", "script", "button", "input_button"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What one clause leaves: at least one target, each with at least one action; or a ``problem``.
-
-    ``open`` tells that nothing in the clause says which target: then it may be no command at all.
-    """
-
-    clause: Clause
-    targets: tuple[Target, ...] = ()
-    problem: Problem | None = None
-    open: bool = False
-    is_question: bool = False
-    excepted: frozenset[str] = frozenset()
-    """Ids of the devices that it is not for."""
-
-    def actions(self, target: Target) -> tuple[Action, ...]:
-        """The actions that are left for a target."""
-        if self.is_question:
-            return (QUERY,)
-        pointed = pointed_to(target, self.clause)
-        return tuple(pointed or without_value(target, self.clause) or target.actions)
 
 
 class Chooser:
@@ -54,6 +27,7 @@ class Chooser:
     def __init__(self, targets: Targets) -> None:
         """Choose among ``targets``."""
         self._targets = targets
+        self._questions = Questions(targets)
 
     def choices(self, sentence: Sentence, here: Area | None) -> tuple[Choice, ...]:
         """The choices of a sentence that was said in the area ``here``, a clause each."""
@@ -78,7 +52,7 @@ class Chooser:
         if clause.is_elsewhere and not any(t.devices[0].kind == "todo" for t in fitting):
             return Choice(clause, fitting, "impossible", is_question=is_question)
         if is_question:
-            return self._asked(clause, fitting, here)
+            return self._questions.choice(clause, fitting, here)
         return self._commanded(clause, fitting, here, excepted)
 
     def _commanded(
@@ -91,54 +65,18 @@ class Chooser:
         several = bool(clause.unknown) or any(len(t.actions) > 1 for t in able)
         if able and not clause.points and several and _is_said_of(able, clause):
             # "Good morning" is no word for the scene "Good night", and "my kitchen" no command.
-            called = any(t.devices[0].kind not in _STATELESS for t in clause.partly)
+            called = any(t.devices[0].kind not in STATELESS for t in clause.partly)
             named = bool(clause.named or (clause.kinds and not clause.unknown)) or called
             return Choice(clause, able, "unclear" if named else None, open=not named)
         if able:
             able = literal(able, clause) if here and all(t.area == here for t in able) else able
             doubt = self._doubt(clause, able, here) if able[0].is_group else _doubt_of_names(clause, able)
-            if clause.flags & {"upstairs", "downstairs"} and not clause.floors:
-                doubt = "unclear"  # which floor that is depends on where one is
-            return Choice(clause, able, doubt, excepted=excepted)
+            return Choice(clause, able, "unclear" if clause.lacks_floor else doubt, excepted=excepted)
         if clause.has_subject or (clause.has_place and clause.points):
             return Choice(clause, fitting, "impossible")
         # "Set it to 40 percent" is meant for the house, "tell me 3 jokes" is not.
         problem: Problem | None = "unclear" if clause.points and not clause.unknown else None
         return Choice(clause, (), problem, open=True)
-
-    def _asked(self, clause: Clause, fitting: tuple[Target, ...], here: Area | None) -> Choice:
-        """What a question is about: sensors of what it asks for, and devices."""
-        if clause.flags & {"upstairs", "downstairs"} and not clause.floors:
-            return Choice(clause, (), "unclear", is_question=True)
-        if clause.kinds and clause.unknown and not (clause.named or clause.asked or clause.states):
-            return Choice(clause, (), open=True, is_question=True)  # "how do I boil an egg?" is no boiler
-        telling = self._sensors(clause, here)
-        called = _in_place(clause.partly, clause, here)
-        if named := tuple(t for t in called if clause.asked & {*kinds_of(t.devices[0])}):
-            return Choice(clause, named, is_question=True)
-        if clause.named or clause.kinds or "everything" in clause.flags:
-            telling = tuple(dict.fromkeys((*fitting, *(() if clause.named else telling))))
-        elif clause.asked and clause.unknown and not clause.has_place and len(telling) > 1:
-            return Choice(clause, (), "impossible", is_question=True)  # "how cold is it outside?"
-        elif not telling and clause.asked:
-            warmth = "sensor:temperature" in clause.asked
-            telling = tuple(t for t in fitting if warmth and t.devices[0].kind == "climate")
-            return Choice(clause, telling, None if telling else "impossible", is_question=True)
-        elif not telling:
-            telling = () if clause.unknown else fitting
-        telling = _with_state((*telling, *called), clause) or telling
-        telling = tuple(t for t in telling if t.devices[0].kind not in _STATELESS)
-        return Choice(clause, telling, open=not telling, is_question=True)
-
-    def _sensors(self, clause: Clause, here: Area | None) -> tuple[Target, ...]:
-        """The sensors of what a question asks for, or of the doors and windows that it names."""
-        classes = {kind.partition(":")[2] for kind in clause.kinds if ":" in kind}
-        kinds = clause.asked | {f"binary_sensor:{each}" for each in classes}
-        sensors = tuple(t for t in self._targets.devices if not kinds.isdisjoint(kinds_of(t.devices[0])))
-        if clause.has_place:
-            return tuple(t for t in sensors if _is_inside(t, clause))
-        near = tuple(t for t in sensors if here and t.area == here)
-        return sensors if clause.plural or not near else near
 
     def _doubt(self, clause: Clause, able: tuple[Target, ...], here: Area | None) -> Problem | None:
         """Why it is better to ask back, although there are groups that can do it."""
@@ -160,12 +98,12 @@ class Chooser:
         lists = self._lists(clause, doing)
         if lists:
             return lists
-        named = _in_place(clause.named, clause, here)
-        partly = _in_place(clause.partly, clause, here)
+        named = in_place(clause.named, clause, here)
+        partly = in_place(clause.partly, clause, here)
         if clause.areas or clause.floors:
             # A room that is named tells more than a word of a name, or a name that is a word for a kind.
-            partly = tuple(t for t in partly if _is_inside(t, clause))
-            named = tuple(t for t in named if not clause.called_kind or _is_inside(t, clause))
+            partly = tuple(t for t in partly if is_inside(t, clause))
+            named = tuple(t for t in named if not clause.called_kind or is_inside(t, clause))
         if clause.kinds:
             partly = tuple(t for t in partly if _device_is_of(t, clause.kinds))
             elsewhere = here and not clause.has_place and all(t.area != here for t in partly)
@@ -219,12 +157,6 @@ class Chooser:
         return _united(places, said=everything or bool(kinds))
 
 
-def _with_state(targets: tuple[Target, ...], clause: Clause) -> tuple[Target, ...]:
-    """Those of some targets that have the states of which a question names one."""
-    kinds = {_TOLD[state] for state in clause.states if state in _TOLD}
-    return tuple(dict.fromkeys(t for t in targets if t.devices[0].kind in kinds))
-
-
 def _doubt_of_names(clause: Clause, able: tuple[Target, ...]) -> Problem | None:
     """Why it is better to ask back, although there are devices of that name."""
     if clause.vague and not clause.named:
@@ -260,22 +192,6 @@ def _is_said_of(able: tuple[Target, ...], clause: Clause) -> bool:
     )
     guessed = bool(clause.partly) and not (clause.named and not clause.unknown)
     return not lists and not chosen and (not guessed or all(len(t.actions) == 1 for t in able))
-
-
-def _in_place(named: tuple[Target, ...], clause: Clause, here: Area | None) -> tuple[Target, ...]:
-    """Of the devices that are named those in the rooms that are named, or in the speaker's."""
-    inside = tuple(t for t in named if _is_inside(t, clause))
-    if inside or len(named) == 1:
-        return inside or named
-    near = tuple(t for t in named if here and t.area and t.area.id == here.id)
-    return near or named
-
-
-def _is_inside(target: Target, clause: Clause) -> bool:
-    """Whether a target is in a room, or else on a floor, that is named."""
-    if target.area is None:
-        return False
-    return target.area in clause.areas if clause.areas else target.area.floor in {f.id for f in clause.floors}
 
 
 def _is_of(group: Target, kinds: frozenset[str]) -> bool:

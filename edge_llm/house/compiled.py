@@ -11,7 +11,8 @@ from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
 from edge_llm.house.actions import QUERY
 from edge_llm.house.acts import Act
-from edge_llm.house.choices import Choice, Chooser, Problem
+from edge_llm.house.choice import Choice, Problem
+from edge_llm.house.choices import Chooser
 from edge_llm.house.language.speech import Speech
 from edge_llm.house.language.text import same_word, tokens_of
 from edge_llm.house.language.words import words_of

@@ -7,8 +7,10 @@ from typing import Any
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
 from edge_llm.house.actions import RANGED, Action
-from edge_llm.house.choices import Choice
+from edge_llm.house.choice import Choice
+from edge_llm.house.language.numbers import plain
 from edge_llm.house.language.words import ActionWords, Words
+from edge_llm.house.pointing import listed
 from edge_llm.house.targets import EVERYTHING, Target, Targets
 from edge_llm.house.values import value_schema
 
@@ -40,12 +42,10 @@ def _kind_name(group: Target, words: Words) -> str:
     return words.everything[0] if kind == EVERYTHING else words.kind(kind, plural=True)
 
 
-def user_text(
-    sentence: str, here: str | None, choices: Iterable[Choice] = (), targets: Targets | None = None
-) -> str:
+def user_text(sentence: str, here: str | None, choices: Iterable[Choice], targets: Targets) -> str:
     """The user's turn: the sentence, where it was said, and in a large house what it may be about."""
     said = f"[{here}] {sentence}" if here else sentence
-    if targets is None or len(targets.devices) <= MOST_LISTED:
+    if len(targets.devices) <= MOST_LISTED:
         return said
     names = dict.fromkeys(target.name for choice in choices for target in choice.targets)
     return f"({'; '.join(list(names)[:_MOST_ADDED])}) {said}"
@@ -76,7 +76,7 @@ def _examples(targets: Targets, words: Words) -> Iterable[tuple[str, list[dict[s
         target = min(able, key=lambda t: used.get(t.name, 0))
         used[target.name] = used.get(target.name, 0) + 1
         action = next(a for a in target.actions if a.id == action_id)
-        act = _act(target, entry, _example_value(action, entry))
+        act = _act(target, entry, _example_value(target, action, entry))
         simple.append((_say(target, entry, act.get("value"), words), act))
     yield from ((said, [act]) for said, act in simple)
     if len(simple) > 1:
@@ -100,13 +100,12 @@ def _say(target: Target, entry: ActionWords, value: object, words: Words) -> str
     return entry.say.format(target=name, value=value)
 
 
-def _example_value(action: Action, entry: ActionWords) -> object:
+def _example_value(target: Target, action: Action, entry: ActionWords) -> object:
+    """A value that the target can have; None for what takes none."""
     if action.id in RANGED:
-        return _EXAMPLE_VALUE.get(action.id, 40)
-    if action.id == "color":
-        return "red"
-    if action.capability in ("mode", "option"):
-        return "auto"
+        return plain(target.limits(action).nearest(_EXAMPLE_VALUE.get(action.id, 40)))
+    if action.id in ("color", "mode", "option"):
+        return listed(target, action)[0]
     return entry.item or None
 
 

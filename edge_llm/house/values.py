@@ -3,7 +3,8 @@
 from typing import Any
 
 from edge_llm.house.actions import RANGED, Action
-from edge_llm.house.choices import Choice
+from edge_llm.house.choice import Choice
+from edge_llm.house.language.numbers import plain
 from edge_llm.house.pointing import listed, said_of
 from edge_llm.house.targets import Target
 
@@ -28,11 +29,12 @@ def values_of(target: Target, action: Action, choice: Choice) -> tuple[str | flo
     if action.id not in RANGED:
         return None
     limits = target.limits(action)
-    values = [number for number in clause.numbers if limits.min <= number <= limits.max]
+    said = (number for number in clause.numbers if limits.min <= number <= limits.max)
+    values = [limits.nearest(number) for number in said]
     values += [limits.max] * ("most" in flags)
     # The least that is not off.
     values += [limits.min or min(limits.step, limits.max)] * ("least" in flags)
-    values += [(limits.min + limits.max) / 2] * ("half" in flags)
+    values += [limits.nearest((limits.min + limits.max) / 2)] * ("half" in flags)
     return tuple(dict.fromkeys(values))
 
 
@@ -42,7 +44,7 @@ def value_schema(target: Target, action: Action, choice: Choice) -> dict[str, An
     if values is None or action.step:
         return None
     if values:
-        return {"enum": [int(v) if isinstance(v, float) and v == int(v) else v for v in values]}
+        return {"enum": [plain(v) if isinstance(v, float) else v for v in values]}
     if action.capability == "add_item":
         return {"type": "string", "minLength": 1, "maxLength": _LONGEST_ITEM}
     if action.id not in RANGED:

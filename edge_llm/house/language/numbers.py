@@ -9,6 +9,11 @@ _DIGITS = re.compile(r"(?<![\w.,])-?\d+(?:[.,]\d+)?")
 _TEN, _TWENTY, _HUNDRED = 10, 20, 100
 
 
+def plain(value: float) -> float:
+    """A number as people write it: a whole one without a point."""
+    return int(value) if value == int(value) else value
+
+
 def in_digits(text: str) -> list[float]:
     """The numbers that are written in digits, with a point or a comma before the decimals."""
     return [float(number.replace(",", ".")) for number in _DIGITS.findall(text)]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from edge_llm.contract.house import Device
 from edge_llm.house.actions import capabilities_of
 from edge_llm.house.acts import Act, Value
+from edge_llm.house.language.numbers import plain
 from edge_llm.house.language.words import Words
 from edge_llm.house.targets import EVERYTHING, Target
 
@@ -118,4 +119,4 @@ def _is_in(device: Device, asked: str) -> bool:
 
 def _said(value: Value) -> str:
     """A value as it is said: a whole number without a point."""
-    return "" if value is None else str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    return "" if value is None else str(plain(value) if isinstance(value, float) else value)

@@ -26,8 +26,6 @@ class Clause:
     kinds: frozenset[str] = frozenset()
     plain_kind: bool = False
     """Whether the words for the kind are beside no device's name, and so stand for themselves."""
-    singular: bool = False
-    """Whether the word for the kind is the singular."""
     plural: bool = False
     """Whether a word for the kind is the plural."""
     called_kind: bool = False
@@ -53,6 +51,11 @@ class Clause:
         return bool(self.areas or self.floors or "whole_house" in self.flags)
 
     @property
+    def lacks_floor(self) -> bool:
+        """Whether it says up or down, which depends on where one is, and that is not known."""
+        return bool(self.flags & {"upstairs", "downstairs"}) and not self.floors
+
+    @property
     def has_subject(self) -> bool:
         """Whether it says which devices."""
         return bool(self.named or self.partly or self.kinds or "everything" in self.flags)
@@ -69,7 +72,7 @@ class Clause:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is about what is no matter of devices: a timer, the weather."""
+        """Whether it is about what no device does: a timer, a playlist."""
         return "elsewhere" in self.flags
 
 
@@ -113,7 +116,6 @@ def complete(clauses: list[Clause], excepted: Clause | None) -> Iterable[Clause]
                 floors=meant.floors,
                 kinds=meant.kinds,
                 plain_kind=meant.plain_kind,
-                singular=meant.singular,
                 plural=meant.plural,
                 flags=completed.flags | (meant.flags & _WHICH),
             )

@@ -186,11 +186,6 @@ def _others(words: Words) -> Iterator[tuple[str, Sense]]:
         yield from ((word, Sense(flag)) for word in getattr(words, flag))
 
 
-def singulars(words: Words) -> frozenset[tuple[str, ...]]:
-    """The words for kinds that are singulars: another word for the kind is their plural."""
-    return frozenset(name for name, lengths in _forms(words) if len(name[-1]) == min(lengths) < max(lengths))
-
-
 def plurals(words: Words) -> frozenset[tuple[str, ...]]:
     """The words for kinds that are plurals."""
     first = {(tokens_of(names[0]), tokens_of(names[1])) for names in words.kinds.values()}

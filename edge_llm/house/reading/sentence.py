@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from edge_llm.contract.house import Area, Floor
 from edge_llm.house.language.numbers import in_digits, in_words
 from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import Words
 from edge_llm.house.reading.clauses import Clause, Sentence, complete
-from edge_llm.house.reading.phrases import FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals, singulars
+from edge_llm.house.reading.phrases import FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals
 from edge_llm.house.reading.spans import (
     DOING,
     PLACES,
@@ -26,6 +27,7 @@ from edge_llm.house.reading.spans import (
 )
 from edge_llm.house.targets import Targets
 
+Place = TypeVar("Place", Area, Floor)
 ASKING = {"asked", "state"}
 LITERAL = {*ASKING, "elsewhere"}
 """Senses of words that are not taken for others like them: "time" is no timer."""
@@ -41,7 +43,7 @@ class SentenceReader:
         self._targets = targets
         self._words = words
         self._book = phrasebook(targets, words)
-        self._singulars, self._plurals = singulars(words), plurals(words)
+        self._plurals = plurals(words)
         self._filler = frozenset(each for word in words.filler for each in tokens_of(word))
         # With their accents: "que" begins a wish, "qué" a question.
         self._questions = tuple(tokens_of(begin, accents=True) for begin in words.question)
@@ -151,10 +153,9 @@ class SentenceReader:
             named=tuple(dict.fromkeys(devices[int(each)] for each in by_sense.get("device", ()))),
             partly=tuple(devices[number] for number in most_hit(words, inside)),
             areas=_unique(areas),
-            floors=_unique([*self._floors(by_sense, here)]),
+            floors=_unique(self._floors(by_sense, here)),
             kinds=frozenset(f.meaning.value for f in kinds),
             plain_kind=any(not is_beside(kind, named) for kind in kinds),
-            singular=bool(kinds) and all(words[f.start : f.end] in self._singulars for f in kinds),
             plural=any(self._is_plural(words, f) for f in kinds),
             called_kind=places_of(inside, "part", "device") <= places_of(inside, "kind"),
             vague=self._is_vague(words, inside, start, end),
@@ -235,5 +236,5 @@ class SentenceReader:
                 yield at
 
 
-def _unique(things: list[Area] | list[Floor]) -> tuple:  # type: ignore[type-arg]
-    return tuple({thing.id: thing for thing in things}.values())
+def _unique(places: Iterable[Place]) -> tuple[Place, ...]:
+    return tuple({place.id: place for place in places}.values())

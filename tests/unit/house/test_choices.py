@@ -2,7 +2,8 @@
 
 import pytest
 
-from edge_llm.house.choices import Choice, Chooser
+from edge_llm.house.choice import Choice
+from edge_llm.house.choices import Chooser
 from edge_llm.house.reading.sentence import SentenceReader
 from tests.unit.house.houses import compiled, light
 

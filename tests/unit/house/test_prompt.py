@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from edge_llm.house.actions import ACTIONS
-from edge_llm.house.choices import Choice
+from edge_llm.house.choice import Choice
 from edge_llm.house.language.words import LANGUAGES
 from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
 from edge_llm.house.reading.clauses import Clause
@@ -69,7 +69,7 @@ def test_examples_use_many_targets() -> None:
     ("here", "expected"), [(None, "every light off"), ("Kitchen", "[Kitchen] every light off")]
 )
 def test_the_users_turn_says_where_it_was_said(here: str | None, expected: str) -> None:
-    assert user_text("every light off", here) == expected
+    assert user_text("every light off", here, (), home("en").targets) == expected
 
 
 def a_choice(names: tuple[str, ...], *actions: str, **clause: Any) -> Choice:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from edge_llm.house.actions import ACTIONS
-from edge_llm.house.choices import Choice
+from edge_llm.house.choice import Choice
 from edge_llm.house.reading.clauses import Clause
 from edge_llm.house.values import value_schema, values_of
 from tests.unit.house.houses import compiled
@@ -31,6 +31,7 @@ def schema(clause: Clause, action: str, **capabilities: Any) -> dict[str, Any] |
     ("numbers", "flags", "expected"),
     [
         ((21.5,), (), (21.5,)),
+        ((20.3,), (), (20.5,)),
         ((5.0,), (), (5,)),
         ((30.0,), (), (30,)),
         ((4.0,), (), ()),

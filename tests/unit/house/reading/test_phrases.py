@@ -6,7 +6,7 @@ import pytest
 
 from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import words_of
-from edge_llm.house.reading.phrases import Sense, phrasebook, singulars
+from edge_llm.house.reading.phrases import Sense, phrasebook, plurals
 from edge_llm.house.targets import find_targets
 from tests.unit.house.houses import house, light
 
@@ -81,11 +81,11 @@ def test_a_languages_words_are_phrases(language: str, phrase: str, sense: Sense)
     ("language", "one", "many"),
     [("en", "door", "doors"), ("de", "Lampe", "Lampen"), ("es", "foco", "focos"), ("fr", "lampe", "lampes")],
 )
-def test_singulars_are_told_from_plurals(language: str, one: str, many: str) -> None:
-    found = singulars(words_of(language))
-    assert tokens_of(one) in found
-    assert tokens_of(many) not in found
+def test_plurals_are_told_from_singulars(language: str, one: str, many: str) -> None:
+    found = plurals(words_of(language))
+    assert tokens_of(many) in found
+    assert tokens_of(one) not in found
 
 
-def test_a_language_without_plurals_has_no_singulars() -> None:
-    assert tokens_of("灯") not in singulars(words_of("zh"))
+def test_a_language_without_plurals_has_none() -> None:
+    assert tokens_of("灯") not in plurals(words_of("zh"))
