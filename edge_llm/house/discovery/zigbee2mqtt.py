@@ -13,10 +13,10 @@ from edge_llm.contract.house import MAX_DEVICES, MAX_NAME, Capabilities, Device
 from edge_llm.contract.reading import decode, explain
 from edge_llm.errors import RequestError
 from edge_llm.house.discovery.entity import AVAILABLE, Entity, Reading
-from edge_llm.house.discovery.zigbee2mqtt.exposes import DeviceEntry, Expose, GroupEntry, Member, united
-from edge_llm.house.discovery.zigbee2mqtt.kinds import shape_of_group, shapes_of
-from edge_llm.house.discovery.zigbee2mqtt.messages import is_online
-from edge_llm.house.discovery.zigbee2mqtt.shape import Shape
+from edge_llm.house.discovery.exposes.entries import DeviceEntry, Expose, GroupEntry, Member, united
+from edge_llm.house.discovery.exposes.kinds import shape_of_group, shapes_of
+from edge_llm.house.discovery.exposes.messages import is_online
+from edge_llm.house.discovery.exposes.shape import Shape
 
 MAX_PAYLOAD_BYTES = 2 * 2**20
 """Maximum size of a message; one of 300 devices has about 1 MB."""
@@ -113,6 +113,8 @@ class _Build:
                 self._problem(key, f"it has the same {shape.kind} twice, and only the first is read")
                 continue
             found.add(shape.object_id)
+            if shape.problem:
+                self._problem(key, shape.problem)
             self._add(device, shape)
 
     def add_group(self, group: GroupEntry) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from edge_llm.contract.house import Scalar
 from edge_llm.house.acts import Value
 from edge_llm.house.discovery.entity import Publish
-from edge_llm.house.discovery.zigbee2mqtt.colors import name_of_hs, name_of_xy
+from edge_llm.house.discovery.exposes.colors import name_of_hs, name_of_xy
 from edge_llm.house.language.numbers import plain
 
 MAX_STATE_BYTES = 2**16

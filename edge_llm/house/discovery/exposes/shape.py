@@ -6,10 +6,11 @@ from typing import Any
 
 from edge_llm.contract.house import Range
 from edge_llm.house.discovery.entity import STATE, Command, Reading
-from edge_llm.house.discovery.zigbee2mqtt.exposes import Feature
-from edge_llm.house.discovery.zigbee2mqtt.messages import (
+from edge_llm.house.discovery.exposes.entries import Feature
+from edge_llm.house.discovery.exposes.messages import (
     Degrees,
     Fixed,
+    NumberOf,
     OneOf,
     Percent,
     PercentOf,
@@ -34,6 +35,8 @@ class Shape:
     """Behind the device's name, where it has several parts."""
     device_class: str | None = None
     unit: str | None = None
+    problem: str | None = None
+    """What of it cannot be read."""
     capabilities: dict[str, Any] = field(default_factory=dict)
     commands: dict[str, Command] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
@@ -94,16 +97,15 @@ class Shape:
         if choice.published:
             self.reads(capability, TextOf(choice.key))
 
-    def degrees(self, wanted: Feature | None) -> None:
+    def degrees(self, wanted: Feature) -> None:
         """Add a wanted temperature."""
-        if wanted is None or not wanted.settable or wanted.value_min is None or wanted.value_max is None:
-            return
         low, high = wanted.value_min, wanted.value_max
-        if low < high:
-            self.capabilities["temperature"] = Range(
-                min=low, max=high, step=wanted.value_step or 0.5, unit=wanted.unit or "°C"
-            )
+        if wanted.settable and low is not None and high is not None and low < high:
+            step, unit = wanted.value_step or 0.5, wanted.unit or "°C"
+            self.capabilities["temperature"] = Range(min=low, max=high, step=step, unit=unit)
             self.commands["temperature"] = Degrees(self.command_topic, wanted.key, low, high)
+        if wanted.published:
+            self.reads("temperature", NumberOf(wanted.key))
 
 
 def scale_of(level: Feature | None, below: int = 0) -> Scale | None:

@@ -63,6 +63,8 @@ class Expose(Feature):
     """A value, or what several values make together: a ``light``, a ``cover``."""
 
     features: list[Feature] = []
+    homeassistant: dict[str, Any] | None = None
+    """What Home Assistant is to be told otherwise."""
 
     def feature(self, *names: str) -> Feature | None:
         """The first feature that has one of some names."""
@@ -71,7 +73,8 @@ class Expose(Feature):
     @property
     def is_setting(self) -> bool:
         """Whether it is there to set the device up, or to find faults."""
-        return self.category is not None
+        told = self.homeassistant or {}
+        return bool(self.category or told.get("entityCategory") or told.get("enabledByDefault") is False)
 
 
 def united(exposes: Iterable[Expose]) -> Expose:

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from edge_llm.house.discovery.entity import STATE
-from edge_llm.house.discovery.zigbee2mqtt.classes import (
+from edge_llm.house.discovery.exposes.classes import (
     BINARY_CLASSES,
     INVERTED,
     NOT_ASKED_FOR,
     SETTINGS,
     class_of,
 )
-from edge_llm.house.discovery.zigbee2mqtt.colors import HEX
-from edge_llm.house.discovery.zigbee2mqtt.exposes import Expose, Feature
-from edge_llm.house.discovery.zigbee2mqtt.messages import (
+from edge_llm.house.discovery.exposes.colors import HEX
+from edge_llm.house.discovery.exposes.entries import Expose, Feature
+from edge_llm.house.discovery.exposes.messages import (
     ColorOf,
     CoverState,
     NumberOf,
@@ -22,11 +22,11 @@ from edge_llm.house.discovery.zigbee2mqtt.messages import (
     WordOf,
     body,
 )
-from edge_llm.house.discovery.zigbee2mqtt.shape import Shape, scale_of
+from edge_llm.house.discovery.exposes.shape import Shape, scale_of
 
 _SPEEDS = "low", "medium", "high", *"123456789"
 _PRESETS = "auto", "smart"
-_WARM_UP = "heat_cool", "heat", "cool", "auto"
+_MODES_ON = "heat_cool", "heat", "cool", "auto"
 """The modes that switch a thermostat on, the first that it has, as Home Assistant chooses them."""
 _OPENING = {"opening", "open", "forward", "up", "rising"}
 _CLOSING = {"closing", "close", "backward", "back", "reverse", "down", "declining"}
@@ -147,18 +147,19 @@ def _fan(expose: Expose, topic: str) -> Shape:
 
 def _climate(expose: Expose, topic: str) -> Shape:
     shape = _new("climate", expose, topic)
-    heating = expose.feature("occupied_heating_setpoint", "current_heating_setpoint")
-    wanted = heating or expose.feature("occupied_cooling_setpoint")
-    shape.degrees(wanted)
-    if wanted and wanted.published:
-        shape.reads("temperature", NumberOf(wanted.key))
+    warm = expose.feature("occupied_heating_setpoint", "current_heating_setpoint")
+    cold = expose.feature("occupied_cooling_setpoint")
+    if warm and cold:
+        shape.problem = "its temperatures cannot be set: it has one for heating and one for cooling"
+    elif wanted := warm or cold:
+        shape.degrees(wanted)
     mode, running = expose.feature("system_mode"), expose.feature("running_state")
     if mode and len(mode.words) > 1:
         shape.chooses("mode", mode, mode.words)
-        warm = next((name for name in _WARM_UP if name in mode.words), None)
-        if mode.settable and warm and "off" in mode.words:
+        on = next((name for name in _MODES_ON if name in mode.words), None)
+        if mode.settable and on and "off" in mode.words:
             shape.capabilities["on_off"] = True
-            shape.sends("on", **{mode.key: warm})
+            shape.sends("on", **{mode.key: on})
             shape.sends("off", **{mode.key: "off"})
     told = next((each for each in (mode, running) if each and each.published), None)
     if told:

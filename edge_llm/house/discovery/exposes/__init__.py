@@ -1,0 +1,1 @@
+"""From what a device of zigbee2mqtt exposes to what it is to the house."""
