@@ -30,11 +30,12 @@ Empty where the device cannot be set to that value.
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A part of a device's state, from a message on ``topic``.
+    """A part of a device's state, from a message on ``topic``, which may be a filter with ``+`` in it.
 
     ``of`` is STATE, AVAILABLE or the name of an attribute: ``brightness``, ``position``, ``speed`` and
-    ``volume`` in percent, ``temperature`` (the wanted one), ``current_temperature``, ``humidity``, ``mode``,
-    ``option``, ``color``. ``read`` returns None of a message that says nothing of it; it raises nothing.
+    ``volume`` in percent, ``temperature`` and ``humidity`` (the wanted ones), ``current_temperature``,
+    ``current_humidity``, ``mode``, ``option``, ``color``. ``read`` returns None of a message that says
+    nothing of it; it raises nothing.
     """
 
     topic: str
@@ -59,5 +60,8 @@ class Entity:
     command_topics: frozenset[str]
     """Every topic that its commands may publish to."""
     readings: tuple[Reading, ...]
+    """Several may be of AVAILABLE, each with another topic: ``availability`` says what they mean together."""
     fingerprint: str
     """Digest of all that decides what its commands publish: another one has to be accepted again."""
+    availability: Literal["all", "any", "latest"] = "latest"
+    """Whether all, any or only the last of the AVAILABLE readings have to be true."""
