@@ -11,7 +11,7 @@ from edge_llm.contract.frames import Usage
 from edge_llm.contract.house import House
 from edge_llm.contract.requests import Request
 from edge_llm.engine.types import GenerationRequest
-from edge_llm.node.acting import Acting, Said
+from edge_llm.node.acts.acting import Acting, Said
 
 _CLIENT = "benchmark"
 _ANY_TIME = GenerationRequest((), 0)

@@ -18,6 +18,7 @@ from edge_llm.cli.commands import (
     check,
     demo,
     doctor,
+    house,
     info,
     prepare,
     schema,
@@ -122,6 +123,15 @@ _COMMANDS = (
         "tell a node what to do in the house",
         "Say a sentence to the house; print what is answered, and the calls that it comes to.",
         act.add_options,
+    ),
+    _Command(
+        "house",
+        house.run,
+        "show the house, and accept devices that announce themselves",
+        "Read from the broker and the configuration which devices there are, what they can do, and who moves"
+        " them. accept: allow those that announce themselves now.",
+        house.add_options,
+        as_json=True,
     ),
     _Command(
         "state",

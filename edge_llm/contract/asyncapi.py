@@ -125,6 +125,13 @@ CHANNELS = (
         "the node's messages to itself, which show what the broker drops; not for clients",
         text="In a form that only the node reads. On MQTT 3.1.1 it subscribes to this topic, too.",
     ),
+    Channel(
+        "acted",
+        _TOPICS.acted,
+        "send",
+        "the node's notes to itself of acts that it has sent; not for clients",
+        text="In a form that only the node reads, which subscribes to it where it moves devices.",
+    ),
 )
 _PARAMETERS = {
     "node": "The node's id: node.id of its configuration, and retained on info.",

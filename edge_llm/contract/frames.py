@@ -130,13 +130,18 @@ FinishReason = Literal["stop", "length", "cancelled", "tool_calls"]
 
 
 class Act(Payload):
-    """Why an act made no calls: ``done.text`` says so, or asks, in words."""
+    """Result of an act that has no calls for the client: ``done.text`` says it, or asks, in words."""
 
-    outcome: Literal["unclear", "confirm", "impossible", "spoken"]
+    outcome: Literal["unclear", "confirm", "impossible", "spoken", "done", "sent", "failed"]
     """``unclear``: the sentence fits several devices, or none; ``confirm``: a yes in the same session does
-    it; ``impossible``: no such device, or it cannot do that; ``spoken``: an ordinary reply, or an answer."""
+    it; ``impossible``: no such device, or it cannot do that; ``spoken``: an ordinary reply, or an answer.
+
+    Of calls that the node has carried out itself: ``done``: the devices' states show it; ``sent``: not all of
+    them do; ``failed``: nothing was sent, or not all."""
     candidates: tuple[str, ...] = ()
-    """Names of what it may have meant, the likeliest first."""
+    """Names of what it may have meant, the likeliest first; of ``sent`` and ``failed`` those concerned."""
+    carried_out: tuple[ToolCall, ...] | None = None
+    """Calls that the node has carried out itself: nobody else is to."""
 
 
 class Done(Frame):

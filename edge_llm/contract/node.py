@@ -170,6 +170,16 @@ class Llm(Payload):
     joules_per_token: float | None
 
 
+class Acts(Payload):
+    """Totals of the devices that the node has moved itself since it began, and of what it did not do."""
+
+    carried_out_total: int
+    unconfirmed_total: int
+    """Those whose state did not show it in time."""
+    refused_total: int
+    """Those that were not sent: too many at a time, or the broker was away."""
+
+
 class Telemetry(Payload):
     """A node's figures, published each ``telemetry.period_s``; one that cannot be read is null, never 0."""
 
@@ -185,6 +195,8 @@ class Telemetry(Payload):
     power: Power
     llm: Llm
     pinning: Pinning
+    acts: Acts | None = None
+    """None of a node that moves nothing itself."""
 
     def encode(self) -> bytes:
         """The payload: JSON with its nulls."""

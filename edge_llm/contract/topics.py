@@ -74,6 +74,11 @@ class Topics:
         return self._of("echo")
 
     @property
+    def acted(self) -> str:
+        """Out and in, QoS 1: the node notes to itself here which act it has published the messages of."""
+        return self._of("acted")
+
+    @property
     def client_id(self) -> str:
         """The MQTT client id of the node: under it the broker keeps what comes while the node is away."""
         return f"{self.base}-node-{self.node}".replace("/", ".")

@@ -21,7 +21,7 @@ from edge_llm.mqtt.link import Identity, Link
 from edge_llm.mqtt.message import Message, OnSent
 from edge_llm.mqtt.sending.delivery import Delivery
 from edge_llm.mqtt.sending.publication import Publication
-from edge_llm.mqtt.subscriptions import DurableSession, Subscription
+from edge_llm.mqtt.subscriptions import DurableSession, Subscription, subscription_of
 from edge_llm.mqtt.tls import tls_context
 
 log = EventLog(__name__)
@@ -126,8 +126,9 @@ class Connection:
         topic: str,
         payload: bytes,
         *,
-        qos: Literal[0, 1] = 1,
+        qos: Literal[0, 1, 2] = 1,
         retain: bool = False,
+        kept: bool = True,
         on_sent: OnSent | None = None,
         expiry_s: int | None = None,
         correlation: bytes | None = None,
@@ -135,20 +136,20 @@ class Connection:
     ) -> None:
         """Send at QoS 1; kept and sent again by itself until the broker has acknowledged it.
 
-        ``on_sent`` runs then, or when it is known that the broker does not take it. At QoS 0 it is sent now
-        or never, and nobody learns which. The last three are MQTT 5's, and left out on 3.1.1.
+        ``on_sent`` runs then, or when it is known that the broker does not take it. At QoS 0, or not ``kept``
+        it is sent now or never, and nobody learns which. 3.1.1 has no expiry, correlation, response topic.
         """
-        if qos == 0 and not self.ready:
+        if not (qos and kept) and not self.ready:
             return
         self._outbox.put(
-            Publication(topic, payload, qos, retain, on_sent, expiry_s, correlation, response_topic)
+            Publication(topic, payload, qos, retain, on_sent, expiry_s, correlation, response_topic, kept)
         )
         self._wake()
 
-    def subscribe(self, topic_filter: str) -> None:
-        """Subscribe to one of the filters on demand, while the connection lasts."""
-        qos = self._subscriptions[topic_filter].qos
-        self._due.append(lambda link: link.subscribe([(topic_filter, qos)]))
+    def subscribe(self, *topic_filters: str) -> None:
+        """Subscribe to filters on demand, or to topics that they match, while the connection lasts."""
+        found = [(each, subscription_of(each, self._subscriptions)) for each in topic_filters]
+        self._due.append(lambda link: link.subscribe([(each, its.qos) for each, its in found if its]))
         self._wake()
 
     def unsubscribe(self, topic_filter: str) -> None:

@@ -6,7 +6,7 @@ from threading import Lock
 from edge_llm.event_log import EventLog, RateLimitedLog, stack_of
 from edge_llm.mqtt.acks import InOrder
 from edge_llm.mqtt.message import Message
-from edge_llm.mqtt.subscriptions import Subscription, handler_of
+from edge_llm.mqtt.subscriptions import Subscription, subscription_of
 
 log = EventLog(__name__)
 
@@ -40,13 +40,13 @@ class Inbox:
 
     def deliver(self, message: Message) -> None:
         """Give a message to its handler; whatever it holds, that ends nothing."""
-        handler = handler_of(message.topic, self._subscriptions) if message.topic else None
-        if handler is None:  # no UTF-8, or subscribed to by an earlier configuration, and the broker goes on
+        taker = subscription_of(message.topic, self._subscriptions) if message.topic else None
+        if taker is None:  # no UTF-8, or subscribed to by an earlier configuration, and the broker goes on
             self._ignored.info("mqtt.ignored", retained=message.retained, readable=bool(message.topic))
             message.acknowledge()
             return
         try:
-            handler(message)
+            taker.on_message(message)
         except Exception as error:  # noqa: BLE001 - nothing may end the network thread
             # Without its message, which may quote a prompt.
             self._ignored.info("mqtt.unreadable", error=type(error).__name__, stack=stack_of(error))

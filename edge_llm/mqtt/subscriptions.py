@@ -34,13 +34,13 @@ class DurableSession:
     echo_topic: str | None = None
 
 
-def handler_of(topic: str, subscriptions: Mapping[str, Subscription]) -> OnMessage | None:
-    """Find who takes a message: the handler of its very topic, else of the first filter that matches."""
+def subscription_of(topic: str, subscriptions: Mapping[str, Subscription]) -> Subscription | None:
+    """Find who takes a message: the subscription to its very topic, else the first whose filter matches."""
     if topic in subscriptions:
-        return subscriptions[topic].on_message
+        return subscriptions[topic]
     for topic_filter, subscription in subscriptions.items():
         if topic_matches(_unshared(topic_filter), topic):
-            return subscription.on_message
+            return subscription
     return None
 
 

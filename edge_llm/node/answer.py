@@ -1,5 +1,8 @@
 """One reply, what makes it, and its energy: the engine's events and an act's words become its frames."""
 
+import hashlib
+from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import assert_never
 
@@ -18,7 +21,8 @@ from edge_llm.engine.types import (
     TokenEvent,
 )
 from edge_llm.gateway.reply import Reply
-from edge_llm.node.acting import Acting, Asking, Said
+from edge_llm.node.acts.acting import Acting, Asking, Said, told
+from edge_llm.node.acts.actor import Actor, Carried
 from edge_llm.telemetry.reply_energy import ReplyEnergyMeter, final_progress
 from edge_llm.telemetry.reply_stats import ReplyStats
 
@@ -26,13 +30,26 @@ _NO_TOKENS = Usage(prompt_tokens=0, cached_tokens=0, completion_tokens=0)
 _SPOKEN = Act(outcome="spoken")
 
 
+def key_of(reply: Reply) -> str:
+    """What tells the act of a request from all others, over a restart."""
+    record = reply.record
+    seed = f"{reply.asked.client} {reply.asked.request.id} {record.arrived if record else None}"
+    return hashlib.sha256(seed.encode()).hexdigest()[:32]
+
+
 class Answer:
     """One reply and the sequence that makes it, with its energy; the events of one go into the other."""
 
     def __init__(
-        self, reply: Reply, request: GenerationRequest, engine: Engine, stats: ReplyStats, model: str
+        self,
+        reply: Reply,
+        request: GenerationRequest,
+        engine: Engine,
+        stats: ReplyStats,
+        model: str,
+        actor: Actor | None = None,
     ) -> None:
-        """Begin without a token; ``request`` is not submitted."""
+        """Begin without a token; ``request`` is not submitted. ``actor`` does what is the node's to do."""
         self.reply = reply
         self.sequence = Sequence(request, self._emit)
         self.meter = ReplyEnergyMeter(lambda: engine.progress(self.sequence))
@@ -41,6 +58,7 @@ class Answer:
         """Turns of the session that earlier prompts have dropped; known when the sequence is released."""
         self._stats = stats
         self._model = model
+        self._actor = actor
         self._began = monotonic()
         self._deciding: tuple[Acting, Asking] | None = None
         self._said: Said | None = None
@@ -71,12 +89,34 @@ class Answer:
         self._act = _SPOKEN
 
     def say(self, said: Said) -> None:
-        """End with what an act comes to that needs no model."""
-        self._end_without_model(Completion(said.text, "stop", _NO_TOKENS, self._timing_ms()), said)
+        """End with what an act comes to that needs no model, once the node has done what is its part."""
+        self._carry_out(
+            said,
+            lambda done: self._end_without_model(
+                Completion(done.text, "stop", _NO_TOKENS, self._timing_ms()), done
+            ),
+        )
 
     def cancel(self) -> None:
         """End a request as cancelled that was never submitted."""
         self._end_without_model(Completion("", "cancelled", _NO_TOKENS, self._timing_ms()), None)
+
+    def _carry_out(self, said: Said, then: Callable[[Said], None]) -> None:
+        """Have the node's part of an act done, and go on with what has become of it."""
+        if said.plan is None or self._actor is None:
+            then(said)
+            return
+
+        def on_end(carried: Carried) -> None:
+            if carried.is_left:
+                self.reply.error("unavailable", "the node is stopping")
+            else:
+                then(told(said, carried))
+
+        asked = self.reply.asked
+        self._actor.carry_out(
+            key_of(self.reply), asked.client, said.plan, self.reply.expires_at or inf, on_end
+        )
 
     def _end_without_model(self, completion: Completion, said: Said | None) -> None:
         self._stats.begin(self.meter)
@@ -110,11 +150,12 @@ class Answer:
                 assert_never(event)
 
     def _complete(self, completion: Completion) -> None:
-        said: Said | None = None
         if self._deciding and completion.finish_reason != "cancelled":
             acting, asking = self._deciding
             said = acting.conclude(asking, completion)
-        self._tell(completion, said)
+            self._carry_out(said, lambda done: self._tell(completion, done))
+        else:
+            self._tell(completion, None)
 
     def _tell(self, completion: Completion, said: Said | None) -> None:
         """End the reply with a completion, or with what an act came to."""

@@ -13,8 +13,9 @@ from edge_llm.engine.types import GREEDY, GenerationRequest, SamplingParams
 from edge_llm.errors import EdgeLlmError, RequestError
 from edge_llm.event_log import EventLog, stack_of
 from edge_llm.gateway.reply import Reply
-from edge_llm.node.acting import Acting, Said
-from edge_llm.node.answer import Answer
+from edge_llm.node.acts.acting import Acting, Said
+from edge_llm.node.acts.actor import Actor
+from edge_llm.node.answer import Answer, key_of
 from edge_llm.node.sessions import SessionStore
 from edge_llm.telemetry.reply_stats import ReplyStats
 
@@ -33,18 +34,20 @@ class Responder:
         stats: ReplyStats,
         acting: Acting,
         *,
+        actor: Actor | None = None,
         constrained: bool = True,
     ) -> None:
         """Fill in ``defaults``, then what ``model`` recommends, where a request does not say.
 
-        Sentences to the house go to ``acting``. Unless the engine is ``constrained`` they are refused, and so
-        are tools that may be called, and JSON by a schema.
+        Sentences to the house go to ``acting``, and what of them is the node's to do to ``actor``. Unless the
+        engine is ``constrained`` they are refused, and so are tools that may be called, and JSON by a schema.
         """
         self._engine = engine
         self._model = model.name
         self._defaults = defaults
         self._recommended = model.sampling or Sampling()
         self._acting = acting
+        self._actor = actor
         self._constrained = constrained
         self._sessions = sessions
         self._stats = stats
@@ -63,11 +66,12 @@ class Responder:
             generation = GenerationRequest(
                 request.conversation(), 0, prefill_only=True, tools=request.tools or ()
             )
-        answer = Answer(reply, generation, self._engine, self._stats, self._model)
+        answer = Answer(reply, generation, self._engine, self._stats, self._model, self._actor)
         self._answers[reply] = answer
         try:
             if isinstance(request, Request) and request.act:
-                self._acting.check(request)  # it begins on the publisher's thread
+                if not (self._actor and reply.asked.message.duplicate):  # it may have been begun
+                    self._acting.check(request)  # it begins on the publisher's thread
             else:
                 self._engine.submit(answer.sequence)
         except RequestError:
@@ -172,6 +176,9 @@ class Responder:
             reply.error("internal", "the act failed; the node's log says more")
 
     def _begin_act(self, answer: Answer, request: Request) -> None:
+        if self._actor and (plan := self._actor.begun(key_of(answer.reply))):
+            answer.say(Said("", plan=plan))
+            return
         said = self._acting.begin(answer.reply.asked.client, request)
         if isinstance(said, Said):
             answer.say(said)

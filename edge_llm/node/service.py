@@ -27,8 +27,9 @@ from edge_llm.host.signals import abort, catch_signals, end_at_signals, wait_for
 from edge_llm.host.thread_watch import ThreadWatch, end_process
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
-from edge_llm.node.acting import Acting
-from edge_llm.node.house import HouseFeed
+from edge_llm.node.acts.acting import Acting
+from edge_llm.node.acts.house_feed import HouseFeed
+from edge_llm.node.acts.own_devices import OwnDevices
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.node.telemetry import OnChange, TelemetryPublisher, meter_subscriptions, open_metrics
@@ -88,9 +89,10 @@ class Service:
         self._topics = topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
         capacity = settings.engine.slots + settings.engine.queue_limit
         self._info_lock = Lock()
-        self._acting = Acting(settings.house)
         self._house = HouseFeed(settings.house, topics, self._act_in, self._publish_info)
         self._database = StateDatabase(settings.sessions.file)
+        self._own = OwnDevices.of(settings, topics, self._house, self._database, self._note)
+        self._acting = Acting(settings.house, self._own.planner if self._own else None)
         self._request_log = RequestLog(self._database)
         self._power = choose_source(settings.telemetry)
         self._bundle = bundle = read_manifest(settings.engine.bundle)
@@ -107,6 +109,7 @@ class Service:
             sessions,
             stats,
             self._acting,
+            actor=self._own.actor if self._own else None,
             constrained=constrained,
         )
         in_flight, routes = InFlight(), Routes(settings.routes)
@@ -138,6 +141,7 @@ class Service:
             stats,
             self._engine,
             lambda: self._gateway.rejected_total,
+            lambda: self._own.acts if self._own else None,
             (*sinks, self._metrics) if self._metrics else sinks,
         )
 
@@ -145,6 +149,7 @@ class Service:
         """Every filter that the node subscribes to, with the part that takes what comes."""
         gateway = Subscription(self._gateway.on_message)
         subscriptions = self._house.subscriptions  # first: no route takes what is on its topics
+        subscriptions |= self._own.subscriptions if self._own else {}
         subscriptions |= dict.fromkeys((*self._topics.inbound, *routes.filters), gateway)
         if self._topics.shared:
             subscriptions[self._topics.shared] = Subscription(self._gateway.on_message, on_demand=True)
@@ -159,6 +164,8 @@ class Service:
         self._engine.start()
         self._publisher.start()
         self._house.start()
+        if self._own:
+            self._own.start()
         self._acting.expect_house()
         self._connection.start()
         self._collector.start()
@@ -177,6 +184,7 @@ class Service:
             "mqtt",
             "telemetry",
             "house",
+            *(self._own.threads if self._own else ()),
             *(("metrics",) if self._metrics else ()),
             *(("watchdog",) if reporting else ()),
         )
@@ -189,6 +197,8 @@ class Service:
         if self._metrics:
             self._metrics.close()
         self._engine.stop()
+        if self._own:
+            self._own.stop()
         self._publisher.stop()
         self._connection.stop(final_message=(self._topics.state, OFFLINE))
         self._supervision.stop()
@@ -210,6 +220,9 @@ class Service:
     def _publish_info(self) -> None:
         with self._info_lock:  # of several threads: the newest comes last
             self._connection.publish(self._topics.info, self._info().encode(), retain=True)
+
+    def _note(self, topic: str, payload: bytes) -> None:
+        self._connection.publish(topic, payload)
 
     def _act_in(self, house: House | None) -> None:
         """Act in a house from now on, and read its prompt ahead; on the thread of the house."""

@@ -11,7 +11,7 @@ from edge_llm.host.power.meter import ExternalMeter
 from edge_llm.host.power.source import PowerSource
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
-from edge_llm.mqtt.subscriptions import Subscription, handler_of
+from edge_llm.mqtt.subscriptions import Subscription, subscription_of
 from edge_llm.telemetry.reply_stats import ReplyRecord
 
 if TYPE_CHECKING:  # an extra
@@ -77,13 +77,13 @@ def meter_subscriptions(
     topic = settings.meter_topic
     if topic is None or not isinstance(source, ExternalMeter):
         return {}
-    route = handler_of(topic, otherwise)
+    route = subscription_of(topic, otherwise)
 
     def on_message(message: Message) -> None:
         if not message.retained:  # nobody knows the time of that one
             source.on_payload(message.payload)
         if route and message.qos1:  # a route has subscribed to it as well
-            route(message)
+            route.on_message(message)
         else:
             message.acknowledge()
 

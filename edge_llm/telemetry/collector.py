@@ -13,7 +13,7 @@ from typing import Protocol
 import psutil
 
 from edge_llm.config import TelemetrySettings
-from edge_llm.contract.node import Pinning, Telemetry
+from edge_llm.contract.node import Acts, Pinning, Telemetry
 from edge_llm.event_log import EventLog
 from edge_llm.telemetry.machine import MachineReader, read_pressures
 from edge_llm.telemetry.reply_stats import Counters, ReplyRecord, ReplyStats
@@ -67,14 +67,19 @@ class Collector:
         stats: ReplyStats,
         engine: Engine,
         rejected_total: Callable[[], int],
+        acts: Callable[[], Acts | None],
         sinks: tuple[Sink, ...],
     ) -> None:
-        """Prepare to collect; ``rejected_total`` returns the number of requests that were refused."""
+        """Prepare to collect; ``rejected_total`` returns the number of requests that were refused.
+
+        ``acts`` returns what the node has moved itself, if it moves anything.
+        """
         self._settings = settings
         self._node = node
         self._stats = stats
         self._engine = engine
         self._rejected_total = rejected_total
+        self._acts = acts
         self._sinks = sinks
         self._counters = Counters()
         # Once: it moves by a second when the clock is set, and each move would look like a restart.
@@ -137,6 +142,7 @@ class Collector:
             power=self._stats.energy.power(),
             llm=self._counters.figures(self._stats, self._rejected_total()),
             pinning=engine.pinning,
+            acts=self._acts(),
         )
 
 

@@ -32,8 +32,8 @@ from edge_llm.contract.tools import ToolCall
 from edge_llm.house.prompt import MOST_LISTED
 from edge_llm.house.sources.catalogue import MAX_SOURCES
 from edge_llm.house.sources.file import read_house
-from edge_llm.node.act_memory import ANSWER_WITHIN_S
-from edge_llm.node.acting import LEAST_PROBABILITY, Acting, Said
+from edge_llm.node.acts.acting import LEAST_PROBABILITY, Acting, Said
+from edge_llm.node.acts.memory import ANSWER_WITHIN_S
 from scripts import reference
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 """What the node says of acts, made from templates in the house's language: never free text about deeds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from edge_llm.contract.house import Device
 from edge_llm.house.actions import capabilities_of
@@ -15,6 +15,12 @@ _OPENINGS = frozenset({"door", "garage_door", "opening", "window"})
 """Device classes of sensors whose "on" is an open door."""
 _OFF = frozenset({"off", "closed", "idle", "standby", "docked", "unavailable", "unknown"})
 """States of what is not on."""
+_NOT_KNOWN = frozenset({"unavailable", "unknown"})
+_TOLD_AGES_S = {"minutes": 60.0, "hours": 3600.0, "days": 86400.0}
+_OLD_S = 600.0
+"""Age of a state from which on it is told, in seconds."""
+_SEVERAL = 2
+"""Number of a unit from which on an age is told in it."""
 
 
 class Speech:
@@ -23,6 +29,11 @@ class Speech:
     def __init__(self, words: Words) -> None:
         """Speak in ``words``."""
         self._words = words
+
+    @property
+    def language(self) -> str:
+        """The language."""
+        return self._words.language
 
     def name(self, target: Target) -> str:
         """What a target is called in a sentence."""
@@ -53,8 +64,19 @@ class Speech:
 
     def failed(self, acts: Sequence[Act]) -> str:
         """Report acts that were not carried out; empty where there are none."""
-        names = ", ".join(self.name(act.target) for act in acts)
-        return str(self._words.speech["failed"]).format(target=names) if names else ""
+        return self.not_done([self.name(act.target) for act in acts])
+
+    def not_done(self, names: Sequence[str]) -> str:
+        """Report devices by name with which nothing was done; empty where there are none."""
+        return self._of(names, "failed")
+
+    def unanswered(self, names: Sequence[str]) -> str:
+        """Report devices by name that were told, and do not show it; empty where there are none."""
+        return self._of(names, "unanswered")
+
+    def _of(self, names: Sequence[str], key: str) -> str:
+        listed = ", ".join(dict.fromkeys(names))
+        return str(self._words.speech[key]).format(target=listed) if names else ""
 
     def confirm(self, acts: Sequence[Act]) -> str:
         """Ask whether acts shall be done."""
@@ -78,24 +100,45 @@ class Speech:
         """A sentence without parts, such as ``unclear``, ``impossible`` or ``cancelled``."""
         return str(self._words.speech[key])
 
-    def states(self, devices: Sequence[Device], asked: str | None = None) -> str:
-        """Tell the states of devices, or whether, or which of them, are as ``asked``."""
+    def states(
+        self, devices: Sequence[Device], asked: str | None = None, ages_s: Mapping[str, float] | None = None
+    ) -> str:
+        """Tell the states of devices, or whether, or which of them, are as ``asked``.
+
+        ``ages_s`` are those of the states, by device, in seconds; an old one is told.
+        """
+        ages_s = ages_s or {}
         if asked is None:
-            return self._told(devices)
+            return self._told(devices, ages_s)
         those = [device for device in devices if _is_in(device, asked)]
         if len(devices) == 1:
-            return f"{self.say('yes' if those else 'no')} {self._told(devices)}"
-        return self._told(those) if those else self.say("none")
+            known = _state_of(devices[0]) not in _NOT_KNOWN
+            answer = f"{self.say('yes' if those else 'no')} " if known else ""
+            return f"{answer}{self._told(devices, ages_s)}"
+        missing = [device for device in devices if _state_of(device) in _NOT_KNOWN]
+        told = [self._told(each, ages_s) for each in (those, missing) if each]
+        return " ".join(told if those else [self.say("none"), *told])
 
-    def _told(self, devices: Iterable[Device]) -> str:
+    def _told(self, devices: Iterable[Device], ages_s: Mapping[str, float]) -> str:
         by_state: dict[str, list[str]] = {}
         for device in devices:
-            by_state.setdefault(self._state(device), []).append(device.name)
+            said = self._aged(self._state(device), ages_s.get(device.id, 0.0))
+            by_state.setdefault(said, []).append(device.name)
         told = (
             self._words.actions["query"].done.format(target=", ".join(names[:_MOST_NAMES]), value=state)
             for state, names in by_state.items()
         )
         return " ".join(told)
+
+    def _aged(self, state: str, age_s: float) -> str:
+        """A state with its age, in the largest unit of which it has several; a new one without."""
+        if age_s < _OLD_S:
+            return state
+        unit = max(
+            (u for u, s in _TOLD_AGES_S.items() if age_s >= _SEVERAL * s), key=_TOLD_AGES_S.__getitem__
+        )
+        speech, number = self._words.speech, int(age_s / _TOLD_AGES_S[unit])
+        return str(speech["ago"]).format(value=state, number=number, unit=speech["ago_units"][unit])
 
     def _state(self, device: Device) -> str:
         state = _state_of(device)

@@ -17,7 +17,17 @@ log = EventLog(__name__)
 
 FILE = "(file)"
 """The source that ``house.file`` is: no topic can have this name, and it ranks before all that can."""
+DEVICES = "(devices)"
+"""The source that the devices are which announce themselves."""
 MAX_SOURCES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The house of the devices that announce themselves, and what is wrong with it, if anything is."""
+
+    house: House
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,18 @@ class Catalogue:
         self._publish()
         return changed
 
+    def use(self, announced: Announced) -> bool:
+        """Take the house of the devices that announce themselves; returns whether another house is in use."""
+        self._refused.pop(DEVICES, None)
+        if announced.problem:
+            self._refused[DEVICES] = announced.problem
+        before = self._houses.pop(DEVICES, None)
+        if announced.house.devices:
+            self._houses[DEVICES] = announced.house
+        changed = self._houses.get(DEVICES) != before and self._merge()
+        self._publish()
+        return changed
+
     def _read(self, source: str, payload: bytes) -> None:
         try:
             self._houses[source] = _parse(source, payload)
@@ -92,7 +114,7 @@ class Catalogue:
     def _merge(self) -> bool:
         """Merge all houses anew; returns whether the one that they make is another."""
         before = self._merged.house
-        self._merged = merge({source: self._houses[source] for source in sorted(self._houses)})
+        self._merged = merge({source: self._houses[source] for source in sorted(self._houses, key=_rank)})
         return self._merged.house != before
 
     def _publish(self) -> None:
@@ -102,7 +124,12 @@ class Catalogue:
             source: "; ".join(part[source] for part in parts if source in part)
             for source in sorted({*self._refused, *self._merged.left_out})
         }
-        self._snapshot = Snapshot(self._merged.house, tuple(sorted(self._houses)), problems)
+        self._snapshot = Snapshot(self._merged.house, tuple(sorted(self._houses, key=_rank)), problems)
+
+
+def _rank(source: str) -> tuple[bool, str]:
+    """Devices that announce themselves come last: others know their names and rooms better."""
+    return source == DEVICES, source
 
 
 def _parse(source: str, payload: bytes) -> House:

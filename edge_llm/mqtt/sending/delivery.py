@@ -105,7 +105,7 @@ class Delivery:
             self._refuse(publication, link.version)
             return
         # Else nobody would learn that it is what the connection breaks at.
-        unknown = self.limit.announced is None and size > self.limit.proven
+        unknown = publication.kept and self.limit.announced is None and size > self.limit.proven
         qos = 1 if unknown else publication.qos
         try:
             packet_id = link.publish(publication, qos)

@@ -29,9 +29,9 @@ class Outbox:
         self._on_its_way: dict[int, Publication] = {}
 
     def __len__(self) -> int:
-        """Count the publications at QoS 1 that the broker has not acknowledged."""
+        """Count the publications above QoS 0 that the broker has not acknowledged."""
         with self._lock:
-            return sum(each.qos for each in (*self._waiting, *self._on_its_way.values()))
+            return sum(each.qos > 0 for each in (*self._waiting, *self._on_its_way.values()))
 
     def put(self, publication: Publication) -> None:
         """Add a publication at the end."""
@@ -67,13 +67,14 @@ class Outbox:
         """Take in that the connection broke; returns the publications that are not sent again.
 
         ``in_doubt`` were acknowledged, perhaps for nothing. ``proven_bytes`` is the size of the largest
-        packet that the broker has taken. QoS 0 is lost.
+        packet that the broker has taken. QoS 0 is lost, and so is what is not kept.
         """
         given_up: list[Publication] = []
         again: list[Publication] = []
         with self._lock:
             self._qos0.clear()
-            broken = [*in_doubt, *self._on_its_way.values()]
+            self._waiting = deque(each for each in self._waiting if each.kept)
+            broken = [each for each in (*in_doubt, *self._on_its_way.values()) if each.kept]
             self._on_its_way.clear()
         for publication in broken:
             publication.breaks += 1

@@ -15,17 +15,19 @@ class Publication:
     """A message that waits until the broker has it; ``breaks`` counts connections that broke during it.
 
     The fields from ``expiry_s`` to ``response_topic`` are MQTT 5's, and left out on 3.1.1. ``on_sent`` is
-    None where nobody waits for what becomes of it.
+    None where nobody waits for what becomes of it. One that is not ``kept`` is sent once, exactly as it is,
+    or lost with its connection.
     """
 
     topic: str
     payload: bytes
-    qos: Literal[0, 1] = 1
+    qos: Literal[0, 1, 2] = 1
     retain: bool = False
     on_sent: OnSent | None = None
     expiry_s: int | None = None
     correlation: bytes | None = None
     response_topic: str | None = None
+    kept: bool = True
     breaks: int = 0
 
     def properties(self, version: str) -> PublishProperties | None:

@@ -16,7 +16,7 @@ from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
 from edge_llm.host.power.source import Unavailable
 from edge_llm.mqtt.message import Message
-from edge_llm.node.acting import Acting
+from edge_llm.node.acts.acting import Acting
 from edge_llm.node.responder import Responder
 from edge_llm.node.sessions import SessionStore
 from edge_llm.telemetry.energy import EnergyMeter

@@ -5,7 +5,7 @@ from typing import Any
 
 from edge_llm.config import HouseSettings
 from edge_llm.contract.requests import Request
-from edge_llm.node.acting import Acting, Asking, Said
+from edge_llm.node.acts.acting import Acting, Asking, Said
 from tests.unit.house.houses import house, light
 
 AREAS = [{"id": "k", "name": "Kitchen"}, {"id": "b", "name": "Bedroom"}]

@@ -11,7 +11,7 @@ from edge_llm.contract.frames import TimingMs, Usage
 from edge_llm.contract.requests import Request
 from edge_llm.engine.types import Completion, GenerationRequest
 from edge_llm.errors import RequestError
-from edge_llm.node.acting import LEAST_PROBABILITY, Acting, Said
+from edge_llm.node.acts.acting import LEAST_PROBABILITY, Acting, Said
 from tests.unit.house.houses import house
 from tests.unit.node.talk import HOUSE, Talk, ids, outcome
 
@@ -182,7 +182,7 @@ def test_an_act_that_comes_before_the_house_waits_for_it() -> None:
 
 
 def test_an_act_waits_for_no_house_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge_llm.node.acting.EXPECT_HOUSE_S", 0.02)
+    monkeypatch.setattr("edge_llm.node.acts.acting.EXPECT_HOUSE_S", 0.02)
     acting = Acting(HouseSettings())
     acting.expect_house()
     with pytest.raises(RequestError, match="knows no house"):

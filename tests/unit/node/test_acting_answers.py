@@ -7,9 +7,9 @@ import pytest
 
 from edge_llm.contract.requests import Request
 from edge_llm.errors import RequestError
-from edge_llm.node import act_memory
-from edge_llm.node.act_memory import ANSWER_WITHIN_S
-from edge_llm.node.acting import Said
+from edge_llm.node.acts import memory as act_memory
+from edge_llm.node.acts.acting import Said
+from edge_llm.node.acts.memory import ANSWER_WITHIN_S
 from tests.unit.house.houses import house, light
 from tests.unit.node.talk import AREAS, DEVICES, HOUSE, Talk, ids, outcome
 

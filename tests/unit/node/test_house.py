@@ -12,7 +12,7 @@ from edge_llm.contract.house import House
 from edge_llm.contract.node import HouseInfo
 from edge_llm.errors import ConfigError
 from edge_llm.mqtt.message import Message
-from edge_llm.node.house import HouseFeed
+from edge_llm.node.acts.house_feed import HouseFeed
 from tests.common import TOPICS, eventually
 
 FILE = "devices: [{id: a, name: Fan, kind: fan}]"

@@ -53,7 +53,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         monkeypatch.setattr(collector, "_FIRST_S", 0.0)
         settings = TelemetrySettings.model_construct(period_s=period_s, active_period_s=None)
         stats, sink = ReplyStats(EnergyMeter(Unavailable("no sensor"))), Sink(fails)
-        started.append(Collector(settings, "kitchen-pc", stats, Engine(), lambda: 3, (sink,)))
+        started.append(Collector(settings, "kitchen-pc", stats, Engine(), lambda: 3, lambda: None, (sink,)))
         started[-1].start()
         return stats, sink
 
@@ -125,4 +125,4 @@ def test_it_ends_at_once_within_a_long_period(start: Start) -> None:
 
 def test_one_that_was_not_started_can_be_stopped() -> None:
     stats = ReplyStats(EnergyMeter(Unavailable("no sensor")))
-    Collector(TelemetrySettings(), "kitchen-pc", stats, Engine(), lambda: 0, ()).stop()
+    Collector(TelemetrySettings(), "kitchen-pc", stats, Engine(), lambda: 0, lambda: None, ()).stop()

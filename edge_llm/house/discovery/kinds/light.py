@@ -42,7 +42,7 @@ def _basic(parts: Parts) -> Capabilities:
         if dims is None:
             raise Unreadable("on_command_type: it is brightness, which cannot be set")
         full = dims
-        parts.commands |= {"on": lambda _: full(_FULL), "off": lambda _: switch(off)}
+        parts.commands |= {"on": lambda last: full(last or _FULL), "off": lambda _: switch(off)}
     else:
         parts.switches(on, off, switch)
     if dims:

@@ -124,3 +124,35 @@ def test_what_failed_is_named() -> None:
     acts = [Act(target(house, name), ACTIONS["off"]) for name in ("Reading lamp", "Kitchen: lights")]
     assert house.speech.failed(acts) == "That did not work: Reading lamp, the lights in Kitchen."
     assert house.speech.failed([]) == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_does_not_answer_is_named_in_every_language(language: str) -> None:
+    said = home(language).speech.unanswered(["A lamp", "Another", "A lamp"])
+    assert "A lamp, Another" in said
+    assert home(language).speech.unanswered([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("age_s", "said"),
+    [
+        (0, "Lamp: on."),
+        (599, "Lamp: on."),
+        (600, "Lamp: on (10 minutes ago)."),
+        (7199, "Lamp: on (119 minutes ago)."),
+        (7200, "Lamp: on (2 hours ago)."),
+        (3 * 86400, "Lamp: on (3 days ago)."),
+    ],
+)
+def test_an_old_state_is_told_with_its_age(age_s: float, said: str) -> None:
+    house = compiled(light("a", "Lamp", state="on"))
+    assert house.speech.states(house.house.devices, ages_s={"a": age_s}) == said
+
+
+def test_what_is_not_there_is_said_beside_what_is_asked_for() -> None:
+    states = {"a": "off", "b": "unavailable", "c": "on"}
+    house = compiled(*(light(name, f"Lamp {name}", state=state) for name, state in states.items()))
+    devices = house.house.devices
+    assert house.speech.states(devices, "on") == "Lamp c: on. Lamp b: not available."
+    assert house.speech.states(devices[:2], "on") == "None. Lamp b: not available."
+    assert house.speech.states(devices[1:2], "on") == "Lamp b: not available."

@@ -3,7 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from threading import Event
 from time import monotonic
@@ -17,6 +17,7 @@ from edge_llm.contract.tools import ToolCall
 from edge_llm.engine.types import Completion, GenerationRequest
 from edge_llm.errors import RequestError
 from edge_llm.house.acts import Act
+from edge_llm.house.announced.plan import Plan
 from edge_llm.house.compiled import (
     CompiledHouse,
     Doubtful,
@@ -26,8 +27,12 @@ from edge_llm.house.compiled import (
     Settled,
     Undecided,
 )
+from edge_llm.house.language.speech import Speech
+from edge_llm.house.language.words import words_of
 from edge_llm.house.targets import kinds_of
-from edge_llm.node.act_memory import ActMemory, AskedBack, Called
+from edge_llm.node.acts.actor import Carried
+from edge_llm.node.acts.memory import ActMemory, AskedBack, Called
+from edge_llm.node.acts.planner import Planner
 
 LEAST_PROBABILITY = 0.7
 """Probability of what the model chose below which it is asked back: a wrong act is worse than a question."""
@@ -50,6 +55,8 @@ class Said:
     text: str
     calls: tuple[ToolCall, ...] = ()
     outcome: Outcome | None = None
+    plan: Plan | None = None
+    """What the node is to do itself first; ``text`` says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +97,10 @@ class Asking:
 class Acting:
     """Acts in the node's house, or in a request's own; for any thread, but ``begin`` for one alone."""
 
-    def __init__(self, settings: HouseSettings) -> None:
-        """Ask about what ``settings.confirm`` lists before it is done."""
+    def __init__(self, settings: HouseSettings, planner: Planner | None = None) -> None:
+        """Ask about what ``settings.confirm`` lists first; ``planner`` says what the node does itself."""
         self._confirm = frozenset(settings.confirm)
+        self._planner = planner
         self._house: CompiledHouse | None = None
         self._house_known = Event()
         self._expected_until = 0.0
@@ -152,7 +160,7 @@ class Acting:
             case Undecided():
                 return Asking(command, meaning)
             case Question():
-                return _answer(command, meaning)
+                return self._answer(command, meaning)
             case NoCommand():
                 return _unclear(command) if command.request.act == "required" else None
             case Doubtful("impossible"):
@@ -192,13 +200,15 @@ class Acting:
 
     def _done(self, command: Command, acts: Sequence[Act]) -> Said:
         """Make the calls of acts, and remember them for what is reported of them."""
-        numbers = count()
+        numbers, speech = count(), command.house.speech
         made = [(act, tuple(_numbered(act.calls(), command, numbers))) for act in acts]
+        plan = None
+        if self._planner and command.request.house is None:
+            plan, made = self._planner.plan(command.client, made, speech)
         ids = tuple((act, frozenset(call.id for call in calls)) for act, calls in made)
-        called = Called(command.house.speech, ids)
-        self._memory.keep_calls(command.client, command.request.session, called)
+        self._memory.keep_calls(command.client, command.request.session, Called(speech, ids))
         calls = tuple(call for _, calls in made for call in calls)
-        return Said(command.house.speech.done(acts), calls)
+        return Said(speech.done(act for act, _ in made), calls, plan=plan)
 
     def _report(self, client: str, request: Request, results: Sequence[CallResult]) -> Said:
         """Say what became of the last act of a session."""
@@ -219,6 +229,19 @@ class Acting:
             kinds.add(WHOLE_HOUSE)
         return not kinds.isdisjoint(self._confirm)
 
+    def _answer(self, command: Command, question: Question) -> Said:
+        """Tell the states that are known; else hand the question on as a call."""
+        devices, ages_s = question.devices, {}
+        if self._planner and command.request.house is None:
+            observed = [self._planner.observed(command.client, device) for device in devices]
+            devices = tuple(device for device, _ in observed)
+            ages_s = {device.id: age_s for device, age_s in observed if age_s is not None}
+        if all(device.state is not None for device in devices):
+            text = command.house.speech.states(devices, question.state, ages_s)
+            return Said(text, outcome=Outcome(outcome="spoken"))
+        calls = (call for act in question.acts for call in act.calls())
+        return Said("", tuple(_numbered(calls, command, count())))
+
     def _ask_which(self, command: Command, doubtful: Doubtful) -> Said:
         names = tuple(dict.fromkeys(target.name for target in doubtful.candidates))
         if not 1 < len(names) <= _MOST_CANDIDATES:
@@ -229,6 +252,20 @@ class Acting:
 
     def _keep_question(self, command: Command, question: AskedBack) -> None:
         self._memory.keep_question(command.client, command.request.session, question)
+
+
+def told(said: Said, carried: Carried) -> Said:
+    """What an act comes to whose plan was carried out: it claims nothing that no device has shown."""
+    plan, failed, unconfirmed = carried.plan, carried.failed, carried.unconfirmed
+    speech = Speech(words_of(plan.language))
+    done = plan.said_of((*failed, *unconfirmed))
+    text = " ".join(filter(None, (done, speech.unanswered(unconfirmed), speech.not_done(failed), said.text)))
+    outcome = Outcome(
+        outcome="failed" if failed else "sent" if unconfirmed else "done",
+        candidates=tuple(dict.fromkeys((*failed, *unconfirmed)))[:_MOST_NAMED],
+        carried_out=plan.calls,
+    )
+    return replace(said, text=text, outcome=outcome, plan=None)
 
 
 def _no_house() -> RequestError:
@@ -245,15 +282,6 @@ def _unclear(command: Command, names: tuple[str, ...] = ()) -> Said:
         command.house.speech.say("unclear"),
         outcome=Outcome(outcome="unclear", candidates=names[:_MOST_NAMED]),
     )
-
-
-def _answer(command: Command, question: Question) -> Said:
-    """Tell the states that are known; else hand the question on as a call."""
-    if all(device.state is not None for device in question.devices):
-        text = command.house.speech.states(question.devices, question.state)
-        return Said(text, outcome=Outcome(outcome="spoken"))
-    calls = (call for act in question.acts for call in act.calls())
-    return Said("", tuple(_numbered(calls, command, count())))
 
 
 def _numbered(calls: Iterable[ToolCall], command: Command, numbers: Iterator[int]) -> Iterator[ToolCall]:

@@ -8,7 +8,7 @@ from edge_llm.contract.house import House
 from edge_llm.contract.node import HouseInfo
 from edge_llm.contract.topics import Topics
 from edge_llm.event_log import EventLog, RateLimitedLog, stack_of
-from edge_llm.house.sources.catalogue import MAX_SOURCES, Catalogue
+from edge_llm.house.sources.catalogue import DEVICES, MAX_SOURCES, Announced, Catalogue
 from edge_llm.house.sources.file import read_house
 from edge_llm.mqtt.message import Message
 from edge_llm.mqtt.subscriptions import Subscription
@@ -48,7 +48,7 @@ class HouseFeed:
         self._ready = False
         self._published: HouseInfo | None = None
         self._ignored = RateLimitedLog(log)
-        self._pending: dict[str, bytes] = {}
+        self._pending: dict[str, bytes | Announced] = {}
         self._due = Condition()
         self._stopping = False
         self._thread = Thread(target=self._run, name="house", daemon=True)
@@ -86,6 +86,16 @@ class HouseFeed:
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
 
+    def announce(self, house: House, problem: str | None) -> None:
+        """Take the house of the devices that announce themselves, and what is wrong with it; any thread."""
+        with self._due:
+            self._pending[DEVICES] = Announced(house, problem)
+            self._due.notify()
+
+    def is_source(self, client: str) -> bool:
+        """Whether a client describes devices itself."""
+        return client in self._catalogue.snapshot.sources
+
     def on_message(self, message: Message) -> None:
         """Keep a payload for the thread; runs on the network thread."""
         source = self._topics.house_source(message.topic)
@@ -109,19 +119,22 @@ class HouseFeed:
                 return
             changed = self._update(pending)
 
-    def _take_pending(self) -> dict[str, bytes]:
+    def _take_pending(self) -> dict[str, bytes | Announced]:
         """Wait for payloads; none when the node stops."""
         with self._due:
             self._due.wait_for(lambda: self._pending or self._stopping)
             pending, self._pending = self._pending, {}
             return {} if self._stopping else pending
 
-    def _update(self, pending: dict[str, bytes]) -> bool:
+    def _update(self, pending: dict[str, bytes | Announced]) -> bool:
         """Give payloads to the catalogue; returns whether the house is another now."""
         changed = False
         for source, payload in pending.items():
             try:
-                changed |= self._catalogue.update(source, payload)
+                if isinstance(payload, Announced):
+                    changed |= self._catalogue.use(payload)
+                else:
+                    changed |= self._catalogue.update(source, payload)
             except Exception as error:  # noqa: BLE001 - whatever one holds, the thread goes on
                 _log_failure(error)
         return changed

@@ -1,0 +1,132 @@
+"""The states of devices, as their messages tell them, and whether they are what an act was to bring about."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+
+from edge_llm.contract.house import Scalar
+from edge_llm.house.acts import Value
+from edge_llm.house.discovery.entity import AVAILABLE, STATE, Entity, Reading
+from edge_llm.mqtt.properties import topic_matches
+
+MAX_STATE_BYTES = 16384
+"""Maximum size of a message that is read."""
+UNAVAILABLE, UNKNOWN = "unavailable", "unknown"
+"""States of a device that has said, or whose bridge has said, that it is not there; and of one that has not
+told any."""
+_SHOWS = {
+    "off": frozenset({"off"}),
+    "open": frozenset({"open", "opening"}),
+    "close": frozenset({"closed", "closing"}),
+    "lock": frozenset({"locked", "locking"}),
+    "unlock": frozenset({"unlocked", "unlocking", "open", "opening"}),
+    "start": frozenset({"cleaning", "mowing"}),
+    "dock": frozenset({"docked", "returning"}),
+}
+"""By action: the states that it brings about."""
+_LEVELS = frozenset({"brightness", "position", "temperature", "speed", "volume", "humidity"})
+_ABOUT = 1.0
+"""Largest difference of two levels that count as the same: devices round to steps of their own."""
+
+
+@dataclass(slots=True)
+class DeviceState:
+    """What a device has told; ``told`` counts its messages."""
+
+    state: str | None = None
+    attributes: dict[str, Scalar] = field(default_factory=dict)
+    available: bool = True
+    told: int = 0
+    told_at: float | None = None
+    """Time of its last message (time.monotonic); None if the broker had kept it, nobody knows how long."""
+
+    def is_as(self, action: str, value: Value, told_before: int) -> bool:
+        """Whether it is what an action was to bring about, sent when there had been ``told_before`` messages.
+
+        What no state shows, such as a stop, counts as seen with the next message.
+        """
+        if not self.available or self.told == told_before:
+            return False
+        if action == "on" and self.state is not None:
+            return self.state != "off"
+        if action in _SHOWS and self.state is not None:
+            return self.state in _SHOWS[action]
+        if action in _LEVELS and isinstance(level := self.attributes.get(action), int | float):
+            return isinstance(value, int | float) and abs(level - value) <= _ABOUT
+        if action in ("mode", "option") and (now := self.attributes.get(action, self.state)) is not None:
+            return str(now).casefold() == str(value).casefold()
+        return True
+
+    def age_s(self) -> float | None:
+        """Seconds since its last message; None where nobody knows."""
+        return None if self.told_at is None else monotonic() - self.told_at
+
+
+class DeviceStates:
+    """The states of some devices; one thread changes them, any thread may read."""
+
+    def __init__(self) -> None:
+        """Follow no device yet."""
+        self._states: dict[str, DeviceState] = {}
+        self._by_topic: dict[str, list[tuple[str, Reading]]] = {}
+        self._filters: tuple[str, ...] = ()
+        """Those of the topics that stand for several."""
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics, or filters of topics, on which these devices tell their states."""
+        return frozenset(self._by_topic)
+
+    def follow(self, entities: Mapping[str, Entity]) -> None:
+        """Follow these devices, by their ids; what the others have told is forgotten."""
+        by_topic: defaultdict[str, list[tuple[str, Reading]]] = defaultdict(list)
+        for name, entity in entities.items():
+            for reading in entity.readings:
+                by_topic[reading.topic].append((name, reading))
+        self._by_topic = dict(by_topic)
+        self._filters = tuple(topic for topic in by_topic if "+" in topic)
+        self._states = {name: self._states.get(name) or DeviceState() for name in entities}
+
+    def of(self, device: str) -> DeviceState | None:
+        """What a device has told; None of one that has told nothing."""
+        state = self._states.get(device)
+        return state if state and state.told else None
+
+    def told(self, device: str) -> int:
+        """Number of a device's messages."""
+        state = self._states.get(device)
+        return state.told if state else 0
+
+    def update(self, topic: str, payload: bytes, *, retained: bool) -> bool:
+        """Take in a message; returns whether it told anything of a device."""
+        readings = self._readings(topic)
+        if not readings or len(payload) > MAX_STATE_BYTES:
+            return False
+        text = payload.decode(errors="replace")
+        told = False
+        for name, reading in readings:
+            value = reading.read(text)
+            if value is not None:
+                told = True
+                _tell(self._states[name], reading.of, value, retained=retained)
+        return told
+
+
+    def _readings(self, topic: str) -> list[tuple[str, Reading]]:
+        found = self._by_topic.get(topic, [])
+        for each in self._filters:
+            if topic_matches(each, topic):
+                found = found + self._by_topic[each]
+        return found
+
+
+def _tell(state: DeviceState, of: str, value: Scalar, *, retained: bool) -> None:
+    if of == AVAILABLE:
+        state.available = bool(value)
+    elif of == STATE:
+        state.state = str(value)
+    else:
+        state.attributes[of] = value
+    state.told += 1
+    state.told_at = None if retained else monotonic()
