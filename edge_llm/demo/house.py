@@ -133,11 +133,6 @@ class SimulatedHouse:
             self._publish(*device.availability(online=False))
         self._connection.stop((BRIDGE, _OFFLINE.encode()))
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the devices."""
-        return tuple(self._devices)
-
     def state(self, name: str) -> Values:
         """The values of a device: ``state``, and for example ``brightness`` in percent, ``color`` by name."""
         with self._changed:

@@ -76,7 +76,7 @@ class Tasmota(Product):
         """As Tasmota wrote it with SetOption19."""
         part = "LI" if isinstance(self.device, Light) else "RL"
         config: dict[str, Any] = {
-            "name": self.name,
+            "name": None,  # it is the device itself
             "~": f"{self.slug}/",
             "cmd_t": "~cmnd/POWER",
             "stat_t": "~tele/STATE",
@@ -136,7 +136,7 @@ class EspHome(Product):
     def announcement(self) -> tuple[str, dict[str, Any]]:
         """As the firmware writes it."""
         config: dict[str, Any] = {
-            "name": self.name,
+            "name": None,  # it is the device itself
             "stat_t": f"{self._topic}/state",
             "cmd_t": f"{self._topic}/command",
             "avty_t": f"{self.slug}/status",
