@@ -15,7 +15,7 @@ from benchmarks.peer_models import PeerModels
 from edge_llm.bench.prompts import Prompt
 from edge_llm.bundle import PREFILL as PREFILL_GRAPH
 from edge_llm.bundle import Bundle
-from edge_llm.demo import peak_rss_mb
+from edge_llm.demo.processes import peak_rss_mb
 from edge_llm.errors import SourceError
 
 

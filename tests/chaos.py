@@ -27,7 +27,7 @@ from paho.mqtt.properties import Properties
 
 from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.cli.bundles import cached_bundle
-from edge_llm.demo import broker_command, free_port
+from edge_llm.demo.processes import broker_command, free_port
 from tests.common import TOPICS
 from tests.processes import Service
 from tests.proxy import Proxy

@@ -12,7 +12,7 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its image may b
 import pytest
 from testcontainers.core.container import DockerContainer
 
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from tests.common import answers, eventually
 
 IMAGE = "eclipse-mosquitto:2"

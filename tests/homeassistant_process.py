@@ -19,7 +19,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from tests.common import eventually
 
 VERSION = "2026.11.0"

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from edge_llm.bundle import Bundle
 from edge_llm.contract.topics import ONLINE, Topics
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from tests.common import NODE, answers, eventually
 from tests.conversation import Hub
 

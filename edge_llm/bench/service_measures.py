@@ -17,7 +17,7 @@ from edge_llm.contract.frames import Done
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.contract.turns import Turn
 from edge_llm.convert.progress import Advance
-from edge_llm.demo import NODE, peak_rss_mb, running_demo
+from edge_llm.demo.processes import NODE, peak_rss_mb, running_demo
 from edge_llm.errors import EdgeLlmError
 from edge_llm.host.usage import read_resident_bytes
 from edge_llm.mqtt.connection import Connection

@@ -76,7 +76,7 @@ class _Shown:
         elif isinstance(frame, Call):
             self._calls.append(frame.call)
             self._end_line()
-            _print_call(frame.call)
+            print_call(frame.call)
 
     def end(self, done: Done) -> None:
         """End the line; print all again if the reply had to be made again and became another one."""
@@ -84,7 +84,7 @@ class _Shown:
             self._end_line()
             print(f"(made again:)\n{done.text}")
             for call in done.calls or ():
-                _print_call(call)
+                print_call(call)
         elif self._line_is_open or not self._calls:
             print()
 
@@ -94,7 +94,7 @@ class _Shown:
         self._line_is_open = False
 
 
-def _print_call(call: ToolCall) -> None:
+def print_call(call: ToolCall) -> None:
     """Print name, arguments and devices, as JSON: whatever stands in them, it is one line."""
     parts = (call.arguments, call.device_ids) if call.device_ids else (call.arguments,)
     print(call.name, *(json.dumps(part, ensure_ascii=False) for part in parts), flush=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_llm.demo import free_port, process
+from edge_llm.demo.processes import free_port, process
 from tests.common import NODE, eventually
 from tests.processes import Broker, Nodes
 

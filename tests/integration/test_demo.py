@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge_llm.cli.commands.demo import ACTS
+
+acts = pytest.mark.skipif(not ACTS, reason="this node moves nothing itself yet")
 # The command line with every mosquitto out of sight.
 WITHOUT_MOSQUITTO = """
 import shutil, sys
@@ -43,22 +46,45 @@ def test_json_is_one_object_with_the_reply_and_its_figures(home: dict[str, str],
     assert "Tokyo" in result.pop("text")
     assert result.pop("finish_reason") == "stop"
     assert result.pop("cached_tokens") == 0
-    assert sorted(result) == ["completion_tokens", "peak_rss_mb", "tokens_per_second", "ttft_ms"]
+    assert (result.pop("acts"), result.pop("states")) == ([], {})
+    figures = ["completion_tokens", "peak_rss_mb", "tokens_per_second", "total_ms", "ttft_ms"]
+    assert sorted(result) == figures
     assert min(result.values()) > 0
 
 
-def test_once_prints_the_reply_a_line_of_figures_and_an_act(home: dict[str, str]) -> None:
-    done = subprocess.run(
-        once("mosquitto"), env=home, capture_output=True, text=True, check=True, timeout=120
-    )
-    first, *reply, figures, sentence, lamp, coffee, said = done.stdout.strip().splitlines()
+def said(home: dict[str, str], *arguments: str) -> str:
+    """What the demo prints at once."""
+    command = once("mosquitto", *arguments)
+    return subprocess.run(command, env=home, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_once_prints_the_reply_and_a_line_of_figures(home: dict[str, str]) -> None:
+    first, *reply = said(home).strip().splitlines()
     assert first.startswith("> ")
     assert "energy" in " ".join(reply).lower()
-    assert figures.startswith("[TTFT ")
-    assert sentence.startswith("> Turn off everything downstairs")
-    assert lamp == 'HassTurnOff {"name": "Table lamp"} ["light.table"]'
-    assert coffee == 'HassTurnOff {"name": "Coffee maker"} ["switch.coffee"]'
-    assert "Fridge light" in said
+    assert any(line.startswith("[TTFT ") for line in reply)
+
+
+@acts
+def test_once_goes_on_with_a_command_that_two_devices_obey(home: dict[str, str]) -> None:
+    _, command = said(home).split("> Turn on the kitchen light and close the blinds.\n")
+    for line in ("Kitchen light: off -> on", "Blinds: open -> closing", "Blinds: closing -> closed"):
+        assert f"  {line}\n" in command
+    assert command.count("HassTurnOn {") == command.count("HassTurnOff {") == 1
+
+
+@acts
+def test_a_command_ends_with_the_lamp_on_and_says_so(home: dict[str, str]) -> None:
+    lines = said(home, "Turn on the kitchen light").splitlines()
+    assert "  Kitchen light: off -> on" in lines
+    assert any("kitchen light" in line.lower() for line in lines if not line.startswith((">", " ")))
+
+
+@acts
+def test_json_has_what_was_done_and_what_came_of_it(home: dict[str, str]) -> None:
+    result = json.loads(said(home, "Turn on the kitchen light", "--json"))
+    assert [act["name"] for act in result["acts"]] == ["HassTurnOn"]
+    assert result["states"] == {"Kitchen light": {"state": "on"}}
 
 
 @pytest.mark.parametrize("broker", COMMANDS)

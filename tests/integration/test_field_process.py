@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_llm.bundle import Bundle
 from edge_llm.convert.prepare import Quantization
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from tests.common import eventually
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_llm.bundle import open_bundle
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from tests.tiny_model import write_model
 
 COMMITS = {"main": "a" * 40, "v1/old": "b" * 40}

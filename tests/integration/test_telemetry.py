@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from edge_llm.config import MqttSettings
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import Subscription
 from tests.common import TOPICS, eventually

@@ -10,7 +10,7 @@ from edge_llm.bundle import Bundle
 from edge_llm.config import EngineSettings, HomeAssistantSettings, MqttSettings, Settings, TelemetrySettings
 from edge_llm.contract.topics import ONLINE
 from edge_llm.convert.prepare import Quantization
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from edge_llm.node.service import Service
 from tests.common import eventually
 from tests.conversation import Hub

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from edge_llm.bundle import Bundle
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from tests.common import NODE, TOPICS, eventually
 from tests.conversation import Hub
 

@@ -1,22 +1,38 @@
-"""`edge-llm demo`: starts a broker and the service with a small model, asks it, and has it act."""
+"""`edge-llm demo`: starts a broker, a simulated house and the service with a small model, and talks to it."""
 
 import argparse
 import json
 import sys
 from typing import Any
 
-from edge_llm import demo
-from edge_llm.cli.asker import read_prompt, show
+import psutil
+
+from edge_llm.cli.asker import print_call, read_prompt, show
 from edge_llm.cli.bundles import QUANTIZATIONS, cached_bundle
-from edge_llm.client import Client
+from edge_llm.client import Client, Done
 from edge_llm.config import MqttSettings
+from edge_llm.config.house import HouseSettings
 from edge_llm.contract.topics import Topics
+from edge_llm.demo.devices import Values
+from edge_llm.demo.house import SimulatedHouse
+from edge_llm.demo.processes import NODE, peak_rss_mb, running_broker, running_service
+
+_PROMPT = "Name three simple ways to save energy at home."
+_SENTENCE = "Turn on the kitchen light and close the blinds."
+ACTING: dict[str, Any] = {
+    "house__discovery": "homeassistant",
+    "house__accept": "all",
+    "house__act": json.dumps(["light", "switch", "cover", "lock", "climate", "fan"]),
+}
+"""Settings by which the service sees the simulated house, and moves it."""
+ACTS = HouseSettings.model_fields.keys() >= {"discovery", "accept", "act"}
+"""Whether the service knows these settings."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``demo``."""
     parser.add_argument(
-        "--once", metavar="PROMPT", nargs="?", const="", help="ask this, or the default question, then exit"
+        "--once", metavar="TEXT", nargs="?", const="", help="say this, or the default ones, then exit"
     )
     parser.add_argument(
         "--model", metavar="SOURCE", default="demo", help="serve another model (see prepare --help)"
@@ -26,56 +42,102 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Ask the default question and act, then ask what is typed."""
+    """Ask the default question, have the house do something, then say what is typed."""
     bundle = cached_bundle(options.model, options.quant)
-    with demo.running_demo(bundle.path) as (mqtt, service), Client(mqtt, demo.NODE, "demo") as client:
-        once = options.once is not None or options.json or not sys.stdin.isatty()
-        if once:
-            _ask(client, service, options.once or demo.PROMPT, as_json=options.json)
-            if not options.once and not options.json:
-                _act(client)
-            return 0
-        print(_shell_commands(mqtt))
-        _ask(client, service, demo.PROMPT, as_json=False)
-        _act(client)
-        while prompt := read_prompt():
-            _ask(client, service, prompt, as_json=False, typed=True)
+    with (
+        running_broker() as mqtt,
+        SimulatedHouse(mqtt, on_change=_ignore if options.json else _print_change) as house,
+        running_service(mqtt, bundle.path, ACTING if ACTS else {}) as service,
+        Client(mqtt, NODE, "demo") as client,
+    ):
+        talk = _Talk(client, house, service)
+        if options.json:
+            print(json.dumps(talk.figures(options.once or _PROMPT), ensure_ascii=False))
+        elif options.once:
+            talk.say(options.once)
+        else:
+            goes_on = options.once is None and sys.stdin.isatty()
+            if goes_on:
+                print(_shell_commands(mqtt))
+            talk.say(_PROMPT, act=False)
+            if ACTS:
+                talk.say(_SENTENCE)
+            while goes_on and (text := read_prompt()):
+                talk.say(text, typed=True)
     return 0
 
 
-def _ask(client: Client, service: Any, prompt: str, *, as_json: bool, typed: bool = False) -> None:
-    if not as_json and not typed:
-        print(f"> {prompt}")
-    done = show(client, prompt, quiet=as_json)
-    result = {
-        "text": done.text,
-        "finish_reason": done.finish_reason,
-        "ttft_ms": round(done.timing_ms.ttft, 1),
-        "tokens_per_second": round(done.tokens_per_second, 1),
-        "completion_tokens": done.usage.completion_tokens,
-        "cached_tokens": done.usage.cached_tokens,
-        "peak_rss_mb": round(demo.peak_rss_mb(service.pid), 1),
-    }
-    if as_json:
-        print(json.dumps(result, ensure_ascii=False))
-    else:
+class _Talk:
+    """One who talks to the node, and watches the house and the service's memory."""
+
+    def __init__(self, client: Client, house: SimulatedHouse, service: psutil.Popen) -> None:
+        self._client = client
+        self._house = house
+        self._service = service
+
+    def say(self, text: str, *, act: bool = True, typed: bool = False) -> None:
+        """Print a text, its reply, what the house does, and figures."""
+        if not typed:
+            print(f"> {text}")
+        # What is asked back ("unlock?") is answered in the same session.
+        done = show(
+            self._client, text, act="auto" if act and ACTS else None, session="demo" if typed else None
+        )
+        for call in _carried_out(done):
+            print_call(call)
+        self._house.wait_idle()
         print(
-            "[TTFT {ttft_ms} ms, {tokens_per_second} tokens/s, {completion_tokens} tokens, "
-            "peak memory {peak_rss_mb} MB]".format(**result)
+            f"[{done.timing_ms.total / 1000:.2f} s]"
+            if done.act and not done.usage.completion_tokens
+            else f"[TTFT {done.timing_ms.ttft:.1f} ms, {done.tokens_per_second:.1f} tokens/s, "
+            f"{done.usage.completion_tokens} tokens, peak memory {peak_rss_mb(self._service.pid):.1f} MB]"
         )
 
+    def figures(self, text: str) -> dict[str, Any]:
+        """The reply to a text, what the house has done, and figures."""
+        before = self._house.states()
+        done = show(self._client, text, quiet=True, act="auto" if ACTS else None)
+        self._house.wait_idle()
+        changed = {name: _changed(before[name], after) for name, after in self._house.states().items()}
+        return {
+            "text": done.text,
+            "acts": [call.model_dump(exclude_none=True) for call in _carried_out(done)],
+            "states": {name: values for name, values in changed.items() if values},
+            "finish_reason": done.finish_reason,
+            "ttft_ms": round(done.timing_ms.ttft, 1),
+            "total_ms": round(done.timing_ms.total, 1),
+            "tokens_per_second": round(done.tokens_per_second, 1),
+            "completion_tokens": done.usage.completion_tokens,
+            "cached_tokens": done.usage.cached_tokens,
+            "peak_rss_mb": round(peak_rss_mb(self._service.pid), 1),
+        }
 
-def _act(client: Client) -> None:
-    """Say a sentence to a small house, and print the calls that it comes to."""
-    print(f"> {demo.SENTENCE}")
-    show(client, demo.SENTENCE, act="required", house=demo.HOUSE)
+
+def _carried_out(done: Done) -> tuple[Any, ...]:
+    """The calls that the node has carried out itself."""
+    return tuple(getattr(done.act, "carried_out", ()))
+
+
+def _changed(before: Values, after: Values) -> Values:
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def _print_change(name: str, before: Values, after: Values) -> None:
+    """Print a line for each value that a device has changed."""
+    for what, value in _changed(before, after).items():
+        print(f"  {name}: {'' if what == 'state' else f'{what} '}{before[what]} -> {value}", flush=True)
+
+
+def _ignore(_name: str, _before: Values, _after: Values) -> None:
+    """Print nothing: the JSON object tells all."""
 
 
 def _shell_commands(mqtt: MqttSettings) -> str:
-    topics = Topics(mqtt.base_topic, demo.NODE)
+    topics = Topics(mqtt.base_topic, NODE)
     return (
         "The same from a shell:\n"
         f"  mosquitto_sub -p {mqtt.port} -t '{topics.stream('shell')}' &\n"
         f"  mosquitto_pub -p {mqtt.port} -q 1 -t '{topics.request('shell')}' -m 'Why is the sky blue?'\n"
+        f"  mosquitto_sub -p {mqtt.port} -v -t 'zigbee2mqtt/#'\n"
         "An empty line or Ctrl-D ends."
     )

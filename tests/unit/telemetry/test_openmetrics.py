@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 
 from edge_llm.contract.frames import Payload, TimingMs, Usage
 from edge_llm.contract.node import Telemetry
-from edge_llm.demo import free_port
+from edge_llm.demo.processes import free_port
 from edge_llm.telemetry import openmetrics
 from edge_llm.telemetry.openmetrics import Metrics
 from edge_llm.telemetry.reply_stats import ReplyRecord

@@ -1,4 +1,4 @@
-"""The processes of the demo: a broker on loopback and the service, started and ended together."""
+"""The processes of the demo: a broker on loopback, and the service."""
 
 import os
 import shutil
@@ -7,10 +7,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 
@@ -18,22 +18,6 @@ from edge_llm.config import ENV_PREFIX, MqttSettings
 from edge_llm.errors import EdgeLlmError
 
 NODE = "demo"
-PROMPT = "Name three simple ways to save energy at home."
-SENTENCE = "Turn off everything downstairs except the fridge light."
-HOUSE: Mapping[str, Any] = {
-    "floors": [{"id": "ground", "name": "Ground floor"}, {"id": "upper", "name": "Upper floor"}],
-    "areas": [
-        {"id": "kitchen", "name": "Kitchen", "floor": "ground"},
-        {"id": "bedroom", "name": "Bedroom", "floor": "upper"},
-    ],
-    "devices": [
-        {"id": "light.fridge", "name": "Fridge light", "kind": "light", "area": "kitchen"},
-        {"id": "light.table", "name": "Table lamp", "kind": "light", "area": "kitchen"},
-        {"id": "switch.coffee", "name": "Coffee maker", "kind": "switch", "area": "kitchen"},
-        {"id": "light.bed", "name": "Bedside lamp", "kind": "light", "area": "bedroom"},
-    ],
-}
-"""The house that SENTENCE is said to."""
 _MOSQUITTO = "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
 _AMQTT = """\
 listeners:
@@ -87,29 +71,53 @@ def broker_command(port: int, directory: Path) -> tuple[list[str], Literal["5", 
 
 
 @contextmanager
+def running_broker() -> Iterator[MqttSettings]:
+    """Run a broker on a free port of loopback; yields the settings of a connection to it.
+
+    Raises:
+        EdgeLlmError: it ended at once; its last line of output is in the text.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge_llm-demo-") as directory:
+        port, log = free_port(), Path(directory) / "broker.log"
+        command, protocol = broker_command(port, Path(directory))
+        with process(command, log) as broker:
+            _wait_for_port(port, broker, log)
+            yield MqttSettings(host="127.0.0.1", port=port, protocol=protocol)
+
+
+@contextmanager
+def running_service(
+    mqtt: MqttSettings, bundle: Path, settings: Mapping[str, object]
+) -> Iterator[psutil.Popen]:
+    """Run the service at a broker; yields its process.
+
+    ``settings`` are others than the broker's and the bundle, named as in ``engine__slots``.
+
+    Raises:
+        EdgeLlmError: it ended at once; its last line of output is in the text.
+    """
+    settings = {"node__id": NODE, "engine__bundle": bundle, "engine__grace_s": 0, **settings}
+    settings |= {f"mqtt__{name}": getattr(mqtt, name) for name in ("host", "port", "protocol")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    environment |= {ENV_PREFIX + name.upper(): str(value) for name, value in settings.items()}
+    with tempfile.TemporaryDirectory(prefix="edge_llm-demo-") as directory:
+        log = Path(directory) / "service.log"
+        with process([sys.executable, "-m", "edge_llm.cli", "serve"], log, environment) as service:
+            _wait_for_line("service.ready", service, log)
+            yield service
+
+
+@contextmanager
 def running_demo(bundle: Path, **engine: object) -> Iterator[tuple[MqttSettings, psutil.Popen]]:
-    """Run broker and service on a free port; yields the broker's settings and the service's process.
+    """Run broker and service without a house; yields the broker's settings and the service's process.
 
     ``engine`` are settings of that section beside ``bundle``.
 
     Raises:
         EdgeLlmError: one of the two ended at once; its last line of output is in the text.
     """
-    with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge_llm-demo-")))
-        port = free_port()
-        command, protocol = broker_command(port, work)
-        broker = stack.enter_context(process(command, work / "broker.log"))
-        _wait_for_port(port, broker, work / "broker.log")
-        mqtt = MqttSettings(host="127.0.0.1", port=port, protocol=protocol)
-        settings: dict[str, object] = {"NODE__ID": NODE, "ENGINE__BUNDLE": bundle, "ENGINE__GRACE_S": 0}
-        settings |= {f"ENGINE__{name.upper()}": value for name, value in engine.items()}
-        settings |= {f"MQTT__{name.upper()}": getattr(mqtt, name) for name in ("host", "port", "protocol")}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-        environment |= {ENV_PREFIX + name: str(value) for name, value in settings.items()}
-        command = [sys.executable, "-m", "edge_llm.cli", "serve"]
-        service = stack.enter_context(process(command, work / "service.log", environment))
-        _wait_for_line("service.ready", service, work / "service.log")
+    settings = {f"engine__{name}": value for name, value in engine.items()}
+    with running_broker() as mqtt, running_service(mqtt, bundle, settings) as service:
         yield mqtt, service
 
 
