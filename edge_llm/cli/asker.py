@@ -87,6 +87,8 @@ class _Shown:
                 print_call(call)
         elif self._line_is_open or not self._calls:
             print()
+        for call in (done.act and done.act.carried_out) or ():
+            print_call(call)
 
     def _end_line(self) -> None:
         if self._line_is_open:

@@ -10,9 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge_llm.cli.commands.demo import ACTS
-
-acts = pytest.mark.skipif(not ACTS, reason="this node moves nothing itself yet")
 # The command line with every mosquitto out of sight.
 WITHOUT_MOSQUITTO = """
 import shutil, sys
@@ -65,7 +62,6 @@ def test_once_prints_the_reply_and_a_line_of_figures(home: dict[str, str]) -> No
     assert any(line.startswith("[TTFT ") for line in reply)
 
 
-@acts
 def test_once_goes_on_with_a_command_that_two_devices_obey(home: dict[str, str]) -> None:
     _, command = said(home).split("> Turn on the kitchen light and close the blinds.\n")
     for line in ("Kitchen light: off -> on", "Blinds: open -> closing", "Blinds: closing -> closed"):
@@ -73,14 +69,12 @@ def test_once_goes_on_with_a_command_that_two_devices_obey(home: dict[str, str])
     assert command.count("HassTurnOn {") == command.count("HassTurnOff {") == 1
 
 
-@acts
 def test_a_command_ends_with_the_lamp_on_and_says_so(home: dict[str, str]) -> None:
     lines = said(home, "Turn on the kitchen light").splitlines()
     assert "  Kitchen light: off -> on" in lines
     assert any("kitchen light" in line.lower() for line in lines if not line.startswith((">", " ")))
 
 
-@acts
 def test_json_has_what_was_done_and_what_came_of_it(home: dict[str, str]) -> None:
     result = json.loads(said(home, "Turn on the kitchen light", "--json"))
     assert [act["name"] for act in result["acts"]] == ["HassTurnOn"]

@@ -14,6 +14,7 @@ from edge_llm.house.sources.file import read_house
 NOTHING_CAME_OF_IT = 4
 """Exit code of a sentence that came neither to a call nor to an answer."""
 _ASKS_BACK = "confirm", "unclear"
+_ENDS = "spoken", "done", "sent"
 _NAME = "act"
 """Client id where options and settings have none: an answer must come from who was asked."""
 _EXAMPLES = """\
@@ -25,9 +26,9 @@ examples:
   edge-llm act yes --session s                           the answer to that
   edge-llm act "all lights off" --json | jq .calls
 
-A line for each call: name, arguments, and the devices that it is for. Nothing is carried out: who asked does
-that. On a terminal a question is answered at once; an empty line leaves it.
-exit codes: 0 calls or an answer, 4 nothing: not understood, not possible, not confirmed.
+A line for each call: name, arguments, and the devices that it is for. What the node does not carry out itself
+(house.act) is for whoever asked. On a terminal a question is answered at once; an empty line leaves it.
+exit codes: 0 calls or an answer, 4 nothing: not understood, not possible, not confirmed, failed.
 docs/house.md: how to describe a house.
 """
 
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
                 client.session(session).forget()
     if options.json:
         print(done.encode().decode())
-    return 0 if done.calls or (done.act and done.act.outcome == "spoken") else NOTHING_CAME_OF_IT
+    return 0 if done.calls or (done.act and done.act.outcome in _ENDS) else NOTHING_CAME_OF_IT
 
 
 def _asks_back(done: Done) -> bool:

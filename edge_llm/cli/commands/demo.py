@@ -7,11 +7,10 @@ from typing import Any
 
 import psutil
 
-from edge_llm.cli.asker import print_call, read_prompt, show
+from edge_llm.cli.asker import read_prompt, show
 from edge_llm.cli.bundles import QUANTIZATIONS, cached_bundle
-from edge_llm.client import Client, Done
+from edge_llm.client import Client
 from edge_llm.config import MqttSettings
-from edge_llm.config.house import HouseSettings
 from edge_llm.contract.topics import Topics
 from edge_llm.demo.devices import Values
 from edge_llm.demo.house import SimulatedHouse
@@ -25,8 +24,6 @@ ACTING: dict[str, Any] = {
     "house__act": json.dumps(["light", "switch", "cover", "lock", "climate", "fan"]),
 }
 """Settings by which the service sees the simulated house, and moves it."""
-ACTS = HouseSettings.model_fields.keys() >= {"discovery", "accept", "act"}
-"""Whether the service knows these settings."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     with (
         running_broker() as mqtt,
         SimulatedHouse(mqtt, on_change=_ignore if options.json else _print_change) as house,
-        running_service(mqtt, bundle.path, ACTING if ACTS else {}) as service,
+        running_service(mqtt, bundle.path, ACTING) as service,
         Client(mqtt, NODE, "demo") as client,
     ):
         talk = _Talk(client, house, service)
@@ -60,8 +57,7 @@ def run(options: argparse.Namespace) -> int:
             if goes_on:
                 print(_shell_commands(mqtt))
             talk.say(_PROMPT, act=False)
-            if ACTS:
-                talk.say(_SENTENCE)
+            talk.say(_SENTENCE)
             while goes_on and (text := read_prompt()):
                 talk.say(text, typed=True)
     return 0
@@ -80,11 +76,7 @@ class _Talk:
         if not typed:
             print(f"> {text}")
         # What is asked back ("unlock?") is answered in the same session.
-        done = show(
-            self._client, text, act="auto" if act and ACTS else None, session="demo" if typed else None
-        )
-        for call in _carried_out(done):
-            print_call(call)
+        done = show(self._client, text, act="auto" if act else None, session="demo" if typed else None)
         self._house.wait_idle()
         print(
             f"[{done.timing_ms.total / 1000:.2f} s]"
@@ -96,12 +88,14 @@ class _Talk:
     def figures(self, text: str) -> dict[str, Any]:
         """The reply to a text, what the house has done, and figures."""
         before = self._house.states()
-        done = show(self._client, text, quiet=True, act="auto" if ACTS else None)
+        done = show(self._client, text, quiet=True, act="auto")
         self._house.wait_idle()
         changed = {name: _changed(before[name], after) for name, after in self._house.states().items()}
         return {
             "text": done.text,
-            "acts": [call.model_dump(exclude_none=True) for call in _carried_out(done)],
+            "acts": [
+                call.model_dump(exclude_none=True) for call in (done.act and done.act.carried_out) or ()
+            ],
             "states": {name: values for name, values in changed.items() if values},
             "finish_reason": done.finish_reason,
             "ttft_ms": round(done.timing_ms.ttft, 1),
@@ -111,11 +105,6 @@ class _Talk:
             "cached_tokens": done.usage.cached_tokens,
             "peak_rss_mb": round(peak_rss_mb(self._service.pid), 1),
         }
-
-
-def _carried_out(done: Done) -> tuple[Any, ...]:
-    """The calls that the node has carried out itself."""
-    return tuple(getattr(done.act, "carried_out", ()))
 
 
 def _changed(before: Values, after: Values) -> Values:

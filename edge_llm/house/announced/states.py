@@ -112,7 +112,6 @@ class DeviceStates:
                 _tell(self._states[name], reading.of, value, retained=retained)
         return told
 
-
     def _readings(self, topic: str) -> list[tuple[str, Reading]]:
         found = self._by_topic.get(topic, [])
         for each in self._filters:
