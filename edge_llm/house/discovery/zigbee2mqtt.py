@@ -21,6 +21,9 @@ from edge_llm.house.discovery.exposes.shape import Shape
 MAX_PAYLOAD_BYTES = 2 * 2**20
 """Maximum size of a message; one of 300 devices has about 1 MB."""
 MAX_PROBLEMS = 1000
+_MAX_ENTRIES = MAX_DEVICES
+_MAX_GROUPED = 200
+"""Maximum number of members that are asked what a group can do."""
 _GROUPED = "light", "switch", "cover", "lock"
 """What a group can be, the first that one of its members is."""
 _RESERVED = {"set", "get"}
@@ -83,6 +86,7 @@ class _Build:
         self._telling: dict[str, Entity] = {}
         self._is_full = False
         self._devices: dict[str, tuple[DeviceEntry, tuple[Expose, ...]]] = {}
+        """By address, with what they bring into groups."""
 
     def entries(self, topic: str, values: Iterable[Any], entry: type[Entry]) -> Iterator[Entry]:
         """What a list holds, but for what cannot be read."""
@@ -106,7 +110,7 @@ class _Build:
         if device.definition is None:
             self._problem(key, "zigbee2mqtt does not know what it can do: it is new, or not supported")
         exposes = tuple(self._exposes(device, key))
-        self._devices[device.ident] = device, exposes
+        self._devices[device.ident] = device, tuple(each for each in exposes if each.type in _GROUPED)
         found: set[str] = set()
         for shape in shapes_of(exposes, f"{self._base}/{device.friendly_name}"):
             if shape.object_id in found:
@@ -119,7 +123,8 @@ class _Build:
 
     def add_group(self, group: GroupEntry) -> None:
         """Add a group, if one of its members is something that a group can be."""
-        members = [expose for member in group.members for expose in self._brought_by(member)]
+        brought = (expose for member in group.members for expose in self._brought_by(member))
+        members = list(islice(brought, _MAX_GROUPED))
         types = {expose.type for expose in members}
         kind = next((each for each in _GROUPED if each in types), None)
         if kind:
@@ -146,9 +151,7 @@ class _Build:
             return
         device, exposes = self._devices[member.ieee_address]
         name = device.endpoint_name(str(member.endpoint))
-        for expose in exposes:
-            if expose.type in _GROUPED and (name is None or expose.endpoint in (None, name)):
-                yield expose
+        yield from (each for each in exposes if name is None or each.endpoint in (None, name))
 
     def _add(self, owner: DeviceEntry | GroupEntry, shape: Shape) -> None:
         """Add the entity of a shape; its ``unique_id`` is the one that Home Assistant is given."""
@@ -214,6 +217,8 @@ def _list_of(payload: bytes) -> list[Any]:
         raise ValueError("this is no JSON, or is nested too deep") from error
     if not isinstance(values, list):
         raise ValueError("this is no list")  # noqa: TRY004 - one kind of error for all that a payload can be
+    if len(values) > _MAX_ENTRIES:
+        raise ValueError(f"a list may have {_MAX_ENTRIES} entries, this has {len(values)}")
     return values
 
 

@@ -69,9 +69,8 @@ def _light(expose: Expose, topic: str) -> Shape:
     shape.levels("brightness", brightness, scale_of(brightness))
     color = expose.feature("color_xy", "color_hs")
     if color and color.settable:
-        on = (
-            {state.key: state.value_on} if state and state.settable else {}
-        )  # a color alone does not light it
+        # A color alone does not light a lamp that is off.
+        on = {state.key: state.value_on} if state and "on" in shape.commands else {}
         shape.capabilities["color"] = tuple(HEX)
         payloads = tuple((name, body({**on, color.key: {"hex": code}})) for name, code in HEX.items())
         shape.commands["color"] = OneOf(shape.command_topic, payloads)
@@ -135,7 +134,7 @@ def _fan(expose: Expose, topic: str) -> Shape:
     shape = _new("fan", expose, topic)
     state, mode, speed = expose.feature("state"), expose.feature("mode"), expose.feature("speed")
     shape.switches(state)
-    off = {state.key: state.value_off} if state and state.settable else {}
+    off = {state.key: state.value_off} if state and "off" in shape.commands else {}
     if speed and (scale := scale_of(speed, below=1)):
         shape.speeds(speed, scale, (), off)
     if mode:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from edge_llm.contract.house import Scalar
@@ -12,8 +13,8 @@ from edge_llm.house.discovery.entity import Publish
 from edge_llm.house.discovery.exposes.colors import name_of_hs, name_of_xy
 from edge_llm.house.language.numbers import plain
 
-MAX_STATE_BYTES = 2**16
-"""Maximum length of a device's state, in characters; a longer one says nothing."""
+_MAX_STATE_LENGTH = 2**16
+"""Maximum characters of a state; a longer one says nothing."""
 _MAX_TEXT = 255
 _MAX_NUMBER = 1e12
 
@@ -23,9 +24,10 @@ def body(values: Mapping[str, Any]) -> str:
     return json.dumps(values, separators=(",", ":"))
 
 
+@lru_cache(maxsize=1)  # several readings of one message
 def state_of(text: str) -> dict[str, Any]:
     """The values in a device's state; none of what is no JSON object."""
-    if len(text) > MAX_STATE_BYTES:
+    if len(text) > _MAX_STATE_LENGTH:
         return {}
     try:
         values = json.loads(text)

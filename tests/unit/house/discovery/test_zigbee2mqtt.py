@@ -113,6 +113,7 @@ def test_other_names_are_left_as_they_are(name: str) -> None:
         (b"[" * 100_000, "this is no JSON, or is nested too deep"),
         (b"\xff\xfe", "not UTF-8"),
         (b" " * (MAX_PAYLOAD_BYTES + 1), "a list may have"),
+        (b"[" + b"0," * MAX_DEVICES + b"0]", "a list may have 2000 entries, this has 2001"),
         (b"[1" + b"0" * 5000 + b"]", "this is no JSON"),
     ],
 )
