@@ -42,7 +42,7 @@ def test_json_is_one_object_with_the_reply_and_its_figures(home: dict[str, str],
     result = json.loads(done.stdout)
     assert "Tokyo" in result.pop("text")
     assert result.pop("finish_reason") == "stop"
-    assert result.pop("cached_tokens") == 0
+    assert result.pop("cached_tokens") < 10  # what every prompt begins with: that of the house is there
     assert (result.pop("acts"), result.pop("states")) == ([], {})
     figures = ["completion_tokens", "peak_rss_mb", "tokens_per_second", "total_ms", "ttft_ms"]
     assert sorted(result) == figures
