@@ -25,8 +25,9 @@ from .const import ASSISTANT, DOMAIN, SUBENTRY_CONVERSATION
 from .entity import EdgeLlmEntity
 from .node.client import EdgeLlmConfigEntry, Node, NodeError
 from .node.wire import Request, session_of
-from .talk.act import Turn
+from .talk.act import CONFIRM, Turn
 from .talk.chat import async_answer, messages_of, tools_of
+from .talk.local import async_answer_locally, async_read_sentences
 from .talk.speech import async_error
 
 PARALLEL_UPDATES = 0
@@ -53,6 +54,8 @@ class EdgeLlmConversation(EdgeLlmEntity, ConversationEntity):
         super().__init__(node, subentry)
         self._prompt: str | None = subentry.data.get(CONF_PROMPT) or None
         self._apis: list[str] = subentry.data.get(CONF_LLM_HASS_API) or []
+        self._unconfirmed: set[str] = set()
+        """Ids of the conversations in which the node waits for a yes: whatever comes next is its answer."""
 
     @property
     def supported_languages(self) -> list[str] | Literal["*"]:
@@ -64,6 +67,7 @@ class EdgeLlmConversation(EdgeLlmEntity, ConversationEntity):
         if not self._apis:
             if self._prompt:
                 await self._node.async_prefill(Request(ulid_now(), {"system": self._prompt}))
+            await async_read_sentences(self.hass, language)
             return
         chat_log = ChatLog(self.hass, ulid_now())
         context = LLMContext(DOMAIN, None, language, ASSISTANT, None)
@@ -101,12 +105,19 @@ class EdgeLlmConversation(EdgeLlmEntity, ConversationEntity):
         return async_get_result_from_chat_log(user_input, chat_log)
 
     async def _async_act(self, user_input: ConversationInput, chat_log: ChatLog) -> ConversationResult:
-        """In the node's own way."""
+        """In the node's own way; what it has no calls for, in Home Assistant's."""
+        conversation = chat_log.conversation_id
+        is_answer = conversation in self._unconfirmed
+        self._unconfirmed.discard(conversation)
+        if not is_answer and (result := await async_answer_locally(self.hass, user_input, chat_log)):
+            return result
         system = "\n".join(filter(None, (self._prompt, user_input.extra_system_prompt))) or None
-        turn = Turn(self.hass, self._node, user_input, session_of(chat_log.conversation_id), system)
+        turn = Turn(self.hass, self._node, user_input, session_of(conversation), system)
         async with aclosing(turn.async_deltas()) as deltas:
             async for _ in chat_log.async_add_delta_content_stream(self.entity_id, deltas):
                 pass
+        if turn.outcome == CONFIRM:
+            self._unconfirmed.add(conversation)
         return _result(turn, chat_log)
 
 

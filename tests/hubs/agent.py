@@ -50,12 +50,18 @@ def entry(home_assistant: HomeAssistant) -> str:
 
 
 def pipeline(
-    home_assistant: HomeAssistant, agent: str, text: str, device_id: str | None = None
+    home_assistant: HomeAssistant,
+    agent: str,
+    text: str,
+    device_id: str | None = None,
+    *,
+    prefer_local: bool = False,
 ) -> dict[str, Any]:
     """The fields of a run of an Assist pipeline whose agent this is."""
     none = ("stt_engine", "stt_language", "tts_engine", "tts_language", "tts_voice", "wake_word_entity")
     fields: dict[str, Any] = dict.fromkeys((*none, "wake_word_id"))
     fields |= {"name": "Edge", "language": "en", "conversation_language": "en", "conversation_engine": agent}
+    fields["prefer_local_intents"] = prefer_local
     made = home_assistant.ask("assist_pipeline/pipeline/create", **fields)
     stages = {"start_stage": "intent", "end_stage": "intent"}
     return {"input": {"text": text}, "pipeline": made["id"], "device_id": device_id, **stages}

@@ -7,10 +7,11 @@ import pytest
 from tests.common import TOPICS, eventually
 from tests.conversation import Hub
 from tests.homeassistant_process import HomeAssistant
+from tests.hubs import timer_device
 from tests.hubs.agent import described, expose, found, ready_devices
 from tests.processes import Broker, Nodes, Service
 
-CONFIGURATION = "assist_pipeline:\nconfig:\ndemo:\nhomeassistant: {name: Home}\n"
+CONFIGURATION = "assist_pipeline:\nconfig:\ndemo:\nhomeassistant: {name: Home}\ntimer_device:\n"
 LOCKS = ["lock.front_door", "lock.kitchen_door"]
 
 
@@ -38,6 +39,7 @@ def home_assistant(
 ) -> Iterator[HomeAssistant]:
     """With the agent, as a user adds it who is asked whether the node that was found is wanted."""
     home_assistant = HomeAssistant("agent", broker.port, CONFIGURATION, **credentials)
+    timer_device.install(home_assistant.directory)
     try:
         home_assistant.start()
         if home_assistant.entity(LOCKS[0]) is None:  # what the demo needs has just been installed

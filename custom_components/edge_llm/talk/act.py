@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Final
 
 from homeassistant.components.conversation import (
     AssistantContentDeltaDict,
@@ -20,7 +21,8 @@ from .calls import Result, async_carry_out
 from .speech import async_error, states_in_words
 
 ChatDelta = AssistantContentDeltaDict | ToolResultContentDeltaDict
-_ASKS_BACK = {"confirm", "unclear"}
+CONFIRM: Final = "confirm"
+_ASKS_BACK = {CONFIRM, "unclear"}
 
 
 @dataclass(slots=True)
@@ -34,8 +36,13 @@ class Turn:
     system: str | None
     results: dict[str, Result] = field(default_factory=dict)
     """Of the calls that were carried out, by their ids."""
-    asks_back: bool = False
-    """Whether the node waits for an answer."""
+    outcome: str | None = None
+    """Of an act without calls; see ``Done``."""
+
+    @property
+    def asks_back(self) -> bool:
+        """Whether the node waits for an answer."""
+        return self.outcome in _ASKS_BACK
 
     @property
     def asked(self) -> list[State]:
@@ -74,7 +81,7 @@ class Turn:
                     if call.id not in self.results:
                         async for delta in self._async_call(call):
                             yield delta
-        self.asks_back = done.outcome in _ASKS_BACK
+        self.outcome = done.outcome
         text = await self._async_conclude(done)
         # Of text that has come as deltas, what was lost of it.
         if rest := text.removeprefix(said):
