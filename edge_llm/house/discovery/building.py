@@ -29,7 +29,7 @@ from edge_llm.house.discovery.parts import Parts, mapped, reader, template_of
 from edge_llm.house.discovery.topics import Reserved
 from edge_llm.house.discovery.unreadable import Unreadable
 
-_KINDS: Mapping[str, Callable[[Parts], Capabilities]] = {
+KINDS: Mapping[str, Callable[[Parts], Capabilities]] = {
     "binary_sensor": sensor.binary_sensor,
     "button": simple.button,
     "climate": climate.climate,
@@ -64,7 +64,7 @@ class Built:
 
 def reason_to_leave_out(component: Component) -> str | None:
     """Why a component is no device of the house, though nothing is wrong with it; None if it is one."""
-    if component.kind not in _KINDS:
+    if component.kind not in KINDS:
         return "a kind that a house has not"
     options = component.options
     if options.get("entity_category") is not None:
@@ -87,7 +87,7 @@ def build(component: Component, reserved: Reserved) -> Built:
         if name.endswith("topic"):
             reserved.refuse_own(value, name)
     parts = Parts(options, reserved)
-    capabilities = _KINDS[component.kind](parts)
+    capabilities = KINDS[component.kind](parts)
     availability = _read_availability(parts, component)
     states = [reading for reading in parts.readings if reading.of != AVAILABLE]
     if not parts.commands and not states:

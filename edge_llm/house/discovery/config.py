@@ -14,6 +14,7 @@ from edge_llm.contract.house import MAX_ID, MAX_NAME
 from edge_llm.contract.reading import refuse_deeper
 from edge_llm.house.discovery import abbreviations
 from edge_llm.house.discovery.options import text_of
+from edge_llm.house.discovery.templates.template import tokens_of
 from edge_llm.house.discovery.unreadable import Unreadable
 
 MAX_PAYLOAD_BYTES = 65_536
@@ -22,6 +23,8 @@ _MAX_COMPONENTS = 200
 _MAX_KEY = 100
 _MAX_DEPTH = 8
 _LONG_NUMBER = 16
+_MAX_TEMPLATES, _MAX_TEMPLATE_WORDS = 16_000, 1500
+"""Maximum length of all templates of an announcement, in characters and in words and signs."""
 _MAX_AVAILABILITY = 20
 _MAX_BASE = 1000
 _DEVICE = "device"
@@ -86,9 +89,13 @@ def read_components(place: Place, payload: bytes) -> tuple[Component, ...]:
     values = _long_names(_read_object(payload), abbreviations.OPTIONS)
     if values.get("migrate_discovery") is True:
         return ()
-    if place.kind != _DEVICE:
-        return (_component(place.path, place.kind, place.name, values),)
-    return tuple(_components(place, values))
+    components = (
+        tuple(_components(place, values))
+        if place.kind == _DEVICE
+        else (_component(place.path, place.kind, place.name, values),)
+    )
+    _refuse_long_templates(components)
+    return components
 
 
 def clean_name(value: Any, option: str) -> str | None:
@@ -98,6 +105,16 @@ def clean_name(value: Any, option: str) -> str | None:
         return None
     printable = "".join(character if character.isprintable() else " " for character in text[: 2 * MAX_NAME])
     return " ".join(printable.split())[:MAX_NAME].strip() or None
+
+
+def _refuse_long_templates(components: tuple[Component, ...]) -> None:
+    """Refuse what would take long to parse, all of it together."""
+    options = (option for component in components for option in component.options.items())
+    texts = [text for name, text in options if name.endswith("template") and isinstance(text, str)]
+    if sum(map(len, texts)) > _MAX_TEMPLATES or sum(map(tokens_of, texts)) > _MAX_TEMPLATE_WORDS:
+        raise Unreadable(
+            f"its templates have more than {_MAX_TEMPLATES} characters or {_MAX_TEMPLATE_WORDS} words"
+        )
 
 
 def _read_object(payload: bytes) -> dict[str, Any]:

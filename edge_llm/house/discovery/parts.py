@@ -72,7 +72,7 @@ class Parts:
         qos = self.options.number("qos", 0)
         if qos not in (0, 1, 2):
             raise Unreadable("qos: it is none of 0, 1 and 2")
-        whose = self._reserved.for_commands(self.options.text(topic), topic)
+        whose = self.options.used[topic] = self._reserved.for_commands(self.options.raw(topic), topic)
         found = self.template(template, names) if template else None
         self.command_topics.add(whose)
         return Sender(

@@ -76,7 +76,7 @@ def _sets_speed(sender: Sender, switch: Sender, off: str, low: int, steps: int) 
 def _percent(low: int, steps: int) -> Read:
     def read(text: str) -> float | None:
         value = number(text)
-        percent = None if value is None else math.floor((value - low + 1) * 100 / steps)
+        percent = None if value is None else round((value - low + 1) * 100 / steps)
         return percent if percent is not None and 0 <= percent <= 100 else None
 
     return read

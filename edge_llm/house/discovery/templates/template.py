@@ -2,10 +2,11 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -25,7 +26,8 @@ from edge_llm.house.discovery.unreadable import Unreadable
 
 MAX_TEMPLATE = 2000
 """Maximum length of a template in characters."""
-_MAX_NODES, _MAX_DEPTH = 300, 25
+_MAX_TOKENS, _MAX_NODES, _MAX_DEPTH = 250, 300, 25
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _LONG_NUMBER = 16
 _OPENERS = "([{"
 _KEPT = 512
@@ -56,8 +58,8 @@ class Template:
         Raises:
             Unreadable: it is not in the subset.
         """
-        if len(text) > MAX_TEMPLATE:
-            raise Unreadable(f"a template is longer than {MAX_TEMPLATE} characters")
+        if len(text) > MAX_TEMPLATE or tokens_of(text) > _MAX_TOKENS:
+            raise Unreadable(f"a template is longer than {MAX_TEMPLATE} characters or {_MAX_TOKENS} words")
         if not _parsed(text).names <= {"value", "value_json", *names}:
             raise Unreadable("a template uses a name other than value and value_json")
         self.text = text
@@ -78,6 +80,11 @@ class Template:
         except (CannotRender, ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
             return None
         return text if len(text) <= MAX_TEXT else None
+
+
+def tokens_of(text: str) -> int:
+    """Number of words and signs of a template, which decides how long Jinja takes to parse it."""
+    return len(_TOKEN.findall(text))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -152,9 +159,14 @@ def _check_call(function: Callable[..., Any] | None, node: nodes.Filter | nodes.
     if node.dyn_args or node.dyn_kwargs or len(set(names)) != len(names):
         raise Unreadable("a template passes arguments that are not evaluated")
     try:
-        signature(function).bind(*(None,) * given, *node.args, **dict.fromkeys(names))
+        _signature(function).bind(*(None,) * given, *node.args, **dict.fromkeys(names))
     except TypeError:
         raise Unreadable("a template passes arguments that are not evaluated") from None
+
+
+@lru_cache(maxsize=128)
+def _signature(function: Callable[..., Any]) -> Signature:
+    return signature(function)
 
 
 def _check_number(value: float) -> None:

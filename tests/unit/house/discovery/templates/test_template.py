@@ -152,7 +152,7 @@ def test_a_value_becomes_a_payload() -> None:
         "{{ " + "(" * 100 + "1" + ")" * 100 + " }}",
         "{{ " + "not " * 200 + "value }}",
         "{{ value" + " or value" * 150 + " }}",
-        "{{1+1}}" * 280,
+        "{{ value }}" * 100,
         "x" * (MAX_TEMPLATE + 1),
     ],
 )
@@ -165,7 +165,7 @@ def test_what_is_not_in_the_subset_is_refused(template: str) -> None:
 @pytest.mark.parametrize(
     "template",
     [
-        "{% set a = value %}" + "{% set a = a ~ a %}" * 40 + "{{ a }}",
+        "{% set a = value %}" + "{% set a = a ~ a %}" * 18 + "{{ a }}",
         "{{ value | replace('', value) }}",
         "{{ " + "value ~ " * 100 + "value }}",
         "{% set a = [value] %}{% set b = [a, a] %}{{ b }}",
