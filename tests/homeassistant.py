@@ -140,6 +140,7 @@ TELEMETRY: dict[str, Any] = {
         "joules_per_token": 0.23,
     },
     "pinning": {"requested": "auto", "effective": "0-1", "mode": "pinned"},
+    "acts": None,
 }
 """What a node publishes where everything can be read."""
 OBJECT_ID = re.compile(r"[a-zA-Z0-9_-]+")

@@ -203,8 +203,8 @@ SENSORS = (
         hidden=True,
     ),
 )
-NOT_SHOWN = ("v", "node", "seq", "time")
-"""Fields of the telemetry without a sensor: they are about the message."""
+NOT_SHOWN = ("v", "node", "seq", "time", "acts")
+"""Fields of the telemetry without a sensor: they are about the message, or what few nodes do."""
 
 REPLY_STATE = (
     f"{{{{ (value_json.get('message') or value_json.get('text') or value_json.type)[:{MAX_STATE}] }}}}"

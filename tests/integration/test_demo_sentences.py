@@ -21,7 +21,9 @@ def test_of_24_sentences_at_least_20_end_in_the_states_that_were_meant(
     settings = MqttSettings(host="127.0.0.1", port=broker.port)
     with SimulatedHouse(settings) as house, Client(settings, NODE, "speaker") as client:
         node(**ACTING)
-        eventually(lambda: any(json.loads(info).get("house", {}).get("ready") for info in hub.on(TOPICS.info)))
+        eventually(
+            lambda: any(json.loads(info).get("house", {}).get("ready") for info in hub.on(TOPICS.info))
+        )
         faults = {}
         for number, sentence in enumerate(SENTENCES):
 

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
+from typing import Literal
 
 from edge_llm.contract.house import Scalar
 from edge_llm.house.acts import Value
@@ -36,10 +37,21 @@ class DeviceState:
 
     state: str | None = None
     attributes: dict[str, Scalar] = field(default_factory=dict)
-    available: bool = True
+    heard: dict[str, bool] = field(default_factory=dict)
+    """Whether it is there, as each topic says; the last one that said so is last."""
+    together: Literal["all", "any", "latest"] = "latest"
+    """Which of these have to be true."""
     told: int = 0
     told_at: float | None = None
     """Time of its last message (time.monotonic); None if the broker had kept it, nobody knows how long."""
+
+    @property
+    def available(self) -> bool:
+        """Whether it is there; as long as nothing says that it is not."""
+        said = tuple(self.heard.values())
+        if self.together == "latest":
+            return said[-1] if said else True
+        return any(said) or not said if self.together == "any" else all(said)
 
     def is_as(self, action: str, value: Value, told_before: int) -> bool:
         """Whether it is what an action was to bring about, sent when there had been ``told_before`` messages.
@@ -86,7 +98,10 @@ class DeviceStates:
                 by_topic[reading.topic].append((name, reading))
         self._by_topic = dict(by_topic)
         self._filters = tuple(topic for topic in by_topic if "+" in topic)
-        self._states = {name: self._states.get(name) or DeviceState() for name in entities}
+        self._states = {
+            name: replace(self._states.get(name) or DeviceState(), together=entity.availability)
+            for name, entity in entities.items()
+        }
 
     def of(self, device: str) -> DeviceState | None:
         """What a device has told; None of one that has told nothing."""
@@ -109,7 +124,7 @@ class DeviceStates:
             value = reading.read(text)
             if value is not None:
                 told = True
-                _tell(self._states[name], reading.of, value, retained=retained)
+                _tell(self._states[name], reading, value, retained=retained)
         return told
 
     def _readings(self, topic: str) -> list[tuple[str, Reading]]:
@@ -120,12 +135,13 @@ class DeviceStates:
         return found
 
 
-def _tell(state: DeviceState, of: str, value: Scalar, *, retained: bool) -> None:
-    if of == AVAILABLE:
-        state.available = bool(value)
-    elif of == STATE:
+def _tell(state: DeviceState, reading: Reading, value: Scalar, *, retained: bool) -> None:
+    if reading.of == AVAILABLE:
+        state.heard.pop(reading.topic, None)
+        state.heard[reading.topic] = bool(value)
+    elif reading.of == STATE:
         state.state = str(value)
     else:
-        state.attributes[of] = value
+        state.attributes[reading.of] = value
     state.told += 1
     state.told_at = None if retained else monotonic()

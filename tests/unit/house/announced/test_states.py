@@ -1,6 +1,8 @@
 """What devices tell of themselves is kept, and shows whether an act came to what it was for."""
 
 import json
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -113,4 +115,35 @@ def test_a_state_shows_what_an_action_came_to(
     now = DeviceState(state, attributes, told=1)
     assert now.is_as(action, value, 0) is is_so
     assert not now.is_as(action, value, 1)  # nothing has been told since
-    assert not DeviceState(state, attributes, available=False, told=1).is_as(action, value, 0)
+    assert not DeviceState(state, attributes, {"z": False}, told=1).is_as(action, value, 0)
+
+
+@pytest.mark.parametrize(
+    ("together", "is_there"), [("all", False), ("any", True), ("latest", True)], ids=["all", "any", "latest"]
+)
+def test_whether_a_device_is_there_is_as_its_announcement_counts_what_is_said(
+    together: Literal["all", "any", "latest"], *, is_there: bool
+) -> None:
+    states = DeviceStates()
+    bridge = reading("z/bridge", AVAILABLE, "here")
+    of = lamp()
+    states.follow({"lamp": replace(of, readings=(*of.readings, bridge), availability=together)})
+    tell(states, "z/lamp", state="on")
+    state = states.of("lamp")
+    assert state
+    assert state.available
+    tell(states, "z/lamp/availability", here=False)
+    assert not state.available
+    tell(states, "z/bridge", here=True)
+    assert state.available is is_there
+    tell(states, "z/lamp/availability", here=True)
+    assert state.available
+
+
+def test_a_topic_may_stand_for_several() -> None:
+    states = DeviceStates()
+    of = lamp()
+    states.follow({"lamp": replace(of, readings=(reading("+/+/lamp", STATE, "state"),))})
+    assert states.topics == {"+/+/lamp"}
+    assert tell(states, "home/gateway/lamp", state="on")
+    assert not tell(states, "home/lamp", state="on")
