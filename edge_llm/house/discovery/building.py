@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from edge_llm.contract.house import MAX_ID, Capabilities, Device
 from edge_llm.house.actions import actions_of
+from edge_llm.house.discovery import abbreviations
 from edge_llm.house.discovery.config import Component
 from edge_llm.house.discovery.entity import AVAILABLE, Entity
 from edge_llm.house.discovery.kinds import (
@@ -51,6 +52,7 @@ KINDS: Mapping[str, Callable[[Parts], Capabilities]] = {
     "water_heater": climate.water_heater,
 }
 """Media players are not here: MQTT discovery has none."""
+_OPTION_NAMES = frozenset(abbreviations.OPTIONS.values())
 _Availability = Literal["all", "any", "latest"]
 
 
@@ -85,7 +87,7 @@ def build(component: Component, reserved: Reserved) -> Built:
         raise Unreadable("encoding: only UTF-8 is read")
     for name, value in component.options.items():
         if name.endswith("topic"):
-            reserved.refuse_own(value, name)
+            reserved.refuse_own(value, name if name in _OPTION_NAMES else "a topic")
     parts = Parts(options, reserved)
     capabilities = KINDS[component.kind](parts)
     availability = _read_availability(parts, component)

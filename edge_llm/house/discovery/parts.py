@@ -1,9 +1,10 @@
 """Puts a device together, part by part: what commands publish, and what messages on its topics say."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 from edge_llm.contract.house import MAX_CHOICES, MAX_NAME, Scalar
 from edge_llm.house.acts import Value
@@ -184,11 +185,16 @@ def sends_word(sender: Sender, words: Mapping[str, str]) -> Command:
     return command
 
 
+def is_number(value: Value) -> TypeGuard[float]:
+    """Whether a value is a number that a device can be set to."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def sends_number(sender: Sender, convert: Callable[[float], Any]) -> Command:
     """A command that sends a number as the device has it; none for what is no number."""
 
     def command(value: Value) -> tuple[Publish, ...]:
-        return sender(convert(value)) if isinstance(value, int | float) else ()
+        return sender(convert(value)) if is_number(value) else ()
 
     return command
 

@@ -43,14 +43,15 @@ def water_heater(parts: Parts) -> Capabilities:
 
 
 def _modes(parts: Parts, usual: tuple[str, ...]) -> dict[str, str]:
-    modes: dict[str, str] = {}
+    """Read the modes; returns those that can be set, for which it adds the command."""
     with parts.part("mode"):
         modes = by_name(parts.options.words("modes", usual), "modes")
         parts.reads(STATE, "mode_state_topic", ("mode_state_template", "value_template"), named(modes))
         sender = parts.sender("mode_command_topic", "mode_command_template")
         if sender and modes:
             parts.commands["mode"] = sends_word(sender, modes)
-    return modes
+            return modes
+    return {}
 
 
 def _presets(parts: Parts, modes: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from edge_llm.contract.house import Capabilities, Range, Scalar
 from edge_llm.house.acts import Value
 from edge_llm.house.discovery.entity import STATE, Command, Publish
-from edge_llm.house.discovery.parts import Parts, Read, Sender, mapped, number, reader, sends
+from edge_llm.house.discovery.parts import Parts, Read, Sender, is_number, mapped, number, reader, sends
 from edge_llm.house.discovery.unreadable import Unreadable
 
 _ENDS = ("position_open", "position_closed")
@@ -102,7 +102,7 @@ def _sets_position(sender: Sender, scale: _Scale, *, plain: bool) -> Command:
     extra: dict[str, Any] = {} if plain else {"tilt_min": 0, "tilt_max": 100}
 
     def command(value: Value) -> tuple[Publish, ...]:
-        if not isinstance(value, int | float):
+        if not is_number(value):
             return ()
         percent = round(max(0, min(100, value)))
         return sender(scale.of_percent(percent), {"position": percent, **scale.names, **extra})

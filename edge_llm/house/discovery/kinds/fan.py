@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from edge_llm.contract.house import Capabilities, Range
 from edge_llm.house.acts import Value
 from edge_llm.house.discovery.entity import STATE, Command, Publish
-from edge_llm.house.discovery.parts import Parts, Read, Sender, by_name, mapped, number, sends_word
+from edge_llm.house.discovery.parts import Parts, Read, Sender, by_name, is_number, mapped, number, sends_word
 from edge_llm.house.discovery.unreadable import Unreadable
 
 
@@ -63,7 +63,7 @@ def _speed(parts: Parts, switch: Sender, off: str) -> Range | None:
 
 def _sets_speed(sender: Sender, switch: Sender, off: str, low: int, steps: int) -> Command:
     def command(value: Value) -> tuple[Publish, ...]:
-        if not isinstance(value, int | float):
+        if not is_number(value):
             return ()
         if value <= 0:
             return switch(off)

@@ -7,11 +7,13 @@ from edge_llm.house.acts import Value
 from edge_llm.house.discovery.entity import STATE, Command, Publish
 from edge_llm.house.discovery.kinds.colors import COLORS, Rgb, hue_saturation, name_of, name_of_xy, xy
 from edge_llm.house.discovery.kinds.light_json import json_light
-from edge_llm.house.discovery.parts import Parts, Sender, mapped, percent_of
+from edge_llm.house.discovery.parts import Parts, Sender, is_number, mapped, percent_of
 from edge_llm.house.discovery.unreadable import Unreadable
 
 _FULL = 100.0
 _RGB = ("red", "green", "blue")
+_RGB_MODES = {"rgb": (), "rgbw": ("white",), "rgbww": ("cold_white", "warm_white")}
+"""What a color has beside red, green and blue, which is 0 in one that has a name."""
 _Paint = Callable[[Rgb], tuple[Publish, ...]]
 
 
@@ -62,7 +64,7 @@ def _brightness(parts: Parts, switch: Sender, on: str, off: str, first: str) -> 
     scale = _scale(parts)
 
     def command(value: Value) -> tuple[Publish, ...]:
-        if not isinstance(value, int | float):
+        if not is_number(value):
             return ()
         if value <= 0:
             return switch(off)
@@ -104,11 +106,21 @@ def _paint(parts: Parts) -> _Paint | None:
     """The first of the ways in which a color can be set."""
     if hs := parts.sender("hs_command_topic", "hs_command_template", ("hue", "sat")):
         return lambda rgb: _pair(hs, ("hue", "sat"), hue_saturation(rgb))
-    if red_green_blue := parts.sender("rgb_command_topic", "rgb_command_template", _RGB):
-        return lambda rgb: red_green_blue(",".join(map(str, rgb)), dict(zip(_RGB, rgb, strict=True)))
+    for mode, whites in _RGB_MODES.items():
+        names = (*_RGB, *whites)
+        if channels := parts.sender(f"{mode}_command_topic", f"{mode}_command_template", names):
+            return _channels(channels, names, len(whites))
     if plane := parts.sender("xy_command_topic", "xy_command_template", ("x", "y")):
         return lambda rgb: _pair(plane, ("x", "y"), xy(rgb))
     return None
+
+
+def _channels(sender: Sender, names: tuple[str, ...], whites: int) -> _Paint:
+    def paint(rgb: Rgb) -> tuple[Publish, ...]:
+        values = (*rgb, *(0,) * whites)
+        return sender(",".join(map(str, values)), dict(zip(names, values, strict=True)))
+
+    return paint
 
 
 def _pair(sender: Sender, names: tuple[str, str], values: tuple[float, float]) -> tuple[Publish, ...]:
@@ -137,7 +149,7 @@ def _read_hs(text: str) -> str | None:
 
 
 def _read_rgb(text: str) -> str | None:
-    red, green, blue = _numbers(text)
+    red, green, blue = _numbers(text)[:3]
     return name_of(*hue_saturation((red, green, blue)))
 
 
@@ -148,6 +160,6 @@ def _read_xy(text: str) -> str | None:
 
 _COLOR_STATES: tuple[tuple[str, str, Callable[[str], str | None]], ...] = (
     ("hs_state_topic", "hs_value_template", _read_hs),
-    ("rgb_state_topic", "rgb_value_template", _read_rgb),
+    *((f"{mode}_state_topic", f"{mode}_value_template", _read_rgb) for mode in _RGB_MODES),
     ("xy_state_topic", "xy_value_template", _read_xy),
 )

@@ -8,7 +8,7 @@ from edge_llm.contract.house import Capabilities, Range, Scalar
 from edge_llm.house.acts import Value
 from edge_llm.house.discovery.entity import STATE, Publish
 from edge_llm.house.discovery.kinds.colors import COLORS, Rgb, hue_saturation, name_of, name_of_xy, xy
-from edge_llm.house.discovery.parts import Parts
+from edge_llm.house.discovery.parts import Parts, is_number
 from edge_llm.house.discovery.templates.functions import MAX_TEXT
 from edge_llm.house.discovery.unreadable import Unreadable
 
@@ -45,13 +45,14 @@ def json_light(parts: Parts) -> Capabilities:
     if scale < 1:
         raise Unreadable("brightness_scale: it is less than 1")
     dims = options.flag("brightness", default=False) or bool(set(modes) - _WITHOUT_BRIGHTNESS)
-    mode = next((each for each in _COLOR_MODES if each in modes), None)
+    # Older announcements have a flag for each way in which a color can be set.
+    mode = next((each for each in _COLOR_MODES if each in modes or options.flag(each, default=False)), None)
 
     def send(**values: Any) -> tuple[Publish, ...]:
         return sender(json.dumps(values, separators=(",", ":")))
 
     def dim(value: Value) -> tuple[Publish, ...]:
-        if not isinstance(value, int | float):
+        if not is_number(value):
             return ()
         if value <= 0:
             return send(state="OFF")

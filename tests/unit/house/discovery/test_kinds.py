@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from edge_llm.house.acts import Value
 from edge_llm.house.discovery.kinds.colors import COLORS, hue_saturation, name_of, name_of_xy, xy
 from tests.unit.house.discovery.announced import announced, capabilities, refused, said, sent
 
@@ -152,6 +153,48 @@ def test_a_light_with_hue_and_one_with_places_in_the_plane() -> None:
     assert said(plane, "l/xy", "0.136,0.04") == {"color": "blue"}
 
 
+def test_a_light_with_white_channels_and_one_with_old_flags() -> None:
+    white = announced(
+        "light/x",
+        {"command_topic": "l/set", "rgbw_command_topic": "l/rgbw/set", "rgbw_state_topic": "l/rgbw"},
+    )
+    assert sent(white, "color", "red") == [("l/rgbw/set", "255,0,0,0"), ("l/set", "ON")]
+    assert said(white, "l/rgbw", "0,255,0,0") == {"color": "green"}
+    flags = {"schema": "json", "command_topic": "l/set", "brightness": True, "rgb": True, "xy": False}
+    old = announced("light/x", flags)
+    assert sent(old, "color", "red") == [("l/set", '{"state":"ON","color":{"r":255,"g":0,"b":0}}')]
+
+
+def test_a_thermostat_of_which_presets_alone_can_be_set() -> None:
+    thermostat = announced(
+        "climate/x",
+        {
+            "mode_state_topic": "t/mode",
+            "preset_mode_command_topic": "t/preset/set",
+            "preset_modes": ["eco", "boost"],
+        },
+    )
+    able = thermostat.device.capabilities
+    assert able is not None
+    assert (able.on_off, able.mode) == (False, ("eco", "boost"))
+    assert sent(thermostat, "mode", "heat") == []
+    assert said(thermostat, "t/mode", "heat") == {"state": "heat"}
+
+
+@pytest.mark.parametrize("value", [None, "half", float("nan"), float("inf")])
+def test_what_is_no_number_is_not_sent(value: Value) -> None:
+    dimmed = {"command_topic": "a", "brightness_command_topic": "b"}
+    lamps = (
+        announced("light/x", dimmed),
+        announced("light/x", dimmed | {"schema": "json", "brightness": True}),
+    )
+    assert [sent(lamp, "brightness", value) for lamp in lamps] == [[], []]
+    assert sent(announced("cover/x", {"set_position_topic": "a"}), "position", value) == []
+    fan = {"command_topic": "a", "percentage_command_topic": "b"}
+    assert sent(announced("fan/x", fan), "speed", value) == []
+    assert sent(announced("climate/x", {"temperature_command_topic": "a"}), "temperature", value) == []
+
+
 def test_every_color_is_read_back_as_it_was_set() -> None:
     assert {name: name_of(*hue_saturation(rgb)) for name, rgb in COLORS.items()} == {
         name: name for name in COLORS
@@ -238,3 +281,4 @@ def test_a_filter_that_takes_in_what_nodes_say(topic: str) -> None:
 def test_a_topic_of_a_node_in_an_option_that_is_not_used() -> None:
     options = {"command_topic": "a", "json_attributes_topic": "edge_llm/kitchen/stream/c"}
     assert refused("switch/x", options) == "json_attributes_topic: it is inside the topics of nodes"
+    assert refused("switch/x", {"command_topic": "a", "my own\ntopic": "edge_llm"}).startswith("a topic: ")
