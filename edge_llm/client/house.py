@@ -45,16 +45,22 @@ class FoundHouse:
 
 
 def find_house(
-    settings: HouseSettings, mqtt: MqttSettings, topics: Topics, progress: Callable[[int], None]
+    settings: HouseSettings,
+    mqtt: MqttSettings,
+    topics: Topics,
+    own_filters: tuple[str, ...],
+    progress: Callable[[int], None],
 ) -> FoundHouse:
     """Read what the broker keeps of the house; ``progress`` gets the number of messages from time to time.
+
+    No device may publish to what ``own_filters`` match.
 
     Raises:
         ConfigError: a file of the settings cannot be used.
         RequestError: unavailable: the broker cannot be reached.
     """
     catalogue = Catalogue(read_house(settings.file) if settings.file else None)
-    sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base)
+    sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base, own_filters)
     messages = _retained(mqtt, (topics.house, *sources.filters), progress)
     for topic, payload in messages.items():
         if source := topics.house_source(topic):

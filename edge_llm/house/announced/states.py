@@ -66,8 +66,9 @@ class DeviceState:
             return self.state in _SHOWS[action]
         if action in _LEVELS and isinstance(level := self.attributes.get(action), int | float):
             return isinstance(value, int | float) and abs(level - value) <= _ABOUT
-        if action in ("mode", "option") and (now := self.attributes.get(action, self.state)) is not None:
-            return str(now).casefold() == str(value).casefold()
+        if action in ("mode", "option") and self.state is not None:
+            now = (self.state, self.attributes.get(action))  # a mode may be one of those or of presets
+            return str(value).casefold() in (str(each).casefold() for each in now)
         return True
 
     def age_s(self) -> float | None:

@@ -21,7 +21,15 @@ _OF_NODES = frozenset(
     _level_after_node(topic)
     for topic in (
         *_NODE.inbound,
-        *(_NODE.stream("c"), _NODE.reply("c"), _NODE.state, _NODE.info, _NODE.telemetry, _NODE.echo),
+        *(
+            _NODE.stream("c"),
+            _NODE.reply("c"),
+            _NODE.state,
+            _NODE.info,
+            _NODE.telemetry,
+            _NODE.echo,
+            _NODE.acted,
+        ),
     )
 )
 """What follows a node's name in its topics."""

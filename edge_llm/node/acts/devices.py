@@ -47,12 +47,13 @@ class DeviceFeed:
         settings: HouseSettings,
         mqtt: MqttSettings,
         topics: Topics,
+        own_filters: tuple[str, ...],
         on_house: Callable[[House, str | None], None],
         told: Condition,
     ) -> None:
         """``on_house`` gets each new house, with what is wrong with it, on the thread ``devices``.
 
-        ``told`` is notified at each new state.
+        No device may publish to what ``own_filters`` match. ``told`` is notified at each new state.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
@@ -60,7 +61,7 @@ class DeviceFeed:
         self._settings = settings
         self._on_house = on_house
         self._told = told
-        self._sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base)
+        self._sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base, own_filters)
         self._states = DeviceStates()
         self._entities: Mapping[str, Entity] = {}
         self._by_unique_id: Mapping[tuple[str, str], Entity] = {}

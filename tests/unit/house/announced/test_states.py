@@ -104,6 +104,8 @@ def test_devices_that_have_gone_are_forgotten_and_the_others_keep_their_states()
         ("mode", "Heat", "heat", {}, True),
         ("mode", "eco", "heat", {"mode": "boost"}, False),
         ("option", "b", "b", {}, True),
+        ("mode", "heat", "heat", {"mode": "none"}, True),
+        ("mode", "eco", "heat", {"mode": "Eco"}, True),
         ("stop", None, "open", {}, True),
         ("color", "red", "on", {}, True),
         ("position", 40.0, "open", {}, True),
