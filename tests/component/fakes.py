@@ -31,8 +31,8 @@ def delta(text: str) -> dict[str, Any]:
     return {"type": "delta", "text": text}
 
 
-def call(name: str, *devices: str, id: str = "c1", **arguments: Any) -> dict[str, Any]:  # noqa: A002 - as on the wire
-    listed = {"id": id, "name": name, "arguments": arguments, "device_ids": list(devices)}
+def call(intent: str, *devices: str, call_id: str = "c1", **arguments: Any) -> dict[str, Any]:
+    listed = {"id": call_id, "name": intent, "arguments": arguments, "device_ids": list(devices)}
     return {"type": "call", "index": 0, "call": listed}
 
 
@@ -74,10 +74,10 @@ class FakeNode:
         self.fire(f"{TOPIC}/stream/homeassistant", json.dumps(header | frame))
 
     def fire(self, topic: str, payload: str, *, retain: bool = False) -> None:
-        """Have the broker deliver a message; what is retained, to later subscribers, too."""
+        """Deliver a message; what is retained, to later subscribers, too (and only to them as retained)."""
         if retain:
             self.retained[topic] = payload
-        async_fire_mqtt_message(self.hass, topic, payload, retain=retain)
+        async_fire_mqtt_message(self.hass, topic, payload)
 
     def info(self, info: dict[str, Any]) -> None:
         self.fire(f"{TOPIC}/info", json.dumps(info), retain=True)
