@@ -1,1 +1,1 @@
-"""Unit tests of custom_components in the Home Assistant of pytest-homeassistant-custom-component: see scripts/test-hubs."""
+"""Unit tests of custom_components in a Home Assistant with a mocked MQTT client: see scripts/test-hubs."""

@@ -1,12 +1,11 @@
 """A Home Assistant with a mocked MQTT client, and a node that answers on it."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from custom_components.edge_llm import config_flow
 from homeassistant.components.conversation import ConversationResult, async_converse
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.config_entries import ConfigSubentryData
@@ -17,7 +16,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from .fakes import BASE, INFO, NODE, TOPIC, FakeNode, until
 
 Expose = Callable[..., None]
-Say = Callable[..., Awaitable[ConversationResult]]
+Say = Callable[..., Coroutine[Any, Any, ConversationResult]]
 AGENT = "conversation.my_conversation"
 
 
@@ -40,10 +39,9 @@ def _custom_integrations(enable_custom_integrations: None) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Subscribe at once; look for a node that is not there for a moment only."""
+    """Subscribe at once."""
     for name in ("INITIAL_SUBSCRIBE_COOLDOWN", "SUBSCRIBE_COOLDOWN", "UNSUBSCRIBE_COOLDOWN"):
         monkeypatch.setattr(f"homeassistant.components.mqtt.client.{name}", 0.0)
-    monkeypatch.setattr(config_flow, "_FIND_S", 0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +121,7 @@ def say(hass: HomeAssistant, entry: MockConfigEntry) -> Say:
     """Say a sentence to the agent."""
 
     async def say(text: str, conversation_id: str | None = None, **fields: Any) -> ConversationResult:
-        fields = {"context": Context(), "agent_id": AGENT} | fields
+        fields = dict[str, Any](context=Context(), agent_id=AGENT) | fields
         result = await async_converse(hass, text, conversation_id, **fields)
         await hass.async_block_till_done()
         return result

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from homeassistant.components.conversation import ConversationResult
@@ -17,13 +18,15 @@ TOPIC = f"{BASE}/{NODE}"
 HOUSE = f"{BASE}/house/homeassistant"
 INFO: dict[str, Any] = {"node": NODE, "model": "a model", "version": "1.2.3", "features": ["act", "tools"]}
 
+TRANSLATIONS = Path(__file__).parents[2] / "custom_components/edge_llm/translations"
+
 Frames = list[dict[str, Any]]
 
 
 async def until(condition: Callable[[], Any]) -> None:
     """Let Home Assistant go on until something is so."""
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
             await asyncio.sleep(0.001)
 
 
@@ -44,6 +47,11 @@ def done(text: str = "", *calls: dict[str, Any], outcome: str | None = None) -> 
 def error(code: str, retry_after_ms: int | None = None) -> dict[str, Any]:
     retry = {"retryable": True, "retry_after_ms": retry_after_ms} if retry_after_ms is not None else {}
     return {"type": "error", "code": code, "message": "", "retryable": False, **retry}
+
+
+def words(language: str, reason: str) -> str:
+    path = TRANSLATIONS / f"{language}.json"
+    return str(json.loads(path.read_text())["exceptions"][reason]["message"])
 
 
 def spoken(result: ConversationResult) -> str:
@@ -110,8 +118,5 @@ class FakeNode:
 
     def on_subscribe(self, topics: list[str]) -> None:
         for topic in set(topics) & set(self.retained):
-            self.hass.loop.call_soon(
-                lambda topic=topic: async_fire_mqtt_message(
-                    self.hass, topic, self.retained[topic], retain=True
-                )
-            )
+            message = (self.hass, topic, self.retained[topic], 1, True)
+            self.hass.loop.call_soon(async_fire_mqtt_message, *message)

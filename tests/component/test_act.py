@@ -1,10 +1,6 @@
 """Sentences by the node's own way: what is asked, carried out and said."""
 
-import asyncio
-import json
-from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 from homeassistant.components.conversation import AssistantContent, ToolResultContent
@@ -18,9 +14,8 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser, async_mock_service
 
 from .conftest import AGENT, Expose, Say
-from .fakes import TOPIC, FakeNode, call, delta, done, error, spoken, until
+from .fakes import TOPIC, FakeNode, call, delta, done, error, spoken, until, words
 
-TRANSLATIONS = Path(__file__).parents[2] / "custom_components/edge_llm/translations"
 LIGHT = "light.kitchen"
 ON = call("HassTurnOn", LIGHT, name="Kitchen")
 
@@ -29,7 +24,8 @@ ON = call("HassTurnOn", LIGHT, name="Kitchen")
 def light(hass: HomeAssistant, expose: Expose) -> list[Any]:
     """A light; the calls that switch it on."""
     expose(LIGHT, friendly_name="Kitchen")
-    return async_mock_service(hass, "light", "turn_on")
+    calls: list[Any] = async_mock_service(hass, "light", "turn_on")
+    return calls
 
 
 @pytest.fixture
@@ -37,11 +33,6 @@ def broken_light(hass: HomeAssistant, expose: Expose) -> None:
     """A light that cannot be switched on."""
     expose(LIGHT, friendly_name="Kitchen")
     async_mock_service(hass, "light", "turn_on", raise_exception=HomeAssistantError("no power"))
-
-
-def words(language: str, reason: str) -> str:
-    path = TRANSLATIONS / f"{language}.json"
-    return str(json.loads(path.read_text())["exceptions"][reason]["message"])
 
 
 async def test_a_call_is_carried_out_once_and_shown(
@@ -69,6 +60,7 @@ async def test_a_call_is_carried_out_once_and_shown(
     ]
     assert isinstance(told, ToolResultContent)
     assert told.result.data == {"success": True, "entities": [LIGHT], "failed": []}
+    assert isinstance(said, AssistantContent)
     assert said.content == "The kitchen light is on."
 
 
@@ -109,7 +101,7 @@ async def test_what_is_not_exposed_is_not_touched(
     hass: HomeAssistant, node: FakeNode, say: Say, light: list[Any], devices: tuple[str, ...]
 ) -> None:
     hass.states.async_set("light.secret", "off")
-    async_expose_entity(hass, "conversation", "light.secret", False)  # noqa: FBT003 - Home Assistant's own function
+    async_expose_entity(hass, "conversation", "light.secret", False)
     hidden = call("HassTurnOn", *devices)
     node.reply(hidden, done("On.", hidden))
     node.reply(done("There is no such light.", outcome="spoken"))
@@ -212,101 +204,6 @@ async def test_a_conversation_has_a_legal_session(node: FakeNode, say: Say) -> N
     node.reply(done("Hello."))
     await say("Hello", "a b")
     assert len(node.requests[0]["session"]) == 64
-
-
-@pytest.mark.parametrize("language", [path.stem for path in sorted(TRANSLATIONS.glob("*.json"))])
-async def test_errors_are_sentences_in_the_users_language(node: FakeNode, say: Say, language: str) -> None:
-    for code, reason in (
-        ("busy", "busy"),
-        ("rate_limited", "busy"),
-        ("expired", "slow"),
-        ("timeout", "slow"),
-        ("unavailable", "node_away"),
-        ("context_overflow", "too_long"),
-        ("too_large", "too_long"),
-        ("internal", "failed"),
-        ("bad_request", "failed"),
-    ):
-        node.reply(error(code))
-        result = await say("Hello", language=language)
-        assert spoken(result) == words(language, reason)
-        assert result.response.response_type.value == "error"
-        assert (result.response.error_code or "") == "failed_to_handle"
-
-
-async def test_a_language_without_translation_hears_english(node: FakeNode, say: Say) -> None:
-    for language, known in (("xx", "en"), ("de-AT", "de"), ("zh-TW", "zh-Hans")):
-        node.reply(error("busy"))
-        assert spoken(await say("Hello", language=language)) == words(known, "busy")
-
-
-async def test_a_busy_node_is_asked_again(node: FakeNode, say: Say) -> None:
-    node.reply(error("busy", retry_after_ms=1))
-    node.reply(done("Hello."))
-    assert spoken(await say("Hello")) == "Hello."
-    assert node.requests[0]["id"] == node.requests[1]["id"]
-
-
-async def test_a_node_that_is_busy_for_long_is_not(node: FakeNode, say: Say) -> None:
-    node.reply(error("busy", retry_after_ms=60_000))
-    assert spoken(await say("Hello")) == words("en", "busy")
-    assert len(node.requests) == 1
-
-
-async def test_a_node_that_is_away_is_not_asked(
-    hass: HomeAssistant, node: FakeNode, say: Say, mqtt_mock: MagicMock
-) -> None:
-    mqtt_mock.connected = False
-    assert spoken(await say("Hello")) == words("en", "node_away")
-    mqtt_mock.connected = True
-    node.state("offline")
-    await hass.async_block_till_done()
-    assert spoken(await say("Hello")) == words("en", "node_away")
-    assert node.requests == []
-
-
-async def test_a_node_that_goes_is_not_waited_for(node: FakeNode, say: Say) -> None:
-    node.on_request = lambda: node.state("offline")
-    assert spoken(await say("Hello")) == words("en", "node_away")
-
-
-async def test_mqtt_may_refuse_a_request(node: FakeNode, say: Say, mqtt_mock: MagicMock) -> None:
-    mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
-    assert spoken(await say("Hello")) == words("en", "node_away")
-    mqtt_mock.async_publish.side_effect = None
-
-
-async def test_a_reply_that_does_not_come_is_given_up(
-    node: FakeNode, say: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("custom_components.edge_llm.node.client._FIRST_FRAME_S", 0.01)
-    assert spoken(await say("Hello")) == words("en", "slow")
-    assert node.on(f"{TOPIC}/cancel/homeassistant") == [node.requests[0]["id"]]
-
-
-async def test_who_stops_waiting_cancels(hass: HomeAssistant, node: FakeNode, say: Say) -> None:
-    task = asyncio.create_task(say("Tell a story"))
-    await until(lambda: node.requests)
-    node.say(delta("Once"))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await until(lambda: node.on(f"{TOPIC}/cancel/homeassistant"))
-    assert node.on(f"{TOPIC}/cancel/homeassistant") == [node.requests[0]["id"]]
-
-
-async def test_what_is_no_frame_of_ours_is_not_read(node: FakeNode, say: Say) -> None:
-    def answer() -> None:
-        stream = f"{TOPIC}/stream/homeassistant"
-        for payload in ("{", "[]", "{}", json.dumps({"id": node.requests[0]["id"], "type": "delta"})):
-            node.fire(stream, payload)
-        node.fire(stream, json.dumps({"id": "another", "type": "done", "text": "Not for you."}))
-        node.say({"type": "news"})
-        node.say(done("Hello."))
-
-    node.on_request = answer
-    assert spoken(await say("Hello")) == "Hello."
 
 
 async def test_who_may_not_switch_it_does_not(

@@ -4,13 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from custom_components.edge_llm.node.wire import Call
-from custom_components.edge_llm.talk.calls import async_carry_out
 from homeassistant.components.conversation import ConversationInput
 from homeassistant.core import Context, HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import intent
 from pytest_homeassistant_custom_component.common import async_mock_service
+
+from custom_components.edge_llm.node.wire import Call
+from custom_components.edge_llm.talk.calls import async_carry_out
 
 from .conftest import Expose
 

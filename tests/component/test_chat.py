@@ -5,13 +5,14 @@ from unittest.mock import MagicMock
 
 import probatio as vol
 import pytest
-from homeassistant.components.conversation import async_prepare_agent
+from homeassistant.components.conversation import async_get_conversation_languages, async_prepare_agent
 from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import floor_registry as fr
 from homeassistant.helpers import llm
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
 
 from .conftest import AGENT, Expose, Say, subentry
@@ -134,6 +135,10 @@ async def test_an_answer_has_ten_rounds(node: FakeNode, say: Say, weather: Tool)
     assert [request.get("tool_choice") for request in node.requests] == [None] * 9 + ["none"]
 
 
+async def test_it_speaks_whatever_the_model_speaks(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    assert async_get_conversation_languages(hass, AGENT) == "*"
+
+
 async def test_an_error_is_a_sentence_here_too(node: FakeNode, say: Say, weather: Tool) -> None:
     node.reply(error("context_overflow"))
     assert spoken(await say("Does it rain?")) == "That was too long for me."
@@ -151,27 +156,30 @@ async def test_home_assistants_own_tools_take_what_is_exposed(
 ) -> None:
     expose("light.kitchen", friendly_name="Kitchen")
     expose("cover.garage", "open", friendly_name="Garage", supported_features=3)
+    assert await async_setup_component(hass, "light", {})
     turned_on = async_mock_service(hass, "light", "turn_on")
-    node.reply(done("", call("HassTurnOn", name="Kitchen", area=None, domain=[])))
+    node.reply(done("", call("intent__HassTurnOn", name="Kitchen", area=None, domain=[])))
     node.reply(done("On."))
     assert spoken(await say("Turn on the kitchen light")) == "On."
     assert [service.data["entity_id"] for service in turned_on] == [["light.kitchen"]]
     tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in node.requests[0]["tools"]}
-    assert tools["HassTurnOn"]["properties"]["name"]["enum"] == ["Garage", "Kitchen"]
-    assert "area" not in tools["HassTurnOn"]["properties"]
-    assert tools["HassLightSet"]["properties"]["name"]["enum"] == ["Kitchen"]
+    assert tools["intent__HassTurnOn"]["properties"]["name"]["enum"] == ["Garage", "Kitchen"]
+    assert "area" not in tools["intent__HassTurnOn"]["properties"]
+    assert tools["light__HassLightSet"]["properties"]["name"]["enum"] == ["Kitchen"]
 
 
 @pytest.mark.parametrize("subentries", [[subentry("conversation", llm_hass_api=["assist", "test"])]])
 async def test_tools_of_several_apis_have_their_apis_name(
     hass: HomeAssistant, node: FakeNode, say: Say, weather: Tool, expose: Expose
 ) -> None:
+    assert await async_setup_component(hass, "light", {})
     expose("light.kitchen", friendly_name="Kitchen")
+    expose("cover.garage", "open", friendly_name="Garage", supported_features=3)
     node.reply(done("Yes."))
     await say("Does it rain?")
     tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in node.requests[0]["tools"]}
     assert "test__weather" in tools
-    assert tools["assist__HassLightSet"]["properties"]["name"]["enum"] == ["Kitchen"]
+    assert tools["assist__light__HassLightSet"]["properties"]["name"]["enum"] == ["Kitchen"]
 
 
 def prefilled(node: FakeNode) -> list[str]:

@@ -1,7 +1,8 @@
 """Every way through the forms."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .fakes import BASE, INFO, NODE, TOPIC, FakeNode, until
+from custom_components.edge_llm import config_flow
 
-TRANSLATIONS = Path(__file__).parents[2] / "custom_components/edge_llm/translations/en.json"
-WORDS = json.loads(TRANSLATIONS.read_text())["config"]
+from .fakes import BASE, INFO, NODE, TOPIC, TRANSLATIONS, FakeNode, until
+
+WORDS = json.loads((TRANSLATIONS / "en.json").read_text())["config"]
 FIELDS = {"base_topic": BASE, "node": NODE}
 
 
@@ -24,6 +26,19 @@ async def discovered(hass: HomeAssistant, payload: str, topic: str = f"{TOPIC}/i
 
 async def by_hand(hass: HomeAssistant) -> Any:
     return await hass.config_entries.flow.async_init("edge_llm", context={"source": SOURCE_USER})
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """A context in which a node is not waited for."""
+
+    @contextmanager
+    def impatient() -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            patched.setattr(config_flow, "_FIND_S", 0.0)
+            yield
+
+    return impatient
 
 
 async def filled(hass: HomeAssistant, flow: Any, **fields: Any) -> Any:
@@ -93,7 +108,9 @@ async def test_a_node_is_added_once(hass: HomeAssistant, node: FakeNode, entry: 
     assert (flow["type"], flow["reason"]) == ("abort", "already_configured")
 
 
-async def test_a_node_is_added_by_hand_after_every_error(hass: HomeAssistant, node: FakeNode) -> None:
+async def test_a_node_is_added_by_hand_after_every_error(
+    hass: HomeAssistant, node: FakeNode, impatient: Callable[[], Any]
+) -> None:
     flow = await by_hand(hass)
     assert (flow["type"], flow["step_id"], flow["errors"]) == ("form", "user", {})
     for wrong, errors in (
@@ -102,7 +119,8 @@ async def test_a_node_is_added_by_hand_after_every_error(hass: HomeAssistant, no
         ({"node": "a b"}, {"node": "invalid_node"}),
         ({"node": "nobody"}, {"base": "not_found"}),
     ):
-        flow = await filled(hass, flow, **FIELDS | wrong)
+        with impatient():
+            flow = await filled(hass, flow, **FIELDS | wrong)
         assert (flow["type"], flow["errors"]) == ("form", errors)
     node.info(INFO | {"features": []})
     flow = await filled(hass, flow, **FIELDS)
@@ -119,16 +137,18 @@ async def test_a_node_cannot_be_looked_for_without_mqtt(hass: HomeAssistant) -> 
 
 
 async def reconfiguring(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
-    context = {"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
-    return await hass.config_entries.flow.async_init("edge_llm", context=context)
+    return await hass.config_entries.flow.async_init(
+        "edge_llm", context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
+    )
 
 
 async def test_the_same_agents_ask_another_node(
-    hass: HomeAssistant, node: FakeNode, entry: MockConfigEntry
+    hass: HomeAssistant, node: FakeNode, entry: MockConfigEntry, impatient: Callable[[], Any]
 ) -> None:
     flow = await reconfiguring(hass, entry)
     assert (flow["type"], flow["step_id"]) == ("form", "reconfigure")
-    flow = await filled(hass, flow, **FIELDS | {"node": "attic"})
+    with impatient():
+        flow = await filled(hass, flow, **FIELDS | {"node": "attic"})
     assert flow["errors"] == {"base": "not_found"}
     node.fire(f"{BASE}/attic/info", json.dumps(INFO | {"node": "attic"}), retain=True)
     changed = await filled(hass, flow, **FIELDS | {"node": "attic"})
@@ -169,8 +189,10 @@ async def test_an_agent_is_added_and_changed(
 
     made = next(each for each in entry.subentries.values() if each.title == "With tools")
     assert made.data == {"prompt": "Be kind.", "llm_hass_api": ["assist"]}
-    context = {"source": SOURCE_RECONFIGURE, "subentry_id": made.subentry_id}
-    flow = await flows.async_init((entry.entry_id, "conversation"), context=context)
+    flow = await flows.async_init(
+        (entry.entry_id, "conversation"),
+        context={"source": SOURCE_RECONFIGURE, "subentry_id": made.subentry_id},
+    )
     assert (flow["type"], flow["step_id"]) == ("form", "reconfigure")
     changed: Any = await flows.async_configure(flow["flow_id"], {"prompt": "Be brief."})
     await hass.async_block_till_done()

@@ -1,14 +1,17 @@
-"""Set-up, unload, and a node that goes and comes."""
+"""Set-up, unload, a node that goes and comes, and diagnostics."""
 
+import json
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import get_diagnostics_for_config_entry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from .conftest import AGENT, new_entry
-from .fakes import HOUSE, INFO, TOPIC, FakeNode
+from .conftest import AGENT, Expose, new_entry
+from .fakes import BASE, HOUSE, INFO, NODE, TOPIC, FakeNode
 
 
 def state(hass: HomeAssistant, entity_id: str = AGENT) -> str:
@@ -18,7 +21,7 @@ def state(hass: HomeAssistant, entity_id: str = AGENT) -> str:
 
 
 async def test_it_is_set_up_and_unloaded(hass: HomeAssistant, node: FakeNode, entry: MockConfigEntry) -> None:
-    assert entry.state is ConfigEntryState.LOADED
+    assert entry.state == ConfigEntryState.LOADED
     assert state(hass) == "unknown"
     (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     assert (device.name, device.model, device.sw_version) == ("My conversation", "a model", "1.2.3")
@@ -26,7 +29,7 @@ async def test_it_is_set_up_and_unloaded(hass: HomeAssistant, node: FakeNode, en
 
     assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done()
-    assert entry.state is ConfigEntryState.NOT_LOADED
+    assert entry.state == ConfigEntryState.NOT_LOADED
     assert state(hass) == "unavailable"
     assert node.published[-1] == (HOUSE, "", True)
 
@@ -83,3 +86,20 @@ async def test_a_change_of_the_entry_is_taken(
     assert state(hass) == "unavailable"
     assert node.on(HOUSE)[-1] == ""
     assert node.on("other/house/homeassistant")[-1]
+
+
+async def test_a_report_counts_the_house_and_names_nothing_of_it(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, entry: MockConfigEntry, expose: Expose
+) -> None:
+    expose("light.secret_lamp", friendly_name="Secret lamp")
+    expose("light.other_lamp")
+    expose("lock.door")
+    report = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert report == {
+        "entry": {"base_topic": BASE, "node": NODE},
+        "subentries": [{"type": "conversation", "data": {"prompt": "**REDACTED**"}}],
+        "online": True,
+        "info": INFO,
+        "house": {"language": "en", "floors": 0, "areas": 0, "devices": {"light": 2, "lock": 1}},
+    }
+    assert "ecret" not in json.dumps(report)
