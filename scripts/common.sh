@@ -44,26 +44,48 @@ node_red() {
   npm install --silent --no-audit --no-fund --prefix "$directory" node-red@4 >&2
 }
 
-# home_assistant: a Home Assistant in a Debian of its own, whose Python is new enough for it, beside the demo model.
-# As root; elsewhere its tests are skipped.
+# home_assistant: a Home Assistant in a Debian of its own, whose Python is new enough for it, beside the demo model, and
+# with it what the unit tests of custom_components run in. As root; elsewhere its tests are skipped.
 home_assistant() {
-  local version=2026.11.0 directory mirror
-  directory=${XDG_CACHE_HOME:-$HOME/.cache}/edge_llm/home-assistant-$version
-  [[ ! -e $directory/.installed ]] || return 0
-  [[ $EUID -eq 0 ]] || { say "Home Assistant is left out: root installs it"; return 0; }
-  command -v debootstrap >/dev/null || apt_install debootstrap
-  say "installing Home Assistant $version into $directory …"
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -1)
-  rm -rf "$directory"
-  debootstrap --variant=minbase --include=python3,python3-venv,python3-dev,ca-certificates,g++,ffmpeg sid \
-    "$directory" ${mirror:+"$mirror"} >"$directory.log" 2>&1 || die "debootstrap failed: see $directory.log"
-  cp /etc/ssl/certs/ca-certificates.crt "$directory/etc/ssl/certs/"
-  cp -L /etc/resolv.conf "$directory/etc/"
+  local version=2026.11.0 mirror
+  hass_root=${XDG_CACHE_HOME:-$HOME/.cache}/edge_llm/home-assistant-$version
+  [[ $EUID -eq 0 ]] || { say "Home Assistant and the tests in it are left out: root installs it"; return 0; }
+  if [[ ! -e $hass_root/.installed ]]; then
+    command -v debootstrap >/dev/null || apt_install debootstrap
+    say "installing Home Assistant $version into $hass_root …"
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -1)
+    rm -rf "$hass_root"
+    debootstrap --variant=minbase --include=python3,python3-venv,python3-dev,ca-certificates,g++,ffmpeg sid \
+      "$hass_root" ${mirror:+"$mirror"} >"$hass_root.log" 2>&1 || die "debootstrap failed: see $hass_root.log"
+    cp /etc/ssl/certs/ca-certificates.crt "$hass_root/etc/ssl/certs/"
+    install_in_home_assistant "python3 -m venv /ha && /ha/bin/pip install --quiet uv
+      VIRTUAL_ENV=/ha /ha/bin/uv pip install --quiet homeassistant==$version mypy"
+    rm "$hass_root.log"
+    touch "$hass_root/.installed"
+  fi
+  home_assistant_tests
+}
+
+# home_assistant_tests: pytest with an older Home Assistant, which hacs.json promises, and what the integrations need that
+# ours depends on, in the versions of that Home Assistant.
+home_assistant_tests() {
+  local version=0.13.375 stamp # brings Home Assistant 2026.10.4
+  stamp=$hass_root/.installed-tests-$version
+  [[ ! -e $stamp ]] || return 0
+  say "installing pytest-homeassistant-custom-component $version into $hass_root …"
+  install_in_home_assistant "rm -rf /ha-tests && python3 -m venv --without-pip /ha-tests
+    export VIRTUAL_ENV=/ha-tests
+    /ha/bin/uv pip install --quiet pytest-homeassistant-custom-component==$version mypy
+    /ha/bin/uv pip install --quiet gazetteer-matcher hassil home-assistant-intents PyTurboJPEG \
+      -c /ha-tests/lib/python3.*/site-packages/homeassistant/package_constraints.txt"
+  touch "$stamp"
+}
+
+# install_in_home_assistant COMMANDS: run them in its Debian, with the network.
+install_in_home_assistant() {
+  cp -L /etc/resolv.conf "$hass_root/etc/"
   HOME=/root PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
-    chroot "$directory" sh -ec "python3 -m venv /ha && /ha/bin/pip install --quiet uv
-      VIRTUAL_ENV=/ha /ha/bin/uv pip install --quiet homeassistant==$version mypy" >&2
-  rm "$directory.log"
-  touch "$directory/.installed"
+    chroot "$hass_root" sh -ec "$1" >&2
 }
 
 # torch: for the exporter's tests. By itself and first, so that whichever build pip is set up for is kept.

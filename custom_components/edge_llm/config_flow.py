@@ -67,7 +67,7 @@ class EdgeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="invalid_discovery_info")
         base, node, _ = discovery_info.topic.rsplit("/", 2)
         self._topics = Topics(base, node)
-        await self._async_set_node()
+        await self._async_set_node(by_hand=False)
         if not _acts(info):
             return self.async_abort(reason="cannot_act")
         self.context["title_placeholders"] = {"name": node}
@@ -121,9 +121,9 @@ class EdgeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
     def _data(self) -> dict[str, Any]:
         return {CONF_BASE_TOPIC: self._topics.base, CONF_NODE: self._topics.node}
 
-    async def _async_set_node(self) -> None:
-        """Abort if it is there already."""
-        await self.async_set_unique_id(self._unique_id)
+    async def _async_set_node(self, *, by_hand: bool = True) -> None:
+        """Abort if it is there already; a node that was found may still be added by hand."""
+        await self.async_set_unique_id(self._unique_id, raise_on_progress=not by_hand)
         self._abort_if_unique_id_configured()
 
     async def _async_errors(self) -> dict[str, str]:

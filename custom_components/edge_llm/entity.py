@@ -2,6 +2,7 @@
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity import Entity
@@ -25,8 +26,6 @@ class EdgeLlmEntity(Entity):
             identifiers={(DOMAIN, subentry.subentry_id)},
             name=subentry.title,
             manufacturer="edge_llm",
-            model=node.info.get("model"),
-            sw_version=node.info.get("version"),
             entry_type=DeviceEntryType.SERVICE,
         )
 
@@ -35,9 +34,19 @@ class EdgeLlmEntity(Entity):
         await super().async_added_to_hass()
         self.async_on_remove(async_dispatcher_connect(self.hass, self._node.signal, self._on_node))
         self._attr_available = self._node.online
+        self._update_device()
 
     @callback
     def _on_node(self) -> None:
+        self._update_device()
         if self._attr_available != self._node.online:
             self._attr_available = self._node.online
             self.async_write_ha_state()
+
+    @callback
+    def _update_device(self) -> None:
+        """Show the node's model and version: they come after the entity, and change with the node."""
+        if self.device_entry and (info := self._node.info):
+            dr.async_get(self.hass).async_update_device(
+                self.device_entry.id, model=info.get("model"), sw_version=info.get("version")
+            )

@@ -10,7 +10,14 @@ from homeassistant.components.homeassistant.exposed_entities import (
     async_should_expose,
 )
 from homeassistant.const import EVENT_STATE_CHANGED
-from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    CoreState,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    callback,
+)
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import device_registry as dr
@@ -82,7 +89,8 @@ class House:
 
     @callback
     def _on_change(self, _: Event[Any] | None = None) -> None:
-        if self._due is None and self._hass.is_running:
+        # Before Home Assistant has started, the house is not whole yet; while it stops, not any more.
+        if self._due is None and self._hass.state is CoreState.running:
             self._due = async_call_later(self._hass, _COALESCE_S, self._async_publish)
 
     @callback

@@ -111,14 +111,16 @@ class Node:
     async def async_prefill(self, request: Request) -> None:
         """Have the beginning of later requests computed, if the node is there."""
         if self.is_reachable():
-            with suppress(HomeAssistantError):
-                await mqtt.async_publish(self._hass, self.topics.prefill, request.encode(), qos=1)
+            await self._async_try(self.topics.prefill, request.encode())
 
     def _cancel(self, request_id: str) -> None:
         """End a request that nobody waits for any more; not awaited, for its task may be cancelled itself."""
-        self._hass.async_create_task(
-            mqtt.async_publish(self._hass, self.topics.cancel, request_id, qos=1), "edge_llm cancel"
-        )
+        self._hass.async_create_task(self._async_try(self.topics.cancel, request_id), "edge_llm cancel")
+
+    async def _async_try(self, topic: str, payload: str) -> None:
+        """Publish what can be done without."""
+        with suppress(HomeAssistantError):
+            await mqtt.async_publish(self._hass, topic, payload, qos=1)
 
     @callback
     def _on_frame(self, message: mqtt.ReceiveMessage) -> None:
