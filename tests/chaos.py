@@ -36,15 +36,18 @@ PERSISTENT = "\npersistence true\npersistence_location {directory}/\nautosave_in
 
 
 class Broker:
-    """A mosquitto that keeps its sessions over a restart; ``packet_bytes`` is its largest packet, 0: any."""
+    """A mosquitto that keeps its sessions over a restart; ``packet_bytes`` is its largest packet, 0: any.
 
-    def __init__(self, directory: Path, packet_bytes: int = 0) -> None:
+    ``settings`` are more lines of its configuration.
+    """
+
+    def __init__(self, directory: Path, packet_bytes: int = 0, settings: str = "") -> None:
         self.port = free_port()
         self._command, _ = broker_command(self.port, directory)
         config = Path(self._command[-1])
         text = config.read_text().replace("persistence false\n", "")
         limit = f"max_packet_size {packet_bytes}\n" if packet_bytes else ""
-        config.write_text(text + PERSISTENT.format(directory=directory) + "user root\n" + limit)
+        config.write_text(text + PERSISTENT.format(directory=directory) + "user root\n" + limit + settings)
         self.start()
 
     def start(self) -> None:

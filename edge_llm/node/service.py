@@ -91,7 +91,7 @@ class Service:
         self._info_lock = Lock()
         self._house = HouseFeed(settings.house, topics, self._act_in, self._publish_info)
         self._database = StateDatabase(settings.sessions.file)
-        self._own = OwnDevices.of(settings, topics, self._house, self._database, self._note)
+        self._own = OwnDevices.of(settings, topics, self._house, self._database)
         self._acting = Acting(settings.house, self._own.planner if self._own else None)
         self._request_log = RequestLog(self._database)
         self._power = choose_source(settings.telemetry)
@@ -149,7 +149,6 @@ class Service:
         """Every filter that the node subscribes to, with the part that takes what comes."""
         gateway = Subscription(self._gateway.on_message)
         subscriptions = self._house.subscriptions  # first: no route takes what is on its topics
-        subscriptions |= self._own.subscriptions if self._own else {}
         subscriptions |= dict.fromkeys((*self._topics.inbound, *routes.filters), gateway)
         if self._topics.shared:
             subscriptions[self._topics.shared] = Subscription(self._gateway.on_message, on_demand=True)
@@ -220,9 +219,6 @@ class Service:
     def _publish_info(self) -> None:
         with self._info_lock:  # of several threads: the newest comes last
             self._connection.publish(self._topics.info, self._info().encode(), retain=True)
-
-    def _note(self, topic: str, payload: bytes) -> None:
-        self._connection.publish(topic, payload)
 
     def _act_in(self, house: House | None) -> None:
         """Act in a house from now on, and read its prompt ahead; on the thread of the house."""

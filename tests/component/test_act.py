@@ -237,3 +237,35 @@ async def test_an_agent_without_instructions_sends_none(
     found = hass.states.get(AGENT)
     assert found
     assert found.state != "unavailable"
+
+
+async def test_the_clock_is_home_assistants_own(node: FakeNode, say: Say) -> None:
+    result = await say("What time is it?")
+    assert result.response.response_type.value == "action_done"
+    assert ":" in spoken(result)
+    assert node.requests == []
+
+
+@pytest.mark.parametrize("sentence", ["what is the weather like", "broadcast dinner is ready"])
+async def test_what_nothing_here_does_is_refused(node: FakeNode, say: Say, sentence: str) -> None:
+    result = await say(sentence)  # there is no weather, and no voice satellite
+    assert spoken(result) == words("en", "cannot")
+    assert result.response.response_type.value == "error"
+    assert node.requests == []
+
+
+async def test_who_may_not_do_it_now_may_not_do_it_later(
+    hass: HomeAssistant, node: FakeNode, say: Say, light: list[Any], hass_read_only_user: MockUser
+) -> None:
+    result = await say("turn on the kitchen in 5 minutes", context=Context(user_id=hass_read_only_user.id))
+    assert spoken(result) == words("en", "cannot")
+    assert node.requests == []
+
+
+async def test_an_answer_to_the_node_is_the_nodes(node: FakeNode, say: Say) -> None:
+    node.reply(done("Unlock the door?", outcome="confirm"))
+    asked = await say("Unlock the door")
+    node.reply(done("Then not.", outcome="spoken"))
+    assert spoken(await say("never mind", asked.conversation_id)) == "Then not."
+    await say("never mind", asked.conversation_id)  # which is Home Assistant's again
+    assert len(node.requests) == 2

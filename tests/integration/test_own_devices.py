@@ -146,7 +146,8 @@ def test_a_route_is_all_that_a_wall_panel_needs(house: SimulatedHouse, node: Nod
     }
     serve(node, hub, routes=json.dumps([route]))
     hub.publish("home/Hall/say", "turn off the light")
-    eventually(lambda: hub.on("home/Hall/answer") == [b"Turned off Hall light."])
+    eventually(lambda: hub.on("home/Hall/answer"))
+    assert hub.on("home/Hall/answer") == [b"Turned off the lights in Hall."]
     assert house.state("Hall light")["state"] == "off"
 
 

@@ -1,10 +1,10 @@
 """Carries out acts: each once, whatever is killed or comes again.
 
 An act is written down before anything of it is sent. Behind its messages, on the same connection, goes a note
-to the node itself, at QoS 1 and in the session that the broker keeps: where that note arrives, the messages
-have. Where it is not known whether they were sent, since the node or the broker was restarted meanwhile, a
-second note is sent, and the broker hands messages out in order: if the first has not come before it, the
-messages were never there, and are sent now.
+to the node itself, at QoS 1, in a session that the broker keeps: where that note arrives, the messages have.
+Where it is not known whether they were sent, since the node or the broker was restarted meanwhile, a second
+note is sent, and the broker hands messages out in order: if the first has not come before it, the messages
+were never there, and are sent now.
 """
 
 from collections import OrderedDict
@@ -16,13 +16,11 @@ from time import monotonic
 from uuid import uuid4
 
 from edge_llm.contract.node import Acts
-from edge_llm.contract.topics import Topics
 from edge_llm.errors import RequestError
 from edge_llm.event_log import EventLog, stack_of
 from edge_llm.gateway.rate_limit import RateLimiter
 from edge_llm.house.announced.plan import Plan, Step
 from edge_llm.mqtt.message import Message
-from edge_llm.mqtt.subscriptions import Subscription
 from edge_llm.node.acts.act_log import MAX_ACTS, ActLog
 from edge_llm.node.acts.devices import DeviceFeed
 
@@ -36,6 +34,7 @@ _DOUBT_S = 5.0
 _MOST_DOUBT_S = 30.0
 """Seconds after which nobody waits for a note that was asked for: the broker may keep it from the node."""
 _LOOK_S = 0.1
+"""Seconds between two looks at the acts in progress, if nothing is new."""
 
 
 class _Stage(Enum):
@@ -84,37 +83,19 @@ class _Job:
 class Actor:
     """Owns the thread ``actor``, which sends what moves devices, and waits for their states."""
 
-    def __init__(
-        self,
-        topics: Topics,
-        devices: DeviceFeed,
-        act_log: ActLog,
-        note: Callable[[str, bytes], None],
-        due: Condition,
-    ) -> None:
-        """Send by the connection of ``devices``; ``note`` publishes by the one whose session is kept.
-
-        ``due`` is notified at each new state of a device.
-        """
-        self._topic = topics.acted
+    def __init__(self, devices: DeviceFeed, act_log: ActLog, due: Condition) -> None:
+        """Send by the connection of ``devices``, which notifies ``due`` at each new state and note."""
         self._devices = devices
         self._act_log = act_log
-        self._note = note
         self._limiter = RateLimiter(MOST_STEPS_PER_MINUTE)
         self._due = due
         self._new: list[_Job] = []
-        self._heard: list[Message] = []
         self._stopping = False
         self._jobs: list[_Job] = []
         self._acted: OrderedDict[str, None] = OrderedDict()
         """Keys of the acts whose notes have come."""
         self._acts = Acts(carried_out_total=0, unconfirmed_total=0, refused_total=0)
         self._thread = Thread(target=self._run, name="actor", daemon=True)
-
-    @property
-    def subscriptions(self) -> dict[str, Subscription]:
-        """The notes to itself."""
-        return {self._topic: Subscription(self._on_note)}
 
     @property
     def acts(self) -> Acts:
@@ -151,19 +132,15 @@ class Actor:
         if is_left:
             on_end(Carried(plan, is_left=True))
 
-    def _on_note(self, message: Message) -> None:
-        with self._due:
-            self._heard.append(message)
-            self._due.notify()
-
     def _run(self) -> None:
         while True:
             with self._due:
-                if not (self._new or self._heard or self._stopping):
+                notes = self._devices.take_notes()
+                if not (notes or self._new or self._stopping):
                     self._due.wait(_LOOK_S if self._jobs else None)
+                    notes = self._devices.take_notes()
                 new, self._new = self._new, []
-                heard, self._heard = self._heard, []
-            for message in heard:
+            for message in notes:
                 self._hear(message)
             for job in new:
                 self._jobs.append(job)
@@ -215,7 +192,7 @@ class Actor:
 
     def _doubt(self, job: _Job) -> None:
         job.stage, job.token, job.until = _Stage.DOUBT, uuid4().hex, monotonic() + _MOST_DOUBT_S
-        self._note(self._topic, job.token.encode())
+        self._devices.note(job.token, kept=True)
 
     def _advance(self, job: _Job) -> None:
         now = monotonic()
@@ -252,7 +229,7 @@ class Actor:
                 continue
             for message in step.messages:
                 self._devices.publish(message)
-        self._devices.note(self._topic, job.key)
+        self._devices.note(job.key)
         job.stage, job.until = _Stage.SENDING, monotonic() + CONFIRM_S
         for step in steps:
             log.info("act.sent", client=job.client, device=step.device, action=step.action)

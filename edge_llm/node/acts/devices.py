@@ -1,7 +1,8 @@
 """Joins the devices that announce themselves with the broker: follows them, and moves them.
 
-By a connection of its own, whose session the broker does not keep: what devices say while the node is away
-must not take the room of requests, and hundreds of announcements must not hold up one.
+By a connection of its own: what devices say must not take the room of requests, and hundreds of announcements
+must not hold up one. Where the node moves devices the broker keeps its session, for the notes of what was
+sent: they must come while requests wait for them.
 """
 
 from collections import deque
@@ -21,7 +22,7 @@ from edge_llm.house.discovery.as_house import house_of
 from edge_llm.house.discovery.entity import STATE, Entity, Publish
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message
-from edge_llm.mqtt.subscriptions import Subscription
+from edge_llm.mqtt.subscriptions import DurableSession, Subscription
 
 log = EventLog(__name__)
 
@@ -31,6 +32,8 @@ _LONGEST_SETTLE_S = 2.0
 _LOOK_EVERY_S = 5.0
 """Seconds between two looks at the file of accepted devices."""
 _MOST_PENDING_BYTES = 2**25
+_MOST_NOTES = 100
+"""Maximum number of notes that the broker hands out before they are acknowledged."""
 _MOST_FILTERS = 50
 """Maximum number of topics in one packet that subscribes."""
 _STOP_S = 2.0
@@ -50,10 +53,13 @@ class DeviceFeed:
         own_filters: tuple[str, ...],
         on_house: Callable[[House, str | None], None],
         told: Condition,
+        *,
+        moves: bool,
     ) -> None:
         """``on_house`` gets each new house, with what is wrong with it, on the thread ``devices``.
 
-        No device may publish to what ``own_filters`` match. ``told`` is notified at each new state.
+        No device may publish to what ``own_filters`` match. ``told`` is notified at each new state and note;
+        there are notes only of a node that ``moves`` devices.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
@@ -76,10 +82,17 @@ class DeviceFeed:
         self._dropped = RateLimitedLog(log)
         self.connections = 0
         """Number of times that the broker was reached: what was sent before may be lost."""
+        self._note_topic = topics.acted
+        self._notes: list[Message] = []
+        noted = {topics.acted: Subscription(self._on_note)} if moves else {}
         announced = dict.fromkeys(self._sources.filters, Subscription(self._on_message, qos=0))
         stated = {"#": Subscription(self._on_message, qos=0, on_demand=True)}
         self._connection = Connection(
-            mqtt, f"{topics.client_id}-devices", announced | stated, on_ready=self._on_ready
+            mqtt,
+            f"{topics.client_id}-devices",
+            noted | announced | stated,
+            on_ready=self._on_ready,
+            durable=DurableSession(_MOST_NOTES, lambda _present: None) if moves else None,
         )
         self._thread = Thread(target=self._run, name="devices", daemon=True)
 
@@ -108,9 +121,15 @@ class DeviceFeed:
             message.topic, message.payload.encode(), qos=message.qos, retain=message.retain, kept=False
         )
 
-    def note(self, topic: str, payload: str) -> None:
-        """Send a note behind the messages of an act, to whoever keeps it: now or never, too."""
-        self._connection.publish(topic, payload.encode(), kept=False)
+    def note(self, text: str, *, kept: bool = False) -> None:
+        """Send a note to oneself: now or never, behind the messages of an act, or until the broker has it."""
+        self._connection.publish(self._note_topic, text.encode(), kept=kept)
+
+    def take_notes(self) -> list[Message]:
+        """The notes that have come; each comes again unless it is acknowledged."""
+        with self._told:
+            notes, self._notes = self._notes, []
+        return notes
 
     def entity(self, device: Device) -> Entity | None:
         """The entity of a device of the house: by its id, or by the maker's, which sources share."""
@@ -165,6 +184,11 @@ class DeviceFeed:
             self._connection.unsubscribe(topic)
         for at in range(0, len(new), _MOST_FILTERS):
             self._connection.subscribe(*new[at : at + _MOST_FILTERS])
+
+    def _on_note(self, message: Message) -> None:
+        with self._told:
+            self._notes.append(message)
+            self._told.notify_all()
 
     def _on_message(self, message: Message) -> None:
         """Keep a message for the thread; on the network thread."""

@@ -1,6 +1,5 @@
 """The parts by which a node moves devices itself, wired: only where a configuration asks for them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition
 
@@ -8,7 +7,6 @@ from edge_llm.config import Settings
 from edge_llm.contract.node import Acts
 from edge_llm.contract.topics import Topics
 from edge_llm.gateway.routes import Routes
-from edge_llm.mqtt.subscriptions import Subscription
 from edge_llm.node.acts.act_log import ActLog
 from edge_llm.node.acts.actor import Actor
 from edge_llm.node.acts.devices import DeviceFeed
@@ -38,11 +36,8 @@ class OwnDevices:
         topics: Topics,
         house: HouseFeed,
         database: StateDatabase,
-        note: Callable[[str, bytes], None],
     ) -> "OwnDevices | None":
         """Build them; None where ``house`` of the settings names nothing that announces devices.
-
-        ``note`` publishes by the connection whose session the broker keeps.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
@@ -51,14 +46,11 @@ class OwnDevices:
         if own.discovery is None and own.zigbee2mqtt is None:
             return None
         told = Condition()
-        feed = DeviceFeed(own, settings.mqtt, topics, own_filters(settings), house.announce, told)
-        actor = Actor(topics, feed, ActLog(database), note, told) if own.act else None
+        feed = DeviceFeed(
+            own, settings.mqtt, topics, own_filters(settings), house.announce, told, moves=bool(own.act)
+        )
+        actor = Actor(feed, ActLog(database), told) if own.act else None
         return cls(feed, Planner(own, feed, house.is_source), actor)
-
-    @property
-    def subscriptions(self) -> dict[str, Subscription]:
-        """What the node has to hear for it by the session that the broker keeps."""
-        return self.actor.subscriptions if self.actor else {}
 
     @property
     def threads(self) -> tuple[str, ...]:

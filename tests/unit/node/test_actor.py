@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from edge_llm.contract.topics import Topics
 from edge_llm.house.announced.plan import Plan, Step
 from edge_llm.house.announced.states import DeviceState
 from edge_llm.house.discovery.entity import Publish
@@ -20,7 +19,6 @@ from edge_llm.node.acts.actor import Actor, Carried
 from edge_llm.state.database import StateDatabase
 from tests.common import eventually
 
-TOPICS = Topics("edge_llm", "kitchen-pc")
 ON = Publish("z/lamp/set", '{"state":"ON"}')
 
 
@@ -41,6 +39,7 @@ class Devices:
     published: list[Publish] = field(default_factory=list)
     noted: list[bytes] = field(default_factory=list)
     """Notes that the broker keeps, in order."""
+    handed_out: list[Message] = field(default_factory=list)
     states: dict[str, DeviceState] = field(default_factory=dict)
     has_state: bool = True
     before_publish: Any = None
@@ -51,9 +50,13 @@ class Devices:
         if not self.cut:
             self.published.append(message)
 
-    def note(self, _topic: str, payload: str) -> None:
-        if not self.cut:
-            self.noted.append(payload.encode())
+    def note(self, text: str, *, kept: bool = False) -> None:
+        if kept or not self.cut:
+            self.noted.append(text.encode())
+
+    def take_notes(self) -> list[Message]:
+        notes, self.handed_out = self.handed_out, []
+        return notes
 
     def told(self, device: str) -> int:
         state = self.states.get(device)
@@ -81,13 +84,7 @@ class Rig:
         self.database = StateDatabase(path)
         self.ended: list[Carried] = []
         self.acknowledged: list[bytes] = []
-        self.actor = Actor(
-            TOPICS,
-            cast("Any", self.devices),
-            ActLog(self.database),
-            lambda _topic, payload: self.devices.noted.append(payload),
-            self.due,
-        )
+        self.actor = Actor(cast("Any", self.devices), ActLog(self.database), self.due)
 
     def act(self, key: str = "k", of: Plan | None = None, *, wait_s: float = 60.0) -> None:
         self.actor.carry_out(key, "wall", of or plan(), monotonic() + wait_s, self.ended.append)
@@ -100,8 +97,9 @@ class Rig:
                 self.devices.noted.remove(message.payload)
                 self.acknowledged.append(message.payload)
 
-            handler = self.actor.subscriptions[TOPICS.acted].on_message
-            handler(Message(TOPICS.acted, payload, qos1=True, on_acknowledge=forget))
+            with self.due:
+                self.devices.handed_out.append(Message("t", payload, qos1=True, on_acknowledge=forget))
+                self.due.notify_all()
 
     def carried(self) -> Carried:
         eventually(lambda: self.ended)
