@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+from websockets.exceptions import WebSocketException
+
 from benchmarks.homeassistant import mini, times, tools
 from benchmarks.homeassistant.hub import check_installed
 from benchmarks.homeassistant.report import PARTS, Report
@@ -15,6 +18,9 @@ from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.errors import EdgeLlmError
 from edge_llm.host.cpu import physical_cores
+
+_FAILURES = (EdgeLlmError, OSError, AssertionError, KeyError, WebSocketException, pytest.fail.Exception)
+"""What may go wrong with a broker, a node or a Home Assistant: the other parts are measured all the same."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,8 +71,8 @@ def _measure(options: argparse.Namespace, bundle: Bundle) -> Report:
         for part in options.only or PARTS:
             try:
                 figures[part] = _part(part, options, bundle, progress)
-            except EdgeLlmError as error:
-                missing[part] = str(error)
+            except _FAILURES as error:
+                missing[part] = f"{type(error).__name__}: {error}".splitlines()[0]
     return Report(setting, figures, missing)
 
 

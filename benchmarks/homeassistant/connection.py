@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from tests.homeassistant_process import HomeAssistant, access_token
 
-_TIMEOUT_S = 180.0
+_TIMEOUT_S = 600.0
 
 
 class Socket:

@@ -52,7 +52,7 @@ SETTLED = (
     Command("turn off the decorative lights", "switch.decorative_lights", "switch.turn_on", wanted="off"),
     Command("turn on the AC", "switch.ac", "switch.turn_off", wanted="on"),
     Command("open the kitchen window", "cover.kitchen_window", "cover.close_cover", wanted="open"),
-    Command("close the garage door", "cover.garage_door", "cover.open_cover", wanted="closed"),
+    Command("shut the garage door, please", "cover.garage_door", "cover.open_cover", wanted="closed"),
     Command("turn on the ceiling fan", "fan.ceiling_fan", "fan.turn_off", wanted="on"),
     Command(
         "set the ceiling fan to 66 percent",
@@ -135,8 +135,8 @@ UNDECIDED = (
 QUESTIONS = (
     "are the kitchen lights on?",
     "is the garage door open?",
-    "is the front door locked?",
-    "what is the outside temperature?",
+    "is the front door locked now?",
+    "what temperature is it outside right now?",
     "is the bed light on?",
     "what is the outside humidity?",
     "is the AC on?",

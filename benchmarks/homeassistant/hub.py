@@ -14,14 +14,13 @@ from edge_llm.bundle import Bundle
 from edge_llm.errors import EdgeLlmError
 from tests.common import TOPICS, eventually
 from tests.conversation import Hub
-from tests.homeassistant_process import ROOT, HomeAssistant
+from tests.homeassistant_process import FIXTURES, ROOT, HomeAssistant
 from tests.hubs.agent import HOUSE, described, expose, found
 from tests.processes import Broker, Service
 
 FIXTURE_HOUSE = "fixture_house"
 """The integration of ours whose entities do as they are told."""
 AGENT = r"conversation\.edge_llm.*"
-_OWN = Path(__file__).parent / "custom_components"
 _WAIT_S = 600.0
 _NODE = {"house__confirm": "[]", "mqtt__requests_per_minute": 100_000.0}
 """Nothing is asked about before it is done, and nobody has to wait because of being too fast."""
@@ -81,7 +80,7 @@ def installed(bundle: Bundle, configuration: str) -> Iterator[Installation]:
         hub = Hub(broker.port, HOUSE, TOPICS.info)
         stack.callback(hub.close)
         home_assistant = HomeAssistant("benchmark", broker.port, configuration)
-        shutil.copytree(_OWN, home_assistant.directory / "custom_components", dirs_exist_ok=True)
+        shutil.copytree(FIXTURES, home_assistant.directory / "custom_components", dirs_exist_ok=True)
         stack.callback(home_assistant.stop)
         yield Installation(home_assistant, _add_agent(home_assistant), hub)
 

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.error import HTTPError
 
 from benchmarks.commands.report import percent, percentiles, wilson
 from benchmarks.homeassistant.connection import Socket
@@ -145,9 +147,12 @@ def _states(home_assistant: HomeAssistant) -> dict[str, Any]:
 
 
 def _undo(home_assistant: HomeAssistant, before: Mapping[str, Any], changed: Sequence[str]) -> None:
-    if changed:
-        entities = {its: {"state": before[its]["state"], **before[its]["attributes"]} for its in changed}
-        home_assistant.post("/api/services/scene/apply", entities=entities)
+    """Put entities back; one that Home Assistant cannot put back stays, and the next sentence begins so."""
+    for its in changed:
+        known = {name: value for name, value in before[its]["attributes"].items() if value is not None}
+        with suppress(HTTPError):
+            path = "/api/services/scene/apply"
+            home_assistant.post(path, entities={its: {**known, "state": before[its]["state"]}})
 
 
 def figures(results: Sequence[Result]) -> dict[str, Any]:
