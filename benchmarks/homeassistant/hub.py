@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,10 +87,9 @@ def installed(bundle: Bundle, configuration: str) -> Iterator[Installation]:
 
 
 def _end(service: Service) -> None:
-    try:
+    with suppress(subprocess.TimeoutExpired):  # it has been measured, however long it takes to end
         service.stop()
-    finally:
-        service.process.kill()
+    service.process.kill()
 
 
 def _add_agent(home_assistant: HomeAssistant) -> str:
