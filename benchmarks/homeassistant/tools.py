@@ -14,7 +14,7 @@ from benchmarks.homeassistant.hub import Installation, wait
 from edge_llm.bundle import Bundle
 from edge_llm.convert.progress import Progress
 from edge_llm.errors import EdgeLlmError
-from tests.homeassistant_process import HomeAssistant
+from tests.homeassistant_process import HomeAssistant, speech
 from tests.hubs.agent import entry, pipeline
 
 PART = "tools"
@@ -36,8 +36,8 @@ class Result:
     errors: Sequence[str] = field(default=())
     """Of calls that did not succeed: what Home Assistant said."""
     invalid: int = 0
-    answered: bool = False
-    """Whether it ended in an answer, not in an error."""
+    failure: str = ""
+    """What was said instead of an answer, if it ended in an error."""
     is_done: bool = False
     others: Sequence[str] = field(default=())
     """Other entities that have changed."""
@@ -87,7 +87,7 @@ def _add_agent(house: Installation) -> str:
 
 def _ask(home_assistant: HomeAssistant, socket: Socket, command: Command, run: Mapping[str, Any]) -> Result:
     before = _states(home_assistant)
-    seconds, deltas, answered = _hear(socket, command.text, run)
+    seconds, deltas, failure = _hear(socket, command.text, run)
     after = _states(home_assistant)
     others = [
         its
@@ -104,7 +104,7 @@ def _ask(home_assistant: HomeAssistant, socket: Socket, command: Command, run: M
         calls=sum(len(delta.get("tool_calls") or ()) for delta in deltas),
         errors=errors,
         invalid=sum(error in _REFUSED for error in errors),
-        answered=answered,
+        failure=failure,
         is_done=command.is_done(after[command.entity]),
         others=others,
     )
@@ -112,23 +112,26 @@ def _ask(home_assistant: HomeAssistant, socket: Socket, command: Command, run: M
 
 def _hear(
     socket: Socket, text: str, run: Mapping[str, Any]
-) -> tuple[float | None, list[Mapping[str, Any]], bool]:
-    """Say a sentence to a pipeline; returns its seconds, the deltas, and whether it was answered."""
+) -> tuple[float | None, list[Mapping[str, Any]], str]:
+    """Say a sentence to a pipeline; returns its seconds, the deltas, and what was said if it failed."""
     began = time.monotonic()
     number = socket.send("assist_pipeline/run", **{**run, "input": {"text": text}})
     deltas: list[Mapping[str, Any]] = []
-    answered = False
+    failure = ""
     for at, message in socket.messages():
         event = message.get("event") or {}
         if message["id"] != number or message["type"] != "event":
             continue
         if event["type"] == "intent-progress" and "chat_log_delta" in event["data"]:
             deltas.append(event["data"]["chat_log_delta"])
+        if event["type"] == "error":
+            failure = str(event["data"]["code"])
         if event["type"] == "intent-end":
-            answered = event["data"]["intent_output"]["response"]["response_type"] != "error"
+            response = event["data"]["intent_output"]["response"]
+            failure = speech({"response": response}) if response["response_type"] == "error" else ""
         if event["type"] == "run-end":
-            return at - began, deltas, answered
-    return None, deltas, False
+            return at - began, deltas, failure
+    return None, deltas, "no end"
 
 
 def _error(result: Mapping[str, Any]) -> str:
@@ -161,10 +164,12 @@ def figures(results: Sequence[Result]) -> dict[str, Any]:
     calls, invalid = (sum(getattr(each, name) for each in results) for name in ("calls", "invalid"))
     ended = [result for result in results if result.seconds is not None]
     errors = [error for result in results for error in result.errors]
+    failures = [result.failure for result in results]
     return {
         "n": len(results),
         "ended": len(ended),
-        "answered": sum(result.answered for result in results),
+        "answered": sum(not failure for failure in failures),
+        "failures": {said: failures.count(said) for said in sorted({*failures} - {""})},
         "calls": calls,
         "valid_percent": percent(calls - invalid, calls),
         "failed_calls": {name: errors.count(name) for name in sorted(set(errors))},
@@ -187,6 +192,7 @@ def lines(its: Mapping[str, Any]) -> list[str]:
     seconds = f"p50 {_seconds(times['p50'])}, p95 {_seconds(times['p95'])}"
     return [
         f"{PART}: {ends}",
+        *(f"  {count} times instead: {said}" for said, count in its["failures"].items()),
         f"  {its['calls']} calls, {its['valid_percent']} % valid; failed: {failed}",
         f"  {right}; {its['done']} did what was wanted, some of them more",
         f"  rounds p50 {rounds['p50']}, p95 {rounds['p95']}; seconds {seconds}",

@@ -76,13 +76,16 @@ def test_times_are_of_what_came() -> None:
 
 def test_tools_are_right_if_what_is_wanted_is_done_and_nothing_else() -> None:
     results = [
-        tools.Result(LAMP, 1.0, rounds=2, calls=1, answered=True, is_done=True),
-        tools.Result(LAMP, 2.0, rounds=3, calls=2, errors=["Invalid", "MatchFailedError"], invalid=1),
-        tools.Result(LAMP, 3.0, rounds=2, calls=1, answered=True, is_done=True, others=["light.other"]),
+        tools.Result(LAMP, 1.0, rounds=2, calls=1, is_done=True),
+        tools.Result(
+            LAMP, 2.0, rounds=3, calls=2, errors=["Invalid", "MatchFailedError"], invalid=1, failure="Away."
+        ),
+        tools.Result(LAMP, 3.0, rounds=2, calls=1, is_done=True, others=["light.other"]),
     ]
     its = tools.figures(results)
     assert (its["right"], its["done"], its["ended"], its["answered"]) == (1, 2, 3, 2)
     assert (its["calls"], its["valid_percent"]) == (4, 75.0)
+    assert its["failures"] == {"Away.": 1}
     assert its["failed_calls"] == {"Invalid": 1, "MatchFailedError": 1}
     report = Report(SETTING, {"tools": its}, {"times": "too slow"})
     assert report.lines()[-1] == "times: missing (too slow)"
