@@ -104,8 +104,8 @@ SETTLED = (
 _WATER_HEATER = "water_heater.demo_water_heater"
 UNDECIDED = (
     Command("make the AC work", "switch.ac", "switch.turn_off"),
-    Command("make the entrance lights welcoming", "light.entrance_color_white_lights", "light.turn_off"),
-    Command("make the office lights nicer", "light.office_rgbw_lights", "light.turn_off"),
+    Command("set the ecobee to away", "climate.ecobee", "climate.set_preset_mode", {"preset_mode": "home"}),
+    Command("set the hvac to fan only", "climate.hvac", "climate.set_hvac_mode", {"hvac_mode": "cool"}),
     Command("make the dehumidifier stronger", "humidifier.dehumidifier", "humidifier.turn_off"),
     Command("make the hygrostat economical", "humidifier.hygrostat", "humidifier.set_mode", {"mode": "home"}),
     Command("change the mode of the hygrostat", "humidifier.hygrostat", "humidifier.turn_off"),
