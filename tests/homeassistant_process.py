@@ -26,6 +26,8 @@ VERSION = "2026.11.0"
 ROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / f"edge_llm/home-assistant-{VERSION}"
 """A Debian with Home Assistant in /ha; put there by scripts/test-hubs."""
 INTEGRATION = Path(__file__).parents[1] / "custom_components"
+FIXTURES = Path(__file__).parents[1] / "benchmarks/homeassistant/custom_components"
+"""The house that benchmarks.homeassistant builds."""
 _START_S = 300.0
 _KEY = "2" * 64
 
@@ -165,11 +167,14 @@ def inside(*command: str) -> list[str]:
 
 
 def types() -> str:
-    """What mypy says of the integration, beside the Home Assistant that it is for."""
+    """What mypy says of the integrations, beside the Home Assistant that they are for."""
     directory = ROOT / "config/types"
     shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(INTEGRATION, directory / "custom_components")
-    mypy = "cd /config/types && /ha/bin/mypy --strict custom_components/edge_llm"
+    for integrations in (INTEGRATION, FIXTURES):
+        shutil.copytree(integrations, directory / "custom_components", dirs_exist_ok=True)
+    mypy = (
+        "cd /config/types && /ha/bin/mypy --strict custom_components/edge_llm custom_components/fixture_house"
+    )
     return subprocess.run(inside("sh", "-c", mypy), capture_output=True, text=True, check=False).stdout
 
 

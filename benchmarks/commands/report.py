@@ -116,18 +116,18 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     figures = {
         "n": n,
         "right": verdicts[RIGHT],
-        "right_percent": _percent(verdicts[RIGHT], n),
+        "right_percent": percent(verdicts[RIGHT], n),
         "interval": wilson(verdicts[RIGHT], n),
-        "wrong_acts_percent": _percent(verdicts[WRONG], n),
-        "asked_percent": _percent(_outcomes(results, "unclear", "confirm"), n),
-        "refused_percent": _percent(_outcomes(results, "impossible"), n),
-        "valid_percent": _percent(sum(answer.valid for answer in answers), n),
-        "exist_percent": _percent(sum(result.devices_exist for result in acting), len(acting)),
-        "forced_percent": _percent(
+        "wrong_acts_percent": percent(verdicts[WRONG], n),
+        "asked_percent": percent(_outcomes(results, "unclear", "confirm"), n),
+        "refused_percent": percent(_outcomes(results, "impossible"), n),
+        "valid_percent": percent(sum(answer.valid for answer in answers), n),
+        "exist_percent": percent(sum(result.devices_exist for result in acting), len(acting)),
+        "forced_percent": percent(
             sum(answer.forced_tokens for answer in answers),
             sum(answer.completion_tokens for answer in answers),
         ),
-        "total_ms": _percentiles([answer.total_ms for answer in answers]),
+        "total_ms": percentiles([answer.total_ms for answer in answers]),
         "prompt_tokens": _mean([answer.prompt_tokens for answer in answers]),
         "cached_tokens": _mean([answer.cached_tokens for answer in answers]),
         "seen": sum(result.seen for result in results),
@@ -155,7 +155,8 @@ def _outcomes(results: Sequence[Result], *outcomes: str) -> int:
     )
 
 
-def _percent(part: int, whole: int) -> float | None:
+def percent(part: int, whole: int) -> float | None:
+    """Return a share in percent; None of nothing."""
     return round(100 * part / whole, 1) if whole else None
 
 
@@ -163,7 +164,8 @@ def _mean(values: Sequence[int]) -> float | None:
     return round(sum(values) / len(values), 1) if values else None
 
 
-def _percentiles(values: Sequence[float]) -> dict[str, float] | None:
+def percentiles(values: Sequence[float]) -> dict[str, float] | None:
+    """Return the median and the 95th percentile; None of no values."""
     if not values:
         return None
     cuts = quantiles([*values, *values], n=20, method="inclusive")  # twice: one value has no quantiles

@@ -192,6 +192,7 @@ class Service:
         """Finish the replies in progress, say goodbye, and end every thread."""
         self._home_assistant.stop()
         self._collector.stop()
+        self._acting.stop()
         self._house.stop()
         if self._metrics:
             self._metrics.close()

@@ -38,8 +38,9 @@ LEAST_PROBABILITY = 0.7
 """Probability of what the model chose below which it is asked back: a wrong act is worse than a question."""
 MOST_TOKENS = 256
 """Maximum length of what the model writes for one sentence, in tokens."""
-EXPECT_HOUSE_S = 2.0
-"""Seconds after a connection in which acts wait for a house, if none is known."""
+EXPECT_HOUSE_S, EXPECT_DEVICES_S = 2.0, 5.0
+"""Seconds after a connection in which acts wait for a house, if none is known: the second where devices
+announce themselves."""
 _MOST_GIVEN = 4
 """Houses of requests that are kept compiled."""
 _MOST_CANDIDATES = 5
@@ -104,6 +105,7 @@ class Acting:
         self._house: CompiledHouse | None = None
         self._house_known = Event()
         self._expected_until = 0.0
+        self._stopping = False
         self._given: OrderedDict[bytes, CompiledHouse] = OrderedDict()
         """Houses of requests; the own of the thread that calls ``begin``."""
         self._memory = ActMemory()
@@ -116,7 +118,12 @@ class Acting:
 
     def expect_house(self) -> None:
         """Wait with acts for a moment: what the broker has kept comes before the house does."""
-        self._expected_until = monotonic() + EXPECT_HOUSE_S
+        self._expected_until = monotonic() + (EXPECT_DEVICES_S if self._planner else EXPECT_HOUSE_S)
+
+    def stop(self) -> None:
+        """Leave acts that wait for a house to the next process."""
+        self._stopping = True
+        self._house_known.set()
 
     def check(self, request: Request) -> None:
         """Refuse an act where there is no house, and none is expected; does not block.
@@ -180,7 +187,9 @@ class Acting:
     def _compiled(self, request: Request) -> CompiledHouse:
         if request.house is None:
             self._house_known.wait(max(0.0, self._expected_until - monotonic()))
-            if (known := self._house) is None:
+            if (known := self._house) is None and self._stopping:
+                raise RequestError("unavailable", "the node is stopping")
+            if known is None:
                 raise _no_house()
             return known
         key = hashlib.sha256(request.house.model_dump_json().encode()).digest()

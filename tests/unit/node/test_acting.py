@@ -187,3 +187,12 @@ def test_an_act_waits_for_no_house_for_ever(monkeypatch: pytest.MonkeyPatch) -> 
     acting.expect_house()
     with pytest.raises(RequestError, match="knows no house"):
         acting.begin("c", Request(text="turn on the bedside lamp", act="auto"))
+
+
+def test_an_act_that_waits_for_a_house_is_left_to_the_next_process() -> None:
+    acting = Acting(HouseSettings())
+    acting.expect_house()
+    Timer(0.05, acting.stop).start()
+    with pytest.raises(RequestError) as error:
+        acting.begin("c", Request(text="lights off", act="auto"))
+    assert error.value.code == "unavailable"
