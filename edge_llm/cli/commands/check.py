@@ -19,6 +19,8 @@ from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import status_topics
 from edge_llm.host.cpu import plan_pinning
 from edge_llm.host.memory import read_memory
+from edge_llm.house.announced.accepted import read_accepted
+from edge_llm.house.announced.sources import DeviceSources
 from edge_llm.house.sources.file import read_house
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import Subscription
@@ -123,15 +125,36 @@ def _check_state(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_house(house: HouseSettings) -> Iterator[Finding]:
-    """Read the file that describes the house, if there is one."""
-    if house.file is None:
-        return
+    """Read the files that describe the house and its accepted devices, if there are any."""
     try:
-        devices = len(read_house(house.file).devices)
+        if house.file:
+            devices = len(read_house(house.file).devices)
+            yield Finding("ok", "house", f"{house.file}, {devices} devices")
+        if house.discovery or house.zigbee2mqtt:
+            yield from _check_devices(house)
+        elif house.act:
+            text = "house.act moves nothing: set house.discovery or house.zigbee2mqtt, or leave it empty"
+            yield Finding("warning", "house", text)
     except ConfigError as error:
         yield Finding("failed", "house", str(error))
+
+
+def _check_devices(house: HouseSettings) -> Iterator[Finding]:
+    """Which of the devices that announce themselves there are, and which of them the node moves."""
+    if house.accept == "all":
+        accepted = "all that announce themselves"
+        if house.act:
+            text = "house.accept is all: whoever may announce devices chooses what the node publishes"
+            yield Finding("warning", "house", f"{text}; let the broker's ACL say who, or see edge-llm house")
+    elif house.accept:
+        accepted = f"{len(read_accepted(house.accept))} in {house.accept}"
     else:
-        yield Finding("ok", "house", f"{house.file}, {devices} devices")
+        yield Finding(
+            "warning", "house", "no device is accepted: set house.accept, see edge-llm house --help"
+        )
+        return
+    moved = ", ".join(house.act) or "nothing"
+    yield Finding("ok", "house", f"devices: {accepted}; the node moves {moved}")
 
 
 def _check_exposure(mqtt: MqttSettings, config: Path | None) -> Iterator[Finding]:
@@ -156,6 +179,10 @@ def _check_broker(settings: Settings) -> Iterator[Finding]:
     where = f"{mqtt.host}:{mqtt.port}"
     topics = Topics(mqtt.base_topic, settings.node.id, mqtt.pool)
     filters = (*topics.inbound, *Routes(settings.routes).filters, *status_topics(settings.homeassistant))
+    filters = (
+        *filters,
+        *DeviceSources(settings.house.discovery, settings.house.zigbee2mqtt, topics.base).filters,
+    )
     if topics.shared:
         filters = (*filters, topics.shared)
     subscriptions = dict.fromkeys(filters, Subscription(lambda _message: None))

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from edge_llm.config import EngineSettings, TelemetrySettings, load_settings
+from edge_llm.config import EngineSettings, HouseSettings, TelemetrySettings, load_settings
 from edge_llm.host.cgroup import read_limits
 from edge_llm.host.cpu import plan_pinning, read_caches, read_model_name, read_topology
 from edge_llm.host.cpu_list import format_cpu_list
@@ -29,11 +29,11 @@ _UDEV_FILE = "/etc/udev/rules.d/70-edge-llm-rapl.rules"
 def run(options: argparse.Namespace) -> int:
     """Show cores, memory, limits, sensors and the pinning plan of the configuration."""
     settings = load_settings(options.config)
-    report = _report(settings.engine) | report_sensors(settings.telemetry)
+    report = _report(settings.engine) | report_sensors(settings.telemetry) | _report_house(settings.house)
     if options.json:
         print(json.dumps(report))
     else:
-        print(*_lines(report), *sensor_lines(report), sep="\n")
+        print(*_lines(report), *sensor_lines(report), _house_line(report), sep="\n")
     return 0
 
 
@@ -63,6 +63,20 @@ def _report(engine: EngineSettings) -> dict[str, Any]:
         "prefill_graph": {"used_if_in_bundle": refused is None, "reason": refused},
         "pinning_plan": asdict(plan_pinning(engine.inference_cores)),
     }
+
+
+def _report_house(house: HouseSettings) -> dict[str, Any]:
+    announced = [each for each in (house.discovery, house.zigbee2mqtt) if each]
+    accept = house.accept and str(house.accept)
+    return {"house": {"announced_below": announced, "accept": accept, "moved": list(house.act)}}
+
+
+def _house_line(report: dict[str, Any]) -> str:
+    house = report["house"]
+    if not (below := " and ".join(house["announced_below"])):
+        return "house      no devices that announce themselves; docs/devices.md says how"
+    moved = ", ".join(house["moved"]) or "nothing"
+    return f"house      devices announced below {below}, accepted: {house['accept'] or 'none'}; moves {moved}"
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
