@@ -37,6 +37,8 @@ class FoundHouse:
     accepted: Mapping[str, Entity]
     unread: Mapping[str, str]
     """Why an announcement cannot be read, by its topic."""
+    left_out: Mapping[str, int]
+    """Number of what is announced and no device of a house, by the reason."""
 
     @property
     def house(self) -> House:
@@ -70,7 +72,7 @@ def find_house(
     entities = sources.entities
     accepted = accepted_of(entities, settings.accept)
     catalogue.use(Announced(house_of(accepted, settings.language, settings.area_pattern)))
-    return FoundHouse(catalogue.snapshot, entities, accepted, sources.problems)
+    return FoundHouse(catalogue.snapshot, entities, accepted, sources.problems, sources.left_out)
 
 
 def _retained(

@@ -170,3 +170,17 @@ def test_who_describes_a_house_moves_it(
         assert house.state("Kitchen light")["state"] == "on"
     finally:
         hub.publish("edge_llm/house/homeassistant", b"", retain=True)
+
+
+@pytest.mark.long
+def test_of_a_pool_one_node_moves_a_device(
+    house: SimulatedHouse, settings: MqttSettings, node: Nodes, hub: Hub
+) -> None:
+    for name in ("one", "two"):
+        node(**MOVES, house__accept="all", node__id=name, mqtt__pool="house")
+    eventually(lambda: all(b'"ready":true' in hub.on(f"edge_llm/{n}/info")[-1] for n in ("one", "two")))
+    with Client(settings, pool="house", name="wall") as client:
+        for number in range(6):
+            done = act(client, f"Set the kitchen light to {10 + number} percent")
+            assert outcome(done) == "done"
+    assert len(house.received("Kitchen light")) == 6

@@ -120,6 +120,7 @@ def _report(settings: HouseSettings, found: FoundHouse) -> dict[str, Any]:
         "targets": {"devices": len(targets.devices), "groups": len(targets.groups)},
         "not_accepted": [_waiting(name, each) for name, each in waiting.items()],
         "unread": dict(found.unread),
+        "left_out": dict(found.left_out),
     }
 
 
@@ -160,6 +161,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     if waiting := report["not_accepted"]:
         yield f"{len(waiting)} announced and not accepted (edge-llm house accept takes them):"
         yield from (f"  {each['name']:<28} {each['kind']}" for each in waiting[:_MOST_SHOWN])
+    if left_out := report["left_out"]:
+        yield f"left out: {', '.join(f'{number} {why}' for why, number in left_out.items())}"
     if unread := report["unread"]:
         yield f"{len(unread)} announcements cannot be read:"
         yield from (f"  {topic}: {why}" for topic, why in list(unread.items())[:_MOST_SHOWN])

@@ -54,6 +54,11 @@ class DeviceSources:
         return found
 
     @property
+    def left_out(self) -> Mapping[str, int]:
+        """Number of what is announced and no device of a house, by the reason."""
+        return self._discovery.ignored if self._discovery else {}
+
+    @property
     def problems(self) -> Mapping[str, str]:
         """Why something cannot be read, by its topic."""
         readers = (self._discovery, self._zigbee2mqtt)

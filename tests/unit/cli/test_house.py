@@ -29,7 +29,9 @@ def found(*accepted: Entity, others: tuple[Entity, ...] = ()) -> FoundHouse:
     known = {each.device.id: each for each in accepted}
     catalogue.use(Announced(house_of(known, "en", None)))
     every = known | {each.device.id: each for each in others}
-    return FoundHouse(catalogue.snapshot, every, known, {"homeassistant/x/y/config": "no JSON"})
+    return FoundHouse(
+        catalogue.snapshot, every, known, {"homeassistant/x/y/config": "no JSON"}, {"diagnostic": 3}
+    )
 
 
 @pytest.fixture
@@ -49,9 +51,10 @@ def test_it_shows_each_room_what_is_not_accepted_and_what_cannot_be_read(
     assert "Kitchen" in lines
     assert "Lamp light on_off brightness color [the node moves it]" in lines
     assert "Plug switch on_off" in lines
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "1 announced and not accepted (edge-llm house accept takes them):",
         "Strange light",
+        "left out: 3 diagnostic",
         "1 announcements cannot be read:",
         "homeassistant/x/y/config: no JSON",
     ]
