@@ -10,7 +10,6 @@ from edge_llm.house.discovery.exposes.classes import (
     SETTINGS,
     class_of,
 )
-from edge_llm.house.discovery.exposes.colors import HEX
 from edge_llm.house.discovery.exposes.entries import Expose, Feature
 from edge_llm.house.discovery.exposes.messages import (
     ColorOf,
@@ -23,6 +22,7 @@ from edge_llm.house.discovery.exposes.messages import (
     body,
 )
 from edge_llm.house.discovery.exposes.shape import Shape, scale_of
+from edge_llm.house.discovery.kinds.colors import HEX
 
 _SPEEDS = "low", "medium", "high", *"123456789"
 _PRESETS = "auto", "smart"

@@ -10,7 +10,7 @@ from typing import Any
 from edge_llm.contract.house import Scalar
 from edge_llm.house.acts import Value
 from edge_llm.house.discovery.entity import Publish
-from edge_llm.house.discovery.exposes.colors import name_of_hs, name_of_xy
+from edge_llm.house.discovery.kinds.colors import name_of, name_of_xy
 from edge_llm.house.language.numbers import plain
 
 _MAX_STATE_LENGTH = 2**16
@@ -199,7 +199,7 @@ class ColorOf:
             return None
         hue, saturation = number(color.get("hue")), number(color.get("saturation"))
         if hue is not None and saturation is not None:
-            return name_of_hs(hue, saturation)
+            return name_of(hue, saturation)
         x, y = number(color.get("x")), number(color.get("y"))
         return None if x is None or y is None else name_of_xy(x, y)
 

@@ -1,6 +1,6 @@
 """Colors by their names, and the numbers that lights have for them.
 
-The conversion to and from the CIE 1931 plane is that of Philips' lights, as Home Assistant has it too.
+The conversion to the CIE 1931 plane is that of Philips' lights, as Home Assistant has it too.
 """
 
 import colorsys
@@ -14,13 +14,14 @@ COLORS: Mapping[str, Rgb] = {
     "blue": (0, 0, 255),
     "yellow": (255, 255, 0),
     "orange": (255, 165, 0),
-    "purple": (128, 0, 255),
+    "purple": (128, 0, 128),
     "pink": (255, 105, 180),
     "white": (255, 255, 255),
     "turquoise": (64, 224, 208),
 }
 """By name, as red, green and blue of 255."""
-_NEAR = 0.25
+HEX = {name: f"#{red:02x}{green:02x}{blue:02x}" for name, (red, green, blue) in COLORS.items()}
+_NEAR = 0.4
 """Greatest distance of a color from one that has a name, in a plane in which saturation goes up to 1."""
 
 
@@ -51,9 +52,22 @@ def name_of(hue: float, saturation: float) -> str | None:
 
 
 def name_of_xy(x: float, y: float) -> str | None:
-    """The name of the color at a place in the CIE 1931 plane."""
-    distance, name = min((math.dist((x, y), place), name) for name, place in _IN_PLANE.items())
-    return name if distance <= _NEAR / 2 else None
+    """The name of the color of a CIE 1931 chromaticity; None where it is none, or none is near.
+
+    By the matrix of sRGB (IEC 61966-2-1) at full brightness; what no screen can show is cut.
+    """
+    if not (0 <= x <= 1 and 0 < y <= 1):
+        return None
+    big_x, big_z = x / y, (1 - x - y) / y
+    linear = (
+        3.2406 * big_x - 1.5372 - 0.4986 * big_z,
+        -0.9689 * big_x + 1.8758 + 0.0415 * big_z,
+        0.0557 * big_x - 0.2040 + 1.0570 * big_z,
+    )
+    most = max(linear)
+    red, green, blue = (max(0.0, part / most) ** (1 / 2.2) for part in linear)
+    hue, saturation, _ = colorsys.rgb_to_hsv(red, green, blue)
+    return name_of(hue * 360, saturation * 100)
 
 
 def _place(hue: float, saturation: float) -> tuple[float, float]:
@@ -62,4 +76,3 @@ def _place(hue: float, saturation: float) -> tuple[float, float]:
 
 
 _PLACES = {name: _place(*hue_saturation(rgb)) for name, rgb in COLORS.items()}
-_IN_PLANE = {name: xy(rgb) for name, rgb in COLORS.items()}

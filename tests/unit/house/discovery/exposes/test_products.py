@@ -7,7 +7,7 @@ import pytest
 from edge_llm.contract.house import Range
 from edge_llm.house.actions import USUAL, actions_of, capabilities_of
 from edge_llm.house.discovery.entity import AVAILABLE, Entity
-from edge_llm.house.discovery.exposes.colors import HEX, name_of_hs, name_of_xy
+from edge_llm.house.discovery.kinds.colors import HEX, name_of, name_of_xy
 from tests.unit.house.discovery.exposes.networks import (
     PRODUCTS,
     device,
@@ -230,8 +230,8 @@ def test_every_color_is_the_one_that_is_read_back() -> None:
     }  # fmt: skip
     for name, (x, y) in measured.items():
         assert name_of_xy(x, y) == name
-    assert name_of_hs(350, 25) == "pink"
-    assert name_of_hs(174, 71) == "turquoise"
+    assert name_of(330, 60) == "pink"
+    assert name_of(174, 71) == "turquoise"
     assert name_of_xy(2, 1) is None
 
 
