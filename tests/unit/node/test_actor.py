@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from edge_llm.contract.topics import Topics
+from edge_llm.errors import RequestError
 from edge_llm.house.announced.plan import Plan, Step
 from edge_llm.house.announced.states import DeviceState
 from edge_llm.house.discovery.entity import Publish
@@ -24,8 +25,11 @@ TOPICS = Topics("edge_llm", "kitchen-pc")
 ON = Publish("z/lamp/set", '{"state":"ON"}')
 
 
-def plan(*names: str, messages: tuple[Publish, ...] = (ON,)) -> Plan:
-    steps = tuple(Step(name, name, 0, "on", None, messages) for name in names or ("lamp",))
+def plan(
+    *names: str, action: str = "on", messages: tuple[Publish, ...] = (ON,), tells_state: bool = True
+) -> Plan:
+    names = names or ("lamp",)
+    steps = tuple(Step(name, name, 0, action, None, messages, tells_state) for name in names)
     return Plan("en", ("Turned on the lamp.",), (), steps)
 
 
@@ -42,7 +46,6 @@ class Devices:
     noted: list[bytes] = field(default_factory=list)
     """Notes that the broker keeps, in order."""
     states: dict[str, DeviceState] = field(default_factory=dict)
-    has_state: bool = True
     before_publish: Any = None
 
     def publish(self, message: Publish) -> None:
@@ -61,9 +64,6 @@ class Devices:
 
     def state(self, device: str) -> DeviceState | None:
         return self.states.get(device)
-
-    def tells_state(self, _device: str) -> bool:
-        return self.has_state
 
     def tell(self, device: str, state: str) -> None:
         before = self.told(device)
@@ -145,12 +145,25 @@ def test_a_lamp_that_does_not_answer_is_named(rig: Rig, monkeypatch: pytest.Monk
 
 
 def test_what_has_no_state_is_done_when_the_broker_has_it(rig: Rig) -> None:
-    rig.devices.has_state = False
-    rig.act()
+    of = plan(tells_state=False)
+    rig.act(of=of)
     eventually(lambda: rig.devices.noted)
     assert not rig.ended
     rig.hand_out()
-    assert rig.carried() == Carried(plan())
+    assert rig.carried() == Carried(of)
+
+
+def test_of_a_device_that_has_gone_meanwhile_nothing_is_claimed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody follows its state any more."""
+    monkeypatch.setattr(actors, "CONFIRM_S", 0.05)
+    rig.devices.tell("lamp", "off")
+    rig.act()
+    eventually(lambda: rig.devices.noted)
+    del rig.devices.states["lamp"]
+    rig.hand_out()
+    assert rig.carried().unconfirmed == ("lamp",)
 
 
 def test_what_nothing_can_be_sent_for_has_failed_and_the_rest_is_done(rig: Rig) -> None:
@@ -250,6 +263,65 @@ def test_at_the_end_what_may_not_have_been_sent_is_left_to_the_next_process(rig:
     assert rig.carried().is_left
     rig.act("after")
     assert rig.carried().is_left
+
+
+def test_at_the_end_nothing_is_waited_for_where_the_broker_is_away_and_the_state_is_there_already(
+    rig: Rig,
+) -> None:
+    rig.devices.ready = False
+    rig.devices.tell("lamp", "on")
+    rig.act()
+    rig.actor.stop()
+    assert rig.carried().is_left
+
+
+def test_a_stop_that_may_not_have_been_sent_is_not_done_because_the_device_says_something(path: Path) -> None:
+    """No state shows a stop: any message counts, but not before it is known that it was sent."""
+    killed = Rig(path)
+    killed.devices.cut = True
+    killed.actor.start()
+    of = plan(action="stop")
+    killed.act(of=of)
+    eventually(lambda: killed.actor.begun("k"))
+    killed.actor.stop()
+    later = Rig(path)
+    later.devices.tell("lamp", "opening")
+    later.actor.start()
+    later.act(of=of)
+    eventually(lambda: later.devices.noted)
+    assert not later.ended
+    later.hand_out()
+    eventually(lambda: later.devices.published == [ON])
+    later.devices.tell("lamp", "open")
+    assert later.carried() == Carried(of)
+    later.actor.stop()
+
+
+def test_of_a_note_that_is_none_of_its_own_little_is_kept(rig: Rig) -> None:
+    rig.devices.noted = [b"x" * 2**20]
+    rig.hand_out()
+    eventually(lambda: rig.acknowledged)
+    assert sum(map(len, rig.actor._acted)) < 100
+
+
+def test_what_was_refused_and_is_sent_after_all_has_not_failed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_client: str) -> None:
+        monkeypatch.setattr(rig.actor._limiter, "take", lambda _client: None)
+        raise RequestError("rate_limited", "too many")
+
+    monkeypatch.setattr(rig.actor._limiter, "take", refuse)
+    rig.devices.cut = True
+    rig.act(of=plan("lamp", "other"))
+    eventually(lambda: rig.actor.begun("k"))
+    rig.devices.cut, rig.devices.connections = False, 2
+    eventually(lambda: rig.devices.noted)
+    rig.hand_out()
+    eventually(lambda: rig.devices.published == [ON, ON])
+    rig.devices.tell("lamp", "on")
+    rig.devices.tell("other", "on")
+    assert rig.carried() == Carried(plan("lamp", "other"))
 
 
 def test_too_many_at_a_time_are_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
