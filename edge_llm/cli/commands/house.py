@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     own = settings.house
     topics = Topics(settings.mqtt.base_topic, settings.node.id, settings.mqtt.pool)
     progress = _progress if sys.stderr.isatty() else lambda _number: None
-    found = find_house(own, settings.mqtt, topics, progress)
+    found = find_house(settings, topics, progress)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     if options.action == "accept":

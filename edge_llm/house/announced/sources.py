@@ -11,12 +11,15 @@ from edge_llm.mqtt.properties import topic_matches
 class DeviceSources:
     """The entities that are announced, read from their messages; one thread's own."""
 
-    def __init__(self, discovery: str | None, zigbee2mqtt: str | None, own_base: str) -> None:
+    def __init__(
+        self, discovery: str | None, zigbee2mqtt: str | None, own_base: str, routes: tuple[str, ...] = ()
+    ) -> None:
         """Read below the prefix ``discovery`` and the base topic ``zigbee2mqtt``, where they are given.
 
-        What has a topic below ``own_base`` is a node's, and no device.
+        What has a topic below ``own_base``, or one that the filters ``routes`` match, is a node's, and no
+        device.
         """
-        self._discovery = Discovery(own_base, discovery) if discovery else None
+        self._discovery = Discovery(own_base, discovery, routes) if discovery else None
         self._zigbee2mqtt = Zigbee2Mqtt(zigbee2mqtt) if zigbee2mqtt else None
         self._bridge = (
             {f"{zigbee2mqtt}/bridge/devices", f"{zigbee2mqtt}/bridge/groups"} if zigbee2mqtt else ()

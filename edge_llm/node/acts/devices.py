@@ -51,10 +51,11 @@ class DeviceFeed:
         topics: Topics,
         on_house: Callable[[House, str | None], None],
         told: Condition,
+        routes: tuple[str, ...] = (),
     ) -> None:
         """``on_house`` gets each new house, with what is wrong with it, on the thread ``devices``.
 
-        ``told`` is notified at each new state.
+        ``told`` is notified at each new state. No device may name a topic that the filters ``routes`` match.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
@@ -62,7 +63,7 @@ class DeviceFeed:
         self._settings = settings
         self._on_house = on_house
         self._told = told
-        self._sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base)
+        self._sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base, routes)
         self._states = DeviceStates()
         self._entities: Mapping[str, Entity] = {}
         self._by_unique_id: Mapping[tuple[str, str], Entity] = {}
@@ -257,4 +258,6 @@ class DeviceFeed:
 
 
 def _log_failure(error: Exception) -> None:
-    log.error("devices.failed", error=type(error).__name__, stack=stack_of(error))  # a message may quote names
+    log.error(
+        "devices.failed", error=type(error).__name__, stack=stack_of(error)
+    )  # a message may quote names

@@ -7,6 +7,7 @@ from threading import Condition
 from edge_llm.config import Settings
 from edge_llm.contract.node import Acts
 from edge_llm.contract.topics import Topics
+from edge_llm.gateway.routes import filters_of
 from edge_llm.mqtt.subscriptions import Subscription
 from edge_llm.node.acts.act_log import ActLog
 from edge_llm.node.acts.actor import Actor
@@ -44,7 +45,7 @@ class OwnDevices:
         if own.discovery is None and own.zigbee2mqtt is None:
             return None
         told = Condition()
-        feed = DeviceFeed(own, settings.mqtt, topics, house.announce, told)
+        feed = DeviceFeed(own, settings.mqtt, topics, house.announce, told, filters_of(settings.routes))
         actor = Actor(topics, feed, ActLog(database), note, told) if own.act else None
         return cls(feed, Planner(own, feed, house.is_source), actor)
 
