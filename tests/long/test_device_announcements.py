@@ -159,7 +159,7 @@ class Hostile:
         return json.dumps(config | options).encode()
 
     def _size(self) -> bytes:
-        size = self._rng.choice((70_000, 150_000))
+        size = self._rng.choice((70_000, 100_000))
         return self._rng.choice((b" " * size, self._config(x="x" * size), self._rng.randbytes(size), b"\xff"))
 
     def _template(self) -> bytes:
@@ -171,7 +171,7 @@ class Hostile:
         return self._config(**{option: self._rng.choice(BAD_TOPICS)})
 
     def _recursion(self) -> bytes:
-        deep = self._rng.choice((50, 1000, 20_000))
+        deep = self._rng.choice((50, 1000, 5000))
         opened = self._rng.choice((b"[", b'{"dev":', b'{"cmps":{"a":'))
         nested: Any = "x"
         for _ in range(50):
