@@ -75,9 +75,8 @@ def _temperature(room: str, turn: int) -> Sentence:
 
 def _color(room: str, turn: int) -> Sentence:
     color = _COLORS[turn % len(_COLORS)]
-    return Sentence(
-        VALUE, f"Make the {room.lower()} floor lamp {color}", {f"{room} floor lamp": {"color": color}}
-    )
+    meant: Meant = {f"{room} floor lamp": {"state": "on", "color": color}}
+    return Sentence(VALUE, f"Make the {room.lower()} floor lamp {color}", meant)
 
 
 def _dimmed(room: str, turn: int) -> Sentence:
