@@ -20,8 +20,8 @@ from tests.processes import Broker, Nodes
 broker = fresh_broker
 HALF_ORDINARY, HALF_HOSTILE = 1000, 2500
 MOST_GROWTH = 400e6
-"""Bytes. 100-210 MB were seen. What is kept of the announcements is about 11 MB (tracemalloc); the rest is the
-prompt of the house, and holes in the heap."""
+"""Bytes. 100-210 MB were seen. What is kept of the announcements is about 11 MB (tracemalloc); the rest is
+the prompt of the house, and holes in the heap."""
 SAY, ANSWER = "home/kitchen/say", "home/kitchen/answer"
 LAMP = {"name": "Ceiling lamp", "cmd_t": "lamp/set", "stat_t": "lamp", "uniq_id": "lamp"}
 LISTENED = "hostile/state"
