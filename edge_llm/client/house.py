@@ -6,10 +6,11 @@ from threading import Condition
 from time import monotonic
 from uuid import uuid4
 
-from edge_llm.config import HouseSettings, MqttSettings
+from edge_llm.config import MqttSettings, Settings
 from edge_llm.contract.house import House
 from edge_llm.contract.topics import Topics
 from edge_llm.errors import RequestError
+from edge_llm.gateway.routes import filters_of
 from edge_llm.house.announced.accepted import accepted_of
 from edge_llm.house.announced.sources import DeviceSources
 from edge_llm.house.discovery.as_house import house_of
@@ -46,32 +47,26 @@ class FoundHouse:
         return self.snapshot.house or House()
 
 
-def find_house(
-    settings: HouseSettings,
-    mqtt: MqttSettings,
-    topics: Topics,
-    own_filters: tuple[str, ...],
-    progress: Callable[[int], None],
-) -> FoundHouse:
+def find_house(settings: Settings, topics: Topics, progress: Callable[[int], None]) -> FoundHouse:
     """Read what the broker keeps of the house; ``progress`` gets the number of messages from time to time.
-
-    No device may publish to what ``own_filters`` match.
 
     Raises:
         ConfigError: a file of the settings cannot be used.
         RequestError: unavailable: the broker cannot be reached.
     """
-    catalogue = Catalogue(read_house(settings.file) if settings.file else None)
-    sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base, own_filters)
-    messages = _retained(mqtt, (topics.house, *sources.filters), progress)
+    own = settings.house
+    catalogue = Catalogue(read_house(own.file) if own.file else None)
+    routes = filters_of(settings.routes)
+    sources = DeviceSources(own.discovery, own.zigbee2mqtt, topics.base, routes)
+    messages = _retained(settings.mqtt, (topics.house, *sources.filters), progress)
     for topic, payload in messages.items():
         if source := topics.house_source(topic):
             catalogue.update(source, payload)
         else:
             sources.update(topic, payload)
     entities = sources.entities
-    accepted = accepted_of(entities, settings.accept)
-    catalogue.use(Announced(house_of(accepted, settings.language, settings.area_pattern)))
+    accepted = accepted_of(entities, own.accept)
+    catalogue.use(Announced(house_of(accepted, own.language, own.area_pattern)))
     return FoundHouse(catalogue.snapshot, entities, accepted, sources.problems, sources.left_out)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from sched import scheduler
 from threading import Condition, Event, Thread
@@ -66,6 +66,8 @@ class Received:
     name: str
     topic: str
     payload: str
+    at: float = field(default_factory=monotonic, compare=False)
+    """Time at which it came (time.monotonic)."""
 
 
 class SimulatedHouse:

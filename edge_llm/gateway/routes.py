@@ -80,6 +80,15 @@ class Routes:
         return None
 
 
+def filters_of(routes: tuple[RouteSettings, ...]) -> tuple[str, ...]:
+    """The filters of all topics that routes ask and answer on."""
+    return tuple(
+        "/".join("+" if PLACEHOLDER.search(level) else level for level in topic.split("/"))
+        for route in routes
+        for topic in (route.topic, route.answer)
+    )
+
+
 def _escaped(topic: str) -> str:
     """Turn a topic into a regular expression, its placeholders left as they are."""
     return "/".join(level if PLACEHOLDER.fullmatch(level) else re.escape(level) for level in topic.split("/"))

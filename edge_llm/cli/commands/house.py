@@ -16,7 +16,6 @@ from edge_llm.house.announced.accepted import read_accepted, write_accepted
 from edge_llm.house.discovery.entity import Entity
 from edge_llm.house.language.words import words_of
 from edge_llm.house.targets import find_targets
-from edge_llm.node.acts.own_devices import own_filters
 
 _MOST_SHOWN = 20
 _EXAMPLES = """\
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     own = settings.house
     topics = Topics(settings.mqtt.base_topic, settings.node.id, settings.mqtt.pool)
     progress = _progress if sys.stderr.isatty() else lambda _number: None
-    found = find_house(own, settings.mqtt, topics, own_filters(settings), progress)
+    found = find_house(settings, topics, progress)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     if options.action == "accept":

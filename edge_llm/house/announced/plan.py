@@ -22,6 +22,8 @@ class Step:
     action: str
     value: Value
     messages: tuple[Publish, ...]
+    tells_state: bool = True
+    """Whether its state is followed: known from here alone once the device has gone, or the node begins."""
 
 
 @dataclass(frozen=True, slots=True)

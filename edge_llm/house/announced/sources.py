@@ -12,15 +12,14 @@ class DeviceSources:
     """The entities that are announced, read from their messages; one thread's own."""
 
     def __init__(
-        self, discovery: str | None, zigbee2mqtt: str | None, own_base: str, own_filters: tuple[str, ...] = ()
+        self, discovery: str | None, zigbee2mqtt: str | None, own_base: str, routes: tuple[str, ...] = ()
     ) -> None:
         """Read below the prefix ``discovery`` and the base topic ``zigbee2mqtt``, where they are given.
 
-        What has a topic below ``own_base`` is a node's, and no device; and no device may be moved by what
-        the node itself hears on ``own_filters``.
+        What has a topic below ``own_base``, or one that the filters ``routes`` match, is a node's, and no
+        device.
         """
-        self._own_filters = own_filters
-        self._discovery = Discovery(own_base, discovery) if discovery else None
+        self._discovery = Discovery(own_base, discovery, routes) if discovery else None
         self._zigbee2mqtt = Zigbee2Mqtt(zigbee2mqtt) if zigbee2mqtt else None
         self._bridge = (
             {f"{zigbee2mqtt}/bridge/devices", f"{zigbee2mqtt}/bridge/groups"} if zigbee2mqtt else ()
@@ -43,9 +42,6 @@ class DeviceSources:
     @property
     def entities(self) -> Mapping[str, Entity]:
         """The entities by id; of one that both announce, as discovery has it."""
-        return {name: each for name, each in self._announced().items() if not self._moves_node(each)}
-
-    def _announced(self) -> Mapping[str, Entity]:
         found = dict(self._discovery.entities) if self._discovery else {}
         known = {(each.device.kind, each.device.unique_id) for each in found.values()}
         for name, each in self._zigbee2mqtt.entities.items() if self._zigbee2mqtt else ():
@@ -62,10 +58,4 @@ class DeviceSources:
     def problems(self) -> Mapping[str, str]:
         """Why something cannot be read, by its topic."""
         readers = (self._discovery, self._zigbee2mqtt)
-        found = {topic: why for each in readers if each for topic, why in each.problems.items()}
-        refused = (name for name, each in self._announced().items() if self._moves_node(each))
-        return found | dict.fromkeys(refused, "it would publish to a topic that a node listens to")
-
-    def _moves_node(self, entity: Entity) -> bool:
-        """Whether a device's commands would come back to the node as somebody's request."""
-        return any(topic_matches(own, each) for own in self._own_filters for each in entity.command_topics)
+        return {topic: why for each in readers if each for topic, why in each.problems.items()}

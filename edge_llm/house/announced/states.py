@@ -138,8 +138,8 @@ class DeviceStates:
 
 def _tell(state: DeviceState, reading: Reading, value: Scalar, *, retained: bool) -> None:
     if reading.of == AVAILABLE:
-        state.heard.pop(reading.topic, None)
-        state.heard[reading.topic] = bool(value)
+        others = {topic: said for topic, said in state.heard.items() if topic != reading.topic}
+        state.heard = others | {reading.topic: bool(value)}  # at once, for whoever reads it meanwhile
     elif reading.of == STATE:
         state.state = str(value)
     else:

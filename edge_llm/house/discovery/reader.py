@@ -42,10 +42,13 @@ class _Topic:
 class Discovery:
     """The devices of all announcements; one thread at a time uses it."""
 
-    def __init__(self, own_base: str, prefix: str = PREFIX) -> None:
-        """Begin with none; no device may name a topic inside ``own_base``, which is that of nodes."""
+    def __init__(self, own_base: str, prefix: str = PREFIX, routes: tuple[str, ...] = ()) -> None:
+        """Begin with none; no device may name a topic inside ``own_base``, which is that of nodes.
+
+        Nor one that the filters ``routes`` match.
+        """
         self._prefix = prefix.rstrip("/")
-        self._reserved = Reserved(own_base.rstrip("/"), self._prefix)
+        self._reserved = Reserved(own_base.rstrip("/"), self._prefix, routes)
         self._topics: dict[str, _Topic] = {}
         self._entities: dict[str, Entity] = {}
         self._owners: dict[tuple[str, str], str] = {}
@@ -68,7 +71,7 @@ class Discovery:
         found: dict[str, str] = {}
         for topic, seen in self._topics.items():
             if seen.problems and len(found) < MAX_PROBLEMS:
-                found[topic] = "; ".join(dict.fromkeys(seen.problems))[:_MAX_REASON]
+                found[topic] = seen.problems[0][:_MAX_REASON]
         return found
 
     @property
@@ -102,6 +105,8 @@ class Discovery:
             return had
         seen = self._topics[topic] = _Topic(digest, len(payload))
         self._read(seen, place, payload)
+        if len(seen.problems) > 1:  # there may be hundreds
+            seen.problems = ["; ".join(dict.fromkeys(seen.problems))[:_MAX_REASON]]
         if seen.entities:
             self._bytes += seen.size
         return had or bool(seen.entities)

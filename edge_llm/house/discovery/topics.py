@@ -6,8 +6,9 @@ from typing import Any
 from edge_llm.contract.topics import Topics
 from edge_llm.house.discovery.unreadable import BadTopic
 
-_MAX_TOPIC_BYTES = 65_535
-"""Of MQTT (1.5.4)."""
+_MAX_TOPIC_BYTES, _MAX_LEVELS = 1000, 100
+"""Far more than any device has. A broker may end the connection at a topic that it finds too long or deep
+(mosquitto: more than 200 levels), and at a subscription to many long ones together."""
 _LEAST_PLAIN_LEVELS = 2
 """Levels without a wildcard of a topic with wildcards: fewer would take in what other devices say."""
 
@@ -41,6 +42,8 @@ class Reserved:
 
     own_base: str
     prefix: str
+    routes: tuple[str, ...] = ()
+    """Filters of the topics on which routes of the node ask and answer, with ``+`` alone."""
 
     def refuse_own(self, value: Any, option: str) -> None:
         """Refuse a topic of nodes, whatever it is meant for.
@@ -48,8 +51,12 @@ class Reserved:
         Raises:
             BadTopic: it is one.
         """
-        if isinstance(value, str) and _is_inside(value, self.own_base):
+        if not isinstance(value, str):
+            return
+        if _is_inside(value, self.own_base):
             raise BadTopic(f"{option}: it is inside the topics of nodes")
+        if any(_overlap(each.split("/"), value.split("/")) for each in self.routes):
+            raise BadTopic(f"{option}: a route of the node has this topic")
 
     def for_commands(self, value: Any, option: str) -> str:
         """A topic that may be published to.
@@ -97,13 +104,28 @@ def _topic(value: Any, option: str) -> str:
         raise BadTopic(f"{option}: it begins with $")
     if any(ord(character) < 32 or 0x7F <= ord(character) <= 0x9F for character in value):
         raise BadTopic(f"{option}: it has control characters")
+    if any(_is_no_character(ord(character)) for character in value):
+        raise BadTopic(f"{option}: it has what is no character, which brokers refuse")
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
         raise BadTopic(f"{option}: it is no UTF-8 text") from None
     if size > _MAX_TOPIC_BYTES:
-        raise BadTopic(f"{option}: it is longer than MQTT allows")
+        raise BadTopic(f"{option}: it has more than {_MAX_TOPIC_BYTES} bytes")
+    if value.count("/") >= _MAX_LEVELS:
+        raise BadTopic(f"{option}: it has more than {_MAX_LEVELS} levels")
     return value
+
+
+def _is_no_character(code: int) -> bool:
+    """Whether a code point is one that Unicode leaves without a character for good."""
+    return 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
+
+
+def _overlap(one: list[str], other: list[str]) -> bool:
+    """Whether two filters, by their levels, have a topic in common."""
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(a == b or "+" in (a, b) for a, b in pairs)
 
 
 def _is_inside(topic: str, base: str) -> bool:

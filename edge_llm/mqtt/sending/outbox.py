@@ -42,9 +42,11 @@ class Outbox:
         """Take the next one that may be sent; at most ``window`` are on their way.
 
         One during which a connection broke goes alone: if the connection breaks again, it is known why.
+        One at QoS 2 is waited for: the broker passes it on in a second step, and what is sent meanwhile would
+        overtake it.
         """
         with self._lock:
-            if any(publication.breaks for publication in self._on_its_way.values()):
+            if any(each.breaks or each.qos > 1 for each in self._on_its_way.values()):
                 return None
             if self._qos0:
                 return self._qos0.popleft()

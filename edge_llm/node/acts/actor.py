@@ -35,6 +35,8 @@ _MOST_DOUBT_S = 30.0
 """Seconds after which nobody waits for a note that was asked for: the broker may keep it from the node."""
 _LOOK_S = 0.1
 """Seconds between two looks at the acts in progress, if nothing is new."""
+_MOST_NOTE_BYTES = 64
+"""Of what comes on the topic of notes no more is read, since it is remembered."""
 
 
 class _Stage(Enum):
@@ -159,7 +161,7 @@ class Actor:
 
     def _hear(self, message: Message) -> None:
         """Take in a note: of an act that was sent, or one that was asked for."""
-        said = message.payload.decode(errors="replace")
+        said = message.payload[:_MOST_NOTE_BYTES].decode(errors="replace")
         asked = next((job for job in self._jobs if job.token == said), None)
         if asked:
             if asked.stage is _Stage.DOUBT:
@@ -196,22 +198,35 @@ class Actor:
 
     def _advance(self, job: _Job) -> None:
         now = monotonic()
+        if job.stage is _Stage.NEW:
+            self._begin(job, now)
+            return
+        # What may not have been sent is not over because a state shows it: others may have brought it about.
+        doubtful = job.stage is _Stage.DOUBT
         waiting = tuple(step.name for step in job.plan.steps if not self._is_settled(job, step))
         over = now >= job.until or self._stopping
-        if job.stage is _Stage.NEW and self._devices.ready:
-            self._send(job)
-        elif job.stage is _Stage.NEW and now >= job.expires_at:
-            self._act_log.withdraw(job.key)
-            self._end(job, failed=tuple(step.name for step in job.plan.steps))
-        elif self._stopping and waiting and job.stage is not _Stage.SENT:
-            self._jobs.remove(job)
-            job.on_end(Carried(job.plan, is_left=True))
-        elif job.stage is not _Stage.NEW and (not waiting or (over and job.stage is not _Stage.SENDING)):
+        if self._stopping and (doubtful or (waiting and job.stage is _Stage.SENDING)):
+            self._leave(job)
+        elif not (waiting or doubtful) or (over and job.stage is not _Stage.SENDING):
             self._end(job, waiting, tuple(sorted(self._names(job))))
         elif job.stage is _Stage.SENDING:
             lost = self._devices.connections != job.connection or not self._devices.ready
             if lost or now >= job.until - CONFIRM_S + _DOUBT_S:
                 self._doubt(job)
+
+    def _begin(self, job: _Job, now: float) -> None:
+        """Send an act as soon as the broker is there; else it has failed, or is left to the next process."""
+        if self._devices.ready:
+            self._send(job)
+        elif now >= job.expires_at:
+            self._act_log.withdraw(job.key)
+            self._end(job, failed=tuple(step.name for step in job.plan.steps))
+        elif self._stopping:
+            self._leave(job)
+
+    def _leave(self, job: _Job) -> None:
+        self._jobs.remove(job)
+        job.on_end(Carried(job.plan, is_left=True))
 
     def _send(self, job: _Job) -> None:
         """Write an act down, and send its messages; what is too much at a time is refused."""
@@ -221,6 +236,7 @@ class Actor:
         steps = job.plan.steps
         job.told = {step.device: self._devices.told(step.device) for step in steps}
         job.connection = self._devices.connections
+        job.refused.clear()
         for step in steps:
             try:
                 self._limiter.take("acts")
@@ -238,7 +254,7 @@ class Actor:
         """Whether nothing more is waited for: the state shows it, none ever will, or nothing was sent."""
         if not step.messages or step.device in job.refused:
             return True
-        if job.stage is _Stage.SENT and not self._devices.tells_state(step.device):
+        if job.stage is _Stage.SENT and not step.tells_state:
             return True
         state = self._devices.state(step.device)
         return state is not None and state.is_as(step.action, step.value, job.told.get(step.device, -1))

@@ -34,6 +34,8 @@ _LOOK_EVERY_S = 5.0
 _MOST_PENDING_BYTES = 2**25
 _MOST_NOTES = 100
 """Maximum number of notes that the broker hands out before they are acknowledged."""
+_MESSAGE_BYTES = 500
+"""What a message takes in memory beside its payload, about: empty ones count, too."""
 _MOST_FILTERS = 50
 """Maximum number of topics in one packet that subscribes."""
 _STOP_S = 2.0
@@ -50,16 +52,16 @@ class DeviceFeed:
         settings: HouseSettings,
         mqtt: MqttSettings,
         topics: Topics,
-        own_filters: tuple[str, ...],
         on_house: Callable[[House, str | None], None],
         told: Condition,
+        routes: tuple[str, ...] = (),
         *,
-        moves: bool,
+        moves: bool = False,
     ) -> None:
         """``on_house`` gets each new house, with what is wrong with it, on the thread ``devices``.
 
-        No device may publish to what ``own_filters`` match. ``told`` is notified at each new state and note;
-        there are notes only of a node that ``moves`` devices.
+        No device may name a topic that the filters ``routes`` match. ``told`` is notified at each new state,
+        and at each note of a node that ``moves`` devices.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
@@ -67,7 +69,7 @@ class DeviceFeed:
         self._settings = settings
         self._on_house = on_house
         self._told = told
-        self._sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base, own_filters)
+        self._sources = DeviceSources(settings.discovery, settings.zigbee2mqtt, topics.base, routes)
         self._states = DeviceStates()
         self._entities: Mapping[str, Entity] = {}
         self._by_unique_id: Mapping[tuple[str, str], Entity] = {}
@@ -146,12 +148,9 @@ class DeviceFeed:
         """Number of messages by which an entity has told something."""
         return self._states.told(entity)
 
-    def tells_state(self, entity: str) -> bool:
+    def tells_state(self, entity: Entity) -> bool:
         """Whether an entity is one whose state is followed."""
-        found = self._entities.get(entity)
-        return (
-            self._settings.states and found is not None and any(each.of == STATE for each in found.readings)
-        )
+        return self._settings.states and any(each.of == STATE for each in entity.readings)
 
     def observed(self, device: Device) -> Device:
         """A device of the house with the state that it has told, where states are followed."""
@@ -170,20 +169,20 @@ class DeviceFeed:
         return state.age_s() if state else None
 
     def _on_ready(self) -> None:
-        with self._due:
+        with self._due:  # all of it: meanwhile the thread may follow other devices
             self.connections += 1
             subscribed, self._subscribed = self._subscribed, frozenset()
-        self._subscribe(subscribed)
+            self._subscribe(subscribed)
 
     def _subscribe(self, wanted: frozenset[str]) -> None:
         """Follow these topics and no others, of those that devices tell their states on."""
         with self._due:
             new, old = sorted(wanted - self._subscribed), self._subscribed - wanted
             self._subscribed = wanted
-        for topic in old:
-            self._connection.unsubscribe(topic)
-        for at in range(0, len(new), _MOST_FILTERS):
-            self._connection.subscribe(*new[at : at + _MOST_FILTERS])
+            for topic in old:
+                self._connection.unsubscribe(topic)
+            for at in range(0, len(new), _MOST_FILTERS):
+                self._connection.subscribe(*new[at : at + _MOST_FILTERS])
 
     def _on_note(self, message: Message) -> None:
         with self._told:
@@ -192,11 +191,12 @@ class DeviceFeed:
 
     def _on_message(self, message: Message) -> None:
         """Keep a message for the thread; on the network thread."""
+        size = _MESSAGE_BYTES + len(message.payload)
         with self._due:
-            full = self._pending_bytes + len(message.payload) > _MOST_PENDING_BYTES
+            full = self._pending_bytes + size > _MOST_PENDING_BYTES
             if not full:
                 self._pending.append(message)
-                self._pending_bytes += len(message.payload)
+                self._pending_bytes += size
                 self._due.notify()
         if full:
             self._dropped.info("devices.dropped", reason="more comes than can be read")
@@ -223,17 +223,20 @@ class DeviceFeed:
                     changed_at = None
                     self._rebuild()
             except Exception as error:  # noqa: BLE001 - whatever devices say, the thread goes on
-                log.error("devices.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400 - a message may quote names
+                _log_failure(error)
                 changed_at = None
 
     def _take(self, messages: deque[Message]) -> bool:
         """Read messages; returns whether devices were announced, or others than before."""
         announced = told = False
         for message in messages:
-            if self._sources.matches(message.topic):
-                announced |= self._sources.update(message.topic, message.payload)
-            else:
-                told |= self._states.update(message.topic, message.payload, retained=message.retained)
+            try:
+                if self._sources.matches(message.topic):
+                    announced |= self._sources.update(message.topic, message.payload)
+                else:
+                    told |= self._states.update(message.topic, message.payload, retained=message.retained)
+            except Exception as error:  # noqa: BLE001 - whatever one of them holds, the others count
+                _log_failure(error)
         if told:
             with self._told:
                 self._told.notify_all()
@@ -276,3 +279,9 @@ class DeviceFeed:
             self._house, self._problem = house, problem
             log.info("devices.changed", devices=len(entities), announced=len(announced))
             self._on_house(house, problem)
+
+
+def _log_failure(error: Exception) -> None:
+    log.error(
+        "devices.failed", error=type(error).__name__, stack=stack_of(error)
+    )  # a message may quote names

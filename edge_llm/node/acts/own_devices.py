@@ -6,19 +6,13 @@ from threading import Condition
 from edge_llm.config import Settings
 from edge_llm.contract.node import Acts
 from edge_llm.contract.topics import Topics
-from edge_llm.gateway.routes import Routes
+from edge_llm.gateway.routes import filters_of
 from edge_llm.node.acts.act_log import ActLog
 from edge_llm.node.acts.actor import Actor
 from edge_llm.node.acts.devices import DeviceFeed
 from edge_llm.node.acts.house_feed import HouseFeed
 from edge_llm.node.acts.planner import Planner
 from edge_llm.state.database import StateDatabase
-
-
-def own_filters(settings: Settings) -> tuple[str, ...]:
-    """Topics that the node listens to beside those below its base topic."""
-    meter = settings.telemetry.meter_topic
-    return (*Routes(settings.routes).filters, *((meter,) if meter else ()))
 
 
 @dataclass(frozen=True)
@@ -46,9 +40,8 @@ class OwnDevices:
         if own.discovery is None and own.zigbee2mqtt is None:
             return None
         told = Condition()
-        feed = DeviceFeed(
-            own, settings.mqtt, topics, own_filters(settings), house.announce, told, moves=bool(own.act)
-        )
+        routes = filters_of(settings.routes)
+        feed = DeviceFeed(own, settings.mqtt, topics, house.announce, told, routes, moves=bool(own.act))
         actor = Actor(feed, ActLog(database), told) if own.act else None
         return cls(feed, Planner(own, feed, house.is_source), actor)
 

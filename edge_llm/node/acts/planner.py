@@ -65,7 +65,8 @@ class Planner:
         messages = command(value) if command else ()
         if messages and action == "speed" and (on := entity.commands.get("on")) and not self._is_on(entity):
             messages = (*on(None), *messages)  # a speed alone starts no fan
-        return Step(entity.device.id, device.name, number, action, value, messages)
+        tells_state = self._devices.tells_state(entity)
+        return Step(entity.device.id, device.name, number, action, value, messages, tells_state)
 
     def _is_on(self, entity: Entity) -> bool:
         state = self._devices.state(entity.device.id)

@@ -144,6 +144,39 @@ def test_the_prefix_is_configurable_and_closed_to_commands() -> None:
     assert not discovery.update("ha/discovery/switch/z/config", json.dumps(evil).encode())
 
 
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "home/kitchen/say",
+        "home/+/say",
+        "home/kitchen/+",
+        "lamp/\uffff/set",
+        "lamp/\ufdd0/set",
+        "/".join("x" * 101),
+        "x" * 1001,
+    ],
+)
+@pytest.mark.parametrize("option", ["command_topic", "state_topic", "availability_topic"])
+def test_no_device_names_a_routes_topic_or_one_that_ends_a_connection(topic: str, option: str) -> None:
+    discovery = Discovery("edge_llm", routes=("home/+/say", "home/+/answer"))
+    update(discovery, "switch/x", SWITCH | {option: topic})
+    assert not any(
+        topic in (*each.command_topics, *(reading.topic for reading in each.readings))
+        for each in discovery.entities.values()
+    )
+    assert discovery.problems
+    update(discovery, "switch/x", SWITCH | {option: "home/kitchen/saying"})
+    assert discovery.entities
+
+
+def test_of_many_reasons_few_are_kept() -> None:
+    discovery = Discovery("edge_llm")
+    bad = {str(number): {"p": "switch", "cmd_t": f"{number}/+"} for number in range(200)}
+    update(discovery, "device/x", {"dev": {"ids": "1"}, "o": {"name": "x"}, "cmps": bad})
+    assert discovery.problems
+    assert all(len(each.problems) == 1 for each in discovery._topics.values())
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -214,7 +247,7 @@ def test_a_flood_is_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
                 "unique_id": tail,
                 "name": tail + "x" * 500,
                 "value_template": "{{ value_json.a ~ value_json.b }}" + tail,
-                "state_topic": "y" * 2000,
+                "state_topic": "y" * 1000,
             }
             update(discovery, f"switch/x{number}", config if number % 2 else SWITCH | {"command_topic": "#"})
             sizes.append(tracemalloc.get_traced_memory()[0])

@@ -76,3 +76,14 @@ def test_what_goes_at_qos_0_is_not_counted_and_is_lost_with_the_connection() -> 
     assert (len(outbox), bool(outbox)) == (0, False)
     outbox.broken([], 0, "5")
     assert send(outbox) == []
+
+
+def test_nothing_overtakes_what_the_broker_passes_on_in_a_second_step() -> None:
+    """At QoS 2: a note behind it says that it was sent."""
+    outbox = Outbox()
+    first, note = Publication("t", b"-", 2, kept=False), Publication("note", b"--", kept=False)
+    outbox.put(first)
+    outbox.put(note)
+    assert send(outbox) == [first]
+    outbox.acknowledged(1)
+    assert send(outbox) == [note]

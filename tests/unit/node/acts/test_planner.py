@@ -64,6 +64,9 @@ class Devices:
         state = self.states.get(device.id)
         return device.model_copy(update={"state": state.state if state else "unknown"})
 
+    def tells_state(self, entity: Entity) -> bool:
+        return entity.device.kind != "lock"
+
     def age_s(self, device: Device) -> float | None:
         return 7200.0 if device.id in self.states else None
 
