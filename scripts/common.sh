@@ -44,6 +44,18 @@ node_red() {
   npm install --silent --no-audit --no-fund --prefix "$directory" node-red@4 >&2
 }
 
+# zigbee2mqtt: from npm, with a Node.js that is new enough for it, beside the demo model.
+zigbee2mqtt() {
+  local version=2.14.1 directory
+  directory=${XDG_CACHE_HOME:-$HOME/.cache}/edge_llm/zigbee2mqtt-$version
+  command -v npm >/dev/null || apt_install nodejs npm
+  [[ ! -e $directory/.installed ]] || return 0
+  say "installing zigbee2mqtt $version into $directory …"
+  npm install --silent --no-audit --no-fund --prefix "$directory" zigbee2mqtt@$version node@22 >&2 \
+    || die "could not install zigbee2mqtt; run: npm install --prefix $directory zigbee2mqtt@$version node@22"
+  touch "$directory/.installed"
+}
+
 # home_assistant: a Home Assistant in a Debian of its own, whose Python is new enough for it, beside the demo model, and
 # with it what the unit tests of custom_components run in. As root; elsewhere its tests are skipped.
 home_assistant() {

@@ -53,6 +53,8 @@ KINDS: Mapping[str, Callable[[Parts], Capabilities]] = {
 }
 """Media players are not here: MQTT discovery has none."""
 _OPTION_NAMES = frozenset(abbreviations.OPTIONS.values())
+_OF_BRIDGE = "/bridge/request/"
+"""In command topics of zigbee2mqtt itself: it restarts, or lets devices join. Not marked as settings."""
 _Availability = Literal["all", "any", "latest"]
 
 
@@ -71,6 +73,8 @@ def reason_to_leave_out(component: Component) -> str | None:
     options = component.options
     if options.get("entity_category") is not None:
         return "configuration or diagnostics of a device"
+    if _OF_BRIDGE in str(options.get("command_topic")):
+        return "zigbee2mqtt itself"
     if options.get("enabled_by_default") in (False, "false", "False", "off", "no", 0):
         return "not enabled by default"
     return None

@@ -175,7 +175,11 @@ class _Build:
         except ValidationError as error:
             self._problem(f"{self._base}/{owner.ident}", f"{shape.kind}: {explain(error, may_be_text=False)}")
             return
-        entities.setdefault(entity_id, _entity(device, shape, self._base))
+        # With its availability off, zigbee2mqtt says of a group whose members change that it is offline, and
+        # never again that it is there.
+        own = (f"{shape.topic}/availability",) if isinstance(owner, DeviceEntry) else ()
+        online = (*own, f"{self._base}/bridge/state")
+        entities.setdefault(entity_id, _entity(device, shape, online))
 
     def _problem(self, key: str, reason: str) -> None:
         """Keep the first reason of each, and not without end."""
@@ -183,18 +187,15 @@ class _Build:
             self.problems.setdefault(key, reason)
 
 
-def _entity(device: Device, shape: Shape, base: str) -> Entity:
-    online = (
-        Reading(topic, AVAILABLE, is_online)
-        for topic in (f"{shape.topic}/availability", f"{base}/bridge/state")
-    )
+def _entity(device: Device, shape: Shape, online: Iterable[str]) -> Entity:
+    """``online`` are the topics that say whether it is there."""
     commands = repr((shape.kind, sorted(shape.commands.items())))
     return Entity(
         device=device,
         area=None,
         commands=shape.commands,
         command_topics=frozenset({shape.command_topic} if shape.commands else ()),
-        readings=(*shape.readings, *online),
+        readings=(*shape.readings, *(Reading(topic, AVAILABLE, is_online) for topic in online)),
         fingerprint=hashlib.sha256(commands.encode()).hexdigest(),
     )
 

@@ -203,6 +203,8 @@ def _binary(expose: Expose, topic: str) -> Shape | None:
     if expose.name in NOT_ASKED_FOR or not expose.published or expose.value_on is None:
         return None
     shape = _new("binary_sensor", expose, topic, expose.name)
+    if expose.name == "contact":  # named as the window or the door that it is at; so it is announced, too
+        shape.label = (expose.endpoint or "").capitalize()
     shape.device_class = BINARY_CLASSES.get(expose.name)
     words = ("off", "on") if expose.name in INVERTED else ("on", "off")
     shape.reads(

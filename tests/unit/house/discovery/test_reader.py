@@ -95,10 +95,12 @@ def test_what_is_left_out_is_counted() -> None:
     update(discovery, "sensor/b", SWITCH | {"enabled_by_default": False})
     update(discovery, "camera/c", SWITCH)
     update(discovery, "tag/d", SWITCH)
+    update(discovery, "switch/e", SWITCH | {"command_topic": "zigbee2mqtt/bridge/request/permit_join"})
     discovery.update("homeassistant/status", b"online")
     assert discovery.ignored == {
         "configuration or diagnostics of a device": 1,
         "not enabled by default": 1,
+        "zigbee2mqtt itself": 1,
         "a kind that a house has not": 2,
         "a topic that is none of an announcement": 1,
     }

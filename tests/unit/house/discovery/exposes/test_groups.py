@@ -45,6 +45,12 @@ def test_a_group_can_do_what_one_of_its_members_can() -> None:
     assert told(lamps, {"state": "ON", "brightness": 254}) == {"state": "on", "brightness": 100}
 
 
+def test_a_group_is_there_while_zigbee2mqtt_is() -> None:
+    (lamps,) = _groups(group(7, "ceiling", 1, 2)).values()
+    assert told(lamps, {"state": "offline"}, "zigbee2mqtt/ceiling/availability") == {}
+    assert told(lamps, {"state": "offline"}, "zigbee2mqtt/bridge/state") == {"available": False}
+
+
 def test_a_group_of_endpoints_is_told_without_them() -> None:
     (switches,) = _groups(group(8, "walls", (4, 1), (4, 2))).values()
     assert switches.device.kind == "switch"

@@ -193,6 +193,11 @@ def test_a_device_is_there_as_it_and_its_bridge_say(topic: str, message: str, ex
     assert found.get(AVAILABLE) == expected
 
 
+def test_a_contact_has_the_name_of_what_it_is_at() -> None:
+    assert of_product("contact", "contact", "kitchen/window").device.name == "kitchen/window"
+    assert of_product("motion", "occupancy", "hall/motion").device.name == "hall/motion Occupancy"
+
+
 def test_ranges_are_those_of_the_device() -> None:
     climate = capabilities_of(of_product("radiator", "climate").device)
     assert climate.temperature == Range(min=5, max=35, step=0.5, unit="°C")
