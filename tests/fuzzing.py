@@ -106,7 +106,7 @@ def ask(conversation: Conversation, request_id: str, **fields: Any) -> None:
     """Ask, and see that it ends well."""
     conversation.send(id=request_id, **fields)
     (reply,) = eventually(lambda: conversation.replies(request_id), 300)
-    assert reply["type"] == "done"
+    assert reply["type"] == "done", reply
 
 
 def own_memory(service: Service) -> int:

@@ -82,6 +82,8 @@ class Chooser:
         """Why it is better to ask back, although there are groups that can do it."""
         if clause.called_kind and clause.partly and clause.has_place:
             return "unclear"  # other devices are called so, but none there
+        if clause.unknown and not clause.kinds and not clause.flags & _EVERYBODY:
+            return "unclear"  # "turn on the oven", where there is none, is for no lamp
         devices = {each for target in able for each in target.ids}
         if clause.has_place or clause.flags & _EVERYBODY or len(devices) == 1:
             return None

@@ -4,6 +4,7 @@ import pytest
 
 from edge_llm.house.choice import Choice
 from edge_llm.house.choices import Chooser
+from edge_llm.house.compiled import Doubtful
 from edge_llm.house.reading.sentence import SentenceReader
 from tests.unit.house.houses import compiled, light
 
@@ -138,3 +139,14 @@ def test_what_is_to_be_bought_may_sound_like_anything() -> None:
     (found,) = choices("add a bedside lamp to the groceries")
     assert [target.name for target in found.targets] == ["Groceries"]
     assert [action.id for action in found.actions(found.targets[0])] == ["add_item"]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["turn on the coffee maker", "turn on the oven in the kitchen", "unlock the box"]
+)
+def test_what_is_not_there_is_no_other_thing_that_can_do_it(sentence: str) -> None:
+    """However few things there are: a house may not be known whole yet."""
+    area = {"id": "k", "name": "Kitchen"}
+    lock = {"id": "l", "name": "Front door", "kind": "lock"}
+    meaning = compiled(light("a", "Lamp", area="k"), lock, areas=[area]).meaning(sentence, None)
+    assert isinstance(meaning, Doubtful), meaning
