@@ -93,13 +93,13 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     Raises:
         EdgeLlmError: it cannot.
     """
+    if not 0 < port < 2**16:
+        raise EdgeLlmError(f"there is no port {port}")
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.create_server(address[:2], family=family, backlog=128)
-    except OverflowError as error:
-        raise EdgeLlmError(f"web.port: there is no port {port}") from error
     except OSError as error:
         reason = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
         raise EdgeLlmError(
