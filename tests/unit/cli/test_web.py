@@ -49,6 +49,7 @@ def test_elsewhere_without_a_token(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delitem(sys.modules, "edge_llm.web.server", raising=False)
+    monkeypatch.delattr("edge_llm.web.server", raising=False)  # where it was imported before
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["web"]) == 1
     assert "pip install 'edge-llm[web]'" in line(capsys)

@@ -54,7 +54,7 @@ class Caller:
 
 
 async def until(what: Any) -> None:
-    while not what():
+    while not what():  # noqa: ASYNC110 - a thread makes it true
         await asyncio.sleep(0.001)
 
 

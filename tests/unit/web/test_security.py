@@ -14,7 +14,7 @@ from edge_llm.web.security.guard import MAX_BODY_BYTES
 from edge_llm.web.security.login import COOKIE, Login
 from tests.unit.web.parts import SAID, Node, Web, token_file
 
-TOKEN = "correct-horse-battery-staple"
+TOKEN = "correct-horse-battery-staple"  # noqa: S105 - of these tests alone
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 COSTLY = ["/v1/chat/completions", "/api/chat", "/chat"]
 
