@@ -10,7 +10,7 @@ from edge_llm.errors import ConfigError
 
 _LEAST_TOKEN = 16
 """Minimum characters of a token: nobody guesses one of these."""
-HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$")]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,252})$")]
 
 
 class WebSettings(BaseModel):

@@ -107,6 +107,12 @@ def events(response: httpx.Response) -> Iterator[tuple[str, Any]]:
             yield name, json.loads(line.removeprefix("data: "))
 
 
+def complete(client: openai.OpenAI, **fields: Any) -> Any:
+    """Any kind of completion, of messages as plain dicts."""
+    create: Any = client.chat.completions.create
+    return create(**({"model": "any"} | fields))
+
+
 def is_idle(hub: Hub) -> bool:
     """Whether the node's newest telemetry says that nothing is in progress."""
     heard = hub.on(TOPICS.telemetry)
@@ -115,10 +121,11 @@ def is_idle(hub: Hub) -> bool:
 
 def test_openai_plain_and_streamed(gpt: openai.OpenAI) -> None:
     [model] = gpt.models.list().data
-    whole = gpt.chat.completions.create(model=model.id, messages=HELLO, max_tokens=16, temperature=0)  # type: ignore[call-overload] # plain dicts
+    whole = complete(gpt, model=model.id, messages=HELLO, max_tokens=16, temperature=0)
     assert "Tokyo" in whole.choices[0].message.content
     assert whole.model == model.id
-    *chunks, last = gpt.chat.completions.create(  # type: ignore[call-overload] # plain dicts
+    *chunks, last = complete(
+        gpt,
         model=model.id,
         messages=HELLO,
         max_completion_tokens=16,
@@ -133,9 +140,9 @@ def test_openai_plain_and_streamed(gpt: openai.OpenAI) -> None:
 
 
 def test_openai_tools_and_schemas(gpt: openai.OpenAI) -> None:
-    asked: Any = {"model": "any", "tools": [LAMP], "max_tokens": 60}
+    asked: Any = {"tools": [LAMP], "max_tokens": 60}
     lamp = {"role": "user", "content": "Turn the lamp on."}
-    message = gpt.chat.completions.create(messages=[lamp], tool_choice="required", **asked).choices[0].message
+    message = complete(gpt, messages=[lamp], tool_choice="required", **asked).choices[0].message
     call = message.tool_calls[0]
     assert (call.function.name, json.loads(call.function.arguments)["state"]) in (
         ("set_lamp", "on"),
@@ -143,19 +150,19 @@ def test_openai_tools_and_schemas(gpt: openai.OpenAI) -> None:
     )
     result = {"role": "tool", "tool_call_id": call.id, "content": "done"}
     told = [lamp, message.model_dump(exclude_none=True), result]
-    assert gpt.chat.completions.create(messages=told, tool_choice="none", **asked).choices[0].message.content
+    assert complete(gpt, messages=told, tool_choice="none", **asked).choices[0].message.content
     form = {"type": "json_schema", "json_schema": {"name": "reading", "strict": True, "schema": READING}}
     warm = [{"role": "user", "content": "It is 21 degrees."}]
-    reply = gpt.chat.completions.create(model="any", messages=warm, response_format=form, max_tokens=60)  # type: ignore[call-overload] # plain dicts
+    reply = complete(gpt, messages=warm, response_format=form, max_tokens=60)
     assert json.loads(reply.choices[0].message.content)["celsius"] <= 50
 
 
 def test_openai_errors(gpt: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as overflow:
-        gpt.chat.completions.create(model="any", messages=[{"role": "user", "content": "hi " * 20_000}])
+        complete(gpt, messages=[{"role": "user", "content": "hi " * 20_000}])
     assert overflow.value.code == "context_length_exceeded"
     with pytest.raises(openai.APIStatusError) as large:
-        gpt.chat.completions.create(model="any", messages=[{"role": "user", "content": "x" * 100_000}])
+        complete(gpt, messages=[{"role": "user", "content": "x" * 100_000}])
     assert large.value.status_code == 413
     with pytest.raises(openai.NotFoundError):
         gpt.embeddings.create(model="any", input="x")
@@ -182,7 +189,7 @@ def test_ollama(llama: ollama.Client) -> None:
 
 
 def test_who_closes_a_stream_ends_the_reply(gpt: openai.OpenAI, web: Web, hub: Hub) -> None:
-    with gpt.chat.completions.create(model="any", messages=LONG, max_tokens=4000, stream=True) as stream:  # type: ignore[call-overload] # plain dicts
+    with complete(gpt, messages=LONG, max_tokens=4000, stream=True) as stream:
         next(iter(stream))
         request_id = next(iter(stream)).id.removeprefix("chatcmpl-")
     with httpx.stream(

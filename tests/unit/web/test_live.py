@@ -18,8 +18,8 @@ HOUSE = House(
     areas=(Area(id="k", name="Kitchen"),),
     devices=(
         Device(id="lamp", name="Lamp", kind="light", area="k", state="on", attributes={"brightness": 40}),
-        Device(
-            id="door", name="Door", kind="cover", **{"class": "garage"}, state="unavailable", attributes={}
+        Device.model_validate(
+            {"id": "door", "name": "Door", "kind": "cover", "class": "garage", "state": "unavailable"}
         ),
     ),
 )
