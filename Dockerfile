@@ -14,7 +14,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3-venv &&
 WORKDIR /src
 # What the code needs changes less often than the code.
 COPY pyproject.toml .
-RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+    print(*p['dependencies'], *p['optional-dependencies']['web'], sep='\n')" \
     >requirements.txt && pip install --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY edge_llm edge_llm

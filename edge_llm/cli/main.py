@@ -24,6 +24,7 @@ from edge_llm.cli.commands import (
     schema,
     serve,
     verify,
+    web,
 )
 from edge_llm.errors import EdgeLlmError, RequestError
 
@@ -123,6 +124,16 @@ _COMMANDS = (
         "tell a node what to do in the house",
         "Say a sentence to the house; print what is answered, and the calls that it comes to.",
         act.add_options,
+    ),
+    _Command(
+        "web",
+        web.run,
+        "serve a page to talk to a node, and the APIs of OpenAI and Ollama",
+        "Serve a chat page, OpenAI's /v1 and Ollama's /api for one node, until SIGTERM: by default on"
+        " http://127.0.0.1:8088 and for this machine alone. For others set web.host and web.token_file; the"
+        " token is the page's login and the clients' API key. Needs the extra `web`. Try it:"
+        " edge-llm web --demo",
+        web.add_options,
     ),
     _Command(
         "house",

@@ -99,12 +99,13 @@ class Client:
         raise AssertionError("a stream ends in done, or raises")
 
     def stream(
-        self, text: str | None = None, *, timeout_s: float = TIMEOUT_S, **fields: Any
+        self, text: str | None = None, *, timeout_s: float = TIMEOUT_S, retry: bool = True, **fields: Any
     ) -> Iterator[Status | Delta | Call | Done]:
         """Ask, and yield the frames of the reply as they come, Done last.
 
-        The deltas together are the text of Done, and the calls its calls, unless the reply had to be
-        generated again and became another one.
+        Without ``retry`` a refusal for a reason that may pass (``busy``, ``rate_limited``, ``unavailable``)
+        is raised at once. The deltas together are the text of Done, and the calls its calls, unless the reply
+        had to be generated again and became another one.
 
         Raises:
             RequestError: see ``ask``.
@@ -113,7 +114,10 @@ class Client:
         said = heard = ""
         called = 0
         last_seq = -1
-        for frame in self._exchange.frames(request, lambda: self._request_topic(request.session), timeout_s):
+        frames = self._exchange.frames(
+            request, lambda: self._request_topic(request.session), timeout_s, retry=retry
+        )
+        for frame in frames:
             if frame.seq == 0:  # the reply started again
                 heard, last_seq = "", -1
             if isinstance(frame, Done):

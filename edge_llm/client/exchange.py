@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import FRAMES, AnyFrame, Call, Delta, Done, Error, Sessions, Status
-from edge_llm.contract.requests import Prefill, Request, SessionCommand
+from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
 from edge_llm.event_log import EventLog
@@ -39,6 +39,7 @@ class _Pending:
     def __init__(self) -> None:
         self.frames: SimpleQueue[AnyFrame | None] = SimpleQueue()
         self.node: str | None = None
+        self.cancelled = False
 
 
 class Exchange:
@@ -109,18 +110,26 @@ class Exchange:
 
     def cancel(self, request_id: str) -> None:
         """End a request of this client, or with ``*`` all of them."""
-        pending = self._pending.get(request_id)
         with self._changed:
+            pending = self._pending.get(request_id)
+            for each in self._pending.values() if request_id == EVERYTHING else (pending,) if pending else ():
+                each.cancelled = True
             nodes = [pending.node] if pending and pending.node else list(self._online)
         for node in nodes:
             self._connection.publish(self.topics_of(node).cancel(self._name), request_id.encode())
 
     def frames(
-        self, request: Request | Prefill | SessionCommand, topic: Callable[[], str], timeout_s: float
+        self,
+        request: Request | Prefill | SessionCommand,
+        topic: Callable[[], str],
+        timeout_s: float,
+        *,
+        retry: bool = True,
     ) -> Iterator[Status | Delta | Call | Done | Sessions]:
         """Send a request, again if that can help, and yield its frames up to the terminal one.
 
-        ``topic`` is asked each time that the request is sent.
+        ``topic`` is asked each time that the request is sent. Without ``retry`` a refusal for a reason that
+        may pass is an error at once.
 
         Raises:
             RequestError: the broker or the node cannot be reached, the request was refused or failed, or
@@ -146,12 +155,14 @@ class Exchange:
                 except Empty:
                     break
                 if frame is None:
+                    self._refuse_cancelled(request.id, pending)
                     send()
                 elif isinstance(frame, Error):
                     wait_s = _RETRY_S if frame.retry_after_ms is None else frame.retry_after_ms / 1000
-                    if not frame.retryable or monotonic() + wait_s >= deadline:
+                    if not (retry and frame.retryable) or monotonic() + wait_s >= deadline:
                         raise RequestError(frame.code, frame.message, retry_after_ms=frame.retry_after_ms)
                     sleep(wait_s)
+                    self._refuse_cancelled(request.id, pending)
                     send()
                 else:
                     pending.node = frame.node
@@ -160,6 +171,16 @@ class Exchange:
                         return
             self.cancel(request.id)
             raise RequestError("timeout", f"{self._whom} has not answered within {timeout_s:g} s")
+
+    def _refuse_cancelled(self, request_id: str, pending: _Pending) -> None:
+        """End what nobody waits for any longer, instead of sending it again.
+
+        Raises:
+            RequestError: unavailable: the request was cancelled.
+        """
+        if pending.cancelled:
+            self.cancel(request_id)  # a node that was away may have it
+            raise RequestError("unavailable", f"cancelled while {self._whom} could not answer")
 
     def _refuse_too_large(self, size: int) -> None:
         """Look at the limits that the nodes say they have, before anything is sent.

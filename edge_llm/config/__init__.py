@@ -19,6 +19,7 @@ from edge_llm.config.sections import (
     Settings,
     TelemetrySettings,
 )
+from edge_llm.config.web import WebSettings
 
 __all__ = [
     "DEFAULT_PATH",
@@ -36,5 +37,6 @@ __all__ = [
     "SessionsSettings",
     "Settings",
     "TelemetrySettings",
+    "WebSettings",
     "load_settings",
 ]

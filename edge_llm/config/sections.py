@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edge_llm.config.engine import EngineSettings
 from edge_llm.config.house import HouseSettings
 from edge_llm.config.sampling import SamplingSettings
+from edge_llm.config.web import WebSettings
 from edge_llm.errors import ConfigError
 
 ENV_PREFIX = "EDGE_LLM_"
@@ -236,6 +237,7 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = TelemetrySettings()
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     house: HouseSettings = HouseSettings()
+    web: WebSettings = WebSettings()
     routes: tuple[RouteSettings, ...] = ()
 
     @model_validator(mode="after")

@@ -13,7 +13,6 @@ from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.client.broker_limit import BrokerLimit
 from edge_llm.config import DEFAULT_PATH, EngineSettings, HouseSettings, MqttSettings, Settings, load_settings
 from edge_llm.contract.topics import Topics
-from edge_llm.convert.trial import try_bundle
 from edge_llm.errors import BundleError, ConfigError
 from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import status_topics
@@ -87,6 +86,8 @@ def _check_bundle(engine: EngineSettings) -> Iterator[Finding]:
         bundle = open_bundle(engine.bundle)
         short = _short_of_memory(bundle)
         if not short:
+            from edge_llm.convert.trial import try_bundle  # ONNX Runtime, which few commands need
+
             try_bundle(bundle, threads=1)
     except BundleError as error:
         yield Finding("failed", "bundle", str(error))

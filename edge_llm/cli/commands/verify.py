@@ -8,7 +8,6 @@ from typing import Any
 from edge_llm.bundle import MANIFEST, Bundle, open_bundle
 from edge_llm.cli.bundles import cache_directory, extra, quality_json, quality_table, summary
 from edge_llm.config import load_settings
-from edge_llm.convert.trial import try_bundle
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check a bundle's files, try it, and measure its quality if a reference is named."""
+    from edge_llm.convert.trial import try_bundle  # ONNX Runtime, which few commands need
+
     bundle = open_bundle(options.bundle or load_settings(options.config).engine.bundle)
     try_bundle(bundle)
     measured = _verify_against(bundle, options.against) if options.against else {}

@@ -57,11 +57,13 @@ class DeviceFeed:
         routes: tuple[str, ...] = (),
         *,
         moves: bool = False,
+        client_id: str | None = None,
     ) -> None:
         """``on_house`` gets each new house, with what is wrong with it, on the thread ``devices``.
 
         No device may name a topic that the filters ``routes`` match. ``told`` is notified at each new state,
-        and at each note of a node that ``moves`` devices.
+        and at each note of a node that ``moves`` devices. ``client_id`` is that of the connection; by default
+        one of the node.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
@@ -91,7 +93,7 @@ class DeviceFeed:
         stated = {"#": Subscription(self._on_message, qos=0, on_demand=True)}
         self._connection = Connection(
             mqtt,
-            f"{topics.client_id}-devices",
+            client_id or f"{topics.client_id}-devices",
             noted | announced | stated,
             on_ready=self._on_ready,
             durable=DurableSession(_MOST_NOTES, lambda _present: None) if moves else None,

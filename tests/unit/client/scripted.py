@@ -48,7 +48,9 @@ class Script:
     def topics_of(self, node: str) -> Topics:
         return Topics("edge_llm", node)
 
-    def frames(self, request: Any, topic: Callable[[], str], timeout_s: float) -> Iterator[AnyFrame]:
+    def frames(
+        self, request: Any, topic: Callable[[], str], timeout_s: float, *, retry: bool = True
+    ) -> Iterator[AnyFrame]:
         kind = "session" if isinstance(request, SessionCommand) else "request"
         payload = request.model_dump_json(exclude_none=True, by_alias=True).encode()
         self.asked.append(parse(kind, payload, 2**20))

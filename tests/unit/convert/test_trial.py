@@ -170,7 +170,7 @@ def test_check_takes_no_memory_that_is_not_there(
 ) -> None:
     """A trial beside a running service must not end that."""
     monkeypatch.setattr("edge_llm.cli.commands.check.read_memory", lambda: {"available_bytes": 1000})
-    monkeypatch.setattr("edge_llm.cli.commands.check.try_bundle", pytest.fail)
+    monkeypatch.setattr("edge_llm.convert.trial.try_bundle", pytest.fail)
     config = tmp_path / "edge_llm.yaml"
     config.write_text(f"engine: {{bundle: {old.path}, context_tokens: 128}}\n")
     assert main(["check", "--no-broker", "--config", str(config)]) == 0

@@ -1,0 +1,1 @@
+"""The page and the API of `edge-llm web`: an MQTT client of a node, in a process of its own."""

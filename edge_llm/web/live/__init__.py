@@ -1,0 +1,1 @@
+"""Shows the node and its house as they are: followed on the broker, streamed to pages."""
