@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_allowed(self) -> bool:
         return self.stub.token is None or f"token={self.stub.token}" in (self.headers["Cookie"] or "")
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class calls it
+    def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/whoami":
             self._json(200, {"login_needed": not self._is_allowed(), "node": INFO["node"]})
@@ -104,12 +104,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._file(STATIC / ("index.html" if path == "/" else path.lstrip("/")))
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class calls it
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.stub.received.append((self.path, body))
         if self.path == "/login":
             good = body["token"] == self.stub.token
-            self._empty(204 if good else 401, f"token={self.stub.token}; HttpOnly; SameSite=Strict" if good else "")
+            self._empty(
+                204 if good else 401, f"token={self.stub.token}; HttpOnly; SameSite=Strict" if good else ""
+            )
         elif self.path == "/logout":
             self._empty(204, "token=; Max-Age=0")
         elif self.path == "/forget":
