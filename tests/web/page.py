@@ -21,11 +21,12 @@ new MutationObserver(() => {
 
 
 class Page:
-    """A page that a stub serves."""
+    """The page, open in a browser."""
 
-    def __init__(self, driver: Chrome, stub: Stub) -> None:
+    def __init__(self, driver: Chrome, server: Stub | str) -> None:
+        """Open what a stub serves, or the page at an address."""
         self.driver = driver
-        self.stub = stub
+        self._url = server if isinstance(server, str) else server.url
         driver.get("about:blank")
         driver.get_log("performance")  # of the browser's own first page
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _OBSERVE})
@@ -33,7 +34,7 @@ class Page:
 
     def open(self) -> None:
         """Load the page, and wait until it is there."""
-        self.driver.get(self.stub.url)
+        self.driver.get(self._url)
         self.until(lambda: self.run("return !!window.__ready"))
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -42,7 +43,7 @@ class Page:
 
     def until(self, holds: Callable[[], Any]) -> None:
         """Wait until something holds."""
-        assert eventually(lambda: bool(holds())), self.text()
+        assert eventually(lambda: bool(holds()), 20), self.text()
 
     def all(self, selector: str) -> list[WebElement]:
         """All elements that match."""
@@ -81,7 +82,8 @@ class Page:
         """Send a sentence, wait for its reply, and return what stands in it."""
         before = len(self.all(".turn-reply"))
         self.send(text)
-        self.until(lambda: self.texts(f".turn-reply[data-state={state}]")[before:])
+        script = "return [...document.querySelectorAll('.turn-reply')].map(each => each.dataset.state)"
+        self.until(lambda: self.run(script)[before:] == [state])
         return self.texts(".turn-reply")[-1]
 
     def console(self) -> list[str]:

@@ -37,7 +37,7 @@ INFO: dict[str, Any] = json.loads(
 
 
 def _device(id_: str, area: str, kind: str, state: str, **more: Any) -> dict[str, Any]:
-    known = {"class": None, "attributes": {}, "available": True, "moved_by_node": True}
+    known: dict[str, Any] = {"class": None, "attributes": {}, "available": True, "moved_by_node": True}
     name = id_.partition(".")[2].replace("_", " ").capitalize()
     return {"id": id_, "name": name, "area": area, "kind": kind, "state": state, **known, **more}
 

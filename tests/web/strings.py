@@ -40,7 +40,7 @@ XSS = (
     "| <img src=x onerror=window.__xss=1> |\n|---|\n| <script>window.__xss=1</script> |",
     "<style>@import url(https://example.org/x.css); body{display:none}</style>",
     '<div style="position:fixed;inset:0;background:url(https://example.org/x)" class="fixed inset-0">x</div>',
-    "<link rel=stylesheet href=https://example.org/x.css><meta http-equiv=refresh content=0;url=//example.org>",
-    "{{constructor.constructor('window.__xss=1')()}} ${window.__xss=1} <p v-html=1 @click=window.__xss=1>x</p>",
+    "<link rel=stylesheet href=https://example.org/x.css><meta http-equiv=refresh content=0;url=//a.b>",
+    "{{constructor.constructor('window.__xss=1')()}} ${window.__xss=1} <p v-html=1 @click=window.__xss=1>",
     "<base href=https://example.org/><form action=https://example.org/><button>x</button></form>",
 )

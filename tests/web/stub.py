@@ -69,6 +69,10 @@ class Stub:
         for listener in self._listeners:
             listener.put((event, data))
 
+    def says(self, *events: Event) -> None:
+        """Answer with these events from now on."""
+        self.reply = lambda body: events
+
     def live(self) -> Iterator[Event]:
         """What a page that listens hears."""
         mine: queue.SimpleQueue[Event | None] = queue.SimpleQueue()

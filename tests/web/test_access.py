@@ -47,7 +47,7 @@ def fill(page: Page, stub: Stub) -> None:
         done("Sure?", act={"outcome": "confirm", "candidates": ["Front door lock"]}),
     ]
     for end in ends:
-        stub.reply = lambda body, end=end: iter([("done", end)])  # type: ignore[misc] # binds end
+        stub.says(("done", end))
         page.ask("Hello")
     for seq in range(1, 4):
         stub.tell("telemetry", telemetry(seq))
@@ -66,8 +66,8 @@ def test_axe_finds_nothing(stub: Stub, width: int, dark: bool) -> None:  # noqa:
                 tab[0].click()
             assert faults(page) == [], view
         assert page.run("return document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
-        error = {"code": "busy", "retryable": True}
-        stub.reply = lambda body: iter([("error", error)])
+        error: dict[str, Any] = {"code": "busy", "retryable": True}
+        stub.says(("error", error))
         if (tab := page.all("[data-view=chat]")) and tab[0].is_displayed():
             tab[0].click()
         page.ask("Hello", "failed")
@@ -82,9 +82,7 @@ def test_axe_finds_nothing_where_one_signs_in() -> None:
 
 
 def test_the_keyboard_reaches_what_the_mouse_does(page: Page, stub: Stub) -> None:
-    stub.reply = lambda body: iter(
-        [("done", done("Sure?", act={"outcome": "confirm", "candidates": ["Blinds"]}))]
-    )
+    stub.says(("done", done("Sure?", act={"outcome": "confirm", "candidates": ["Blinds"]})))
     page.ask("Close the blinds")
     seen = set()
     for _ in range(30):

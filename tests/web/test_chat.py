@@ -1,6 +1,7 @@
 """A conversation: what is typed is sent, what is answered is shown, and both are there after a reload."""
 
 from collections.abc import Iterator
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_the_room_goes_along_and_is_remembered(page: Page, stub: Stub) -> None:
 
 
 def test_markdown_is_shown_with_highlighted_code(page: Page, stub: Stub) -> None:
-    stub.reply = lambda body: iter([("delta", {"text": MARKDOWN}), ("done", done(MARKDOWN))])
+    stub.says(("delta", {"text": MARKDOWN}), ("done", done(MARKDOWN)))
     page.ask("Say it")
     assert page.texts(".prose h1, .prose strong, .prose li") == ["Saving", "bold", "one", "two"]
     assert page.texts(".prose td") == ["1", "2"]
@@ -118,15 +119,19 @@ def test_clear_forgets_here_and_on_the_node(page: Page, stub: Stub) -> None:
     assert first != second
 
 
+def _is_copied(page: Page, button: str) -> bool:
+    return page.text(button) == "Copied"
+
+
 def test_copy_puts_the_reply_and_code_on_the_clipboard(page: Page, stub: Stub) -> None:
-    stub.reply = lambda body: iter([("done", done(MARKDOWN))])
+    stub.says(("done", done(MARKDOWN)))
     page.ask("Say it")
     for button, text in (
         ("footer .copy", MARKDOWN),
         ("figure .copy", 'def hello():\n    return "you"  # 42'),
     ):
         page.the(button).click()
-        page.until(lambda button=button: page.text(button) == "Copied")
+        page.until(partial(_is_copied, page, button))
         page.write("")
         page.press(Keys.CONTROL, "v")
         assert str(page.the("#message").get_attribute("value")).strip() == text.strip()
@@ -148,8 +153,8 @@ def test_what_waits_says_its_place(page: Page, stub: Stub) -> None:
 
 
 def test_a_failed_reply_says_why_and_is_asked_again(page: Page, stub: Stub) -> None:
-    error = {"code": "busy", "message": "queue is full", "retryable": True, "text": "Half a"}
-    stub.reply = lambda body: iter([("delta", {"text": "Half a"}), ("error", error)])
+    error: dict[str, Any] = {"code": "busy", "message": "queue is full", "retryable": True, "text": "Half a"}
+    stub.says(("delta", {"text": "Half a"}), ("error", error))
     said = page.ask("Hello", "failed")
     assert "Half a" in said
     assert "The node is busy." in said
@@ -160,7 +165,7 @@ def test_a_failed_reply_says_why_and_is_asked_again(page: Page, stub: Stub) -> N
 
 
 def test_a_reply_that_breaks_off_says_so(page: Page, stub: Stub) -> None:
-    stub.reply = lambda body: iter([("delta", {"text": "Half"})])
+    stub.says(("delta", {"text": "Half"}))
     assert "There is no connection" in page.ask("Hello", "failed")
 
 

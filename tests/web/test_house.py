@@ -11,7 +11,7 @@ NOTHING = "\N{EN DASH}"
 
 def _says(stub: Stub, text: str, outcome: str, **act: Any) -> None:
     end = done(text, act={"outcome": outcome, **act})
-    stub.reply = lambda body: iter([("done", end)])
+    stub.says(("done", end))
 
 
 def _lines(text: str) -> list[str]:
@@ -63,9 +63,7 @@ def test_an_act_that_failed_says_so(page: Page, stub: Stub) -> None:
 
 def test_calls_that_nobody_carried_out_are_told_from_those_that_were(page: Page, stub: Stub) -> None:
     calls = [call("HassTurnOff", "lock.front_door_lock", name="Front door lock")]
-    stub.reply = lambda body: iter(
-        [("call", {"index": 0, "call": calls[0]}), ("done", done("", calls=calls))]
-    )
+    stub.says(("call", {"index": 0, "call": calls[0]}), ("done", done("", calls=calls)))
     page.ask("Do it")
     assert _lines(page.text(".act[data-mark=asked]"))[:3] == [
         "Front door lock",

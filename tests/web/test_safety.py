@@ -16,7 +16,7 @@ if (window.__xss) bad.push("a script ran");
 for (const element of document.querySelectorAll("*")) {
   const inside = element.closest(".prose, .turn-user, .act, .room, select.area");
   for (const {name, value} of element.attributes) {
-    if (name.startsWith("on") || name === "srcdoc" || name === "style") bad.push(`${element.tagName} ${name}`);
+    if (name.startsWith("on") || name === "srcdoc" || name === "style") bad.push(name);
     const safe = /^(https?:|mailto:|#|\\/assets\\/)/i;
     if (["href", "src"].includes(name) && !safe.test(value)) bad.push(`${name}=${value}`);
   }
@@ -30,11 +30,11 @@ return bad;
 @pytest.mark.parametrize("streamed", [True, False])
 def test_what_is_said_is_inert(page: Page, stub: Stub, streamed: bool) -> None:  # noqa: FBT001 - a parameter
     assert len(XSS) >= 40
-    stub.reply = lambda body: words(body["text"]) if streamed else iter([("done", done(body["text"]))])
+    stub.reply = lambda body: words(body["text"]) if streamed else [("done", done(body["text"]))]
     for text in XSS:
         page.ask(text)
         assert page.run(_FOUND) == [], text
-    for link in page.all(".prose a"):
+    for link in page.all(".prose a[href]"):
         assert str(link.get_attribute("href")).startswith("https://example.org/")
     page.open()  # from what the browser has kept
     assert page.run(_FOUND) == []
@@ -54,20 +54,20 @@ def test_what_a_node_and_its_devices_are_called_is_inert(page: Page, stub: Stub)
         stub.tell("house", named)
         stub.tell("info", {**INFO, "node": text, "model": text, "version": text})
         stub.tell("state", {"state": text})
-        stub.reply = lambda body, act=act: iter([("done", done("x", act=act))])  # type: ignore[misc] # binds act
-        page.ask("x")
-        act = {"outcome": "unclear", "candidates": [text]}
-        stub.reply = lambda body, act=act: iter([("done", done("x", act=act))])  # type: ignore[misc] # binds act
-        page.ask("x")
-        error = {"code": text, "message": text, "retryable": True}
-        stub.reply = lambda body, error=error: iter([("error", error)])  # type: ignore[misc] # binds error
-        page.ask("x", "failed")
+        ends: list[tuple[str, dict[str, Any]]] = [
+            ("done", done("x", act=act)),
+            ("done", done("x", act={"outcome": "unclear", "candidates": [text]})),
+            ("error", {"code": text, "message": text, "retryable": True}),
+        ]
+        for end in ends:
+            stub.says(end)
+            page.ask("x", "failed" if end[0] == "error" else "whole")
         assert page.run(_FOUND) == [], text
 
 
 def test_no_reply_wears_the_page_s_own_classes(page: Page, stub: Stub) -> None:
     text = '```python class="fixed"\nx = 1\n```\n\n<p class="fixed inset-0">x</p>'
-    stub.reply = lambda body: iter([("done", done(text))])
+    stub.says(("done", done(text)))
     page.ask("x")
     assert page.all(".prose .fixed") == []
     assert '<p class="fixed inset-0">' in page.text(".prose")
