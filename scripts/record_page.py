@@ -1,53 +1,64 @@
-"""Takes a picture of the page in a Chromium, with the samples of its tests, as docs/images/web.png."""
+"""Takes a picture of what `edge-llm web --demo` shows after a few sentences, as docs/images/web.png."""
 
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from time import sleep
+from urllib.request import urlopen
 
+from tests.common import eventually
 from tests.web.browser import browser
 from tests.web.page import Page
-from tests.web.samples import call, done, house, telemetry
-from tests.web.stub import Stub
 
 PICTURE = Path(__file__).parents[1] / "docs/images/web.png"
-WIDTH, HEIGHT = 1280, 860
-TIP = """Three that cost nothing:
-
-1. **Heat less at night**: one degree is about 6 %.
-2. Air the rooms briefly, with the heating off.
-3. Switch off what stands by."""
-CALLS = (
-    call("HassTurnOn", "light.kitchen_light", name="Kitchen light"),
-    call("HassTurnOff", "cover.blinds", name="Blinds"),
+WIDTH, HEIGHT = 1360, 980
+TELEMETRY_S = 45.0
+"""Time for the lines of the node's figures to become some."""
+QUESTIONS = (
+    "What is the capital of Japan?",
+    "How does a heat pump work?",
+    "Why is the sky blue?",
 )
-NOTHING_DECODED = {"prompt_tokens": 0, "completion_tokens": 0}
+SENTENCES = ("Turn on the kitchen light and close the blinds.", "Lock the front door")
 
 
-def _act(text: str, outcome: str, **act: Any) -> tuple[str, dict[str, Any]]:
-    return "done", done(text, act={"outcome": outcome, **act}, usage=NOTHING_DECODED)
+@contextmanager
+def _server() -> Iterator[str]:
+    """Start `edge-llm web --demo`; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = (sys.executable, "-m", "edge_llm.cli", "web", "--demo", "--port", str(port))
+    address = f"http://127.0.0.1:{port}/"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            eventually(lambda: process.poll() is not None or _is_online(address))
+            yield address
+        finally:
+            process.terminate()
+
+
+def _is_online(address: str) -> bool:
+    try:
+        with urlopen(f"{address}healthz", timeout=1):  # noqa: S310 - our own server, over HTTP
+            return True
+    except OSError:
+        return False
 
 
 def main() -> None:
     """Take the picture."""
-    with Stub() as stub, browser(WIDTH, HEIGHT) as driver:
-        page = Page(driver, stub)
-        for speed, ttft in ((92.1, 51), (101.3, 38), (97.4, 42)):
-            timing = {"queue": 0, "prefill": 30, "ttft": ttft, "total": 700}
-            stub.says(("done", done(TIP, tokens_per_second=speed, timing_ms=timing)))
-            page.ask("Name three simple ways to save energy at home.")
-        for seq in range(1, 40):
-            stub.tell("telemetry", telemetry(seq))
-        stub.says(_act("Turned on Kitchen light. Closed Blinds.", "done", carried_out=CALLS))
-        page.ask("Turn on the kitchen light and close the blinds.")
-        stub.tell("house", house(kitchen_light="on", blinds="closed"))
-        stub.says(
-            _act(
-                "Please confirm: unlock, Front door lock. Yes or no?",
-                "confirm",
-                candidates=["Front door lock"],
-            )
-        )
-        page.ask("Unlock the front door")
-        page.until(lambda: page.text("[data-device='cover.blinds'] .state") == "closed")
+    with _server() as address, browser(WIDTH, HEIGHT) as driver:
+        page = Page(driver, address)
+        page.until(lambda: page.all(".device"))
+        for question in QUESTIONS:
+            page.ask(question)
+        sleep(TELEMETRY_S)
+        for sentence in SENTENCES:
+            page.ask(sentence)
+        page.until(lambda: page.all(".yes"))
         page.until(lambda: not page.all(".changed"))
         driver.save_screenshot(str(PICTURE))
     print(f"{PICTURE}: {PICTURE.stat().st_size / 1000:.0f} kB")

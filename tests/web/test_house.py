@@ -106,6 +106,16 @@ def test_of_several_that_were_meant_one_is_chosen(page: Page, stub: Stub) -> Non
     assert stub.asked()[1]["text"] == "Sofa lamp"
 
 
+def test_a_question_that_was_taken_for_a_command_is_asked_as_one(page: Page, stub: Stub) -> None:
+    _says(stub, "I cannot do that here.", "impossible")
+    page.ask("Name three ways to save energy")
+    stub.says(("done", done("One, two, three.")))
+    page.the(".answer").click()
+    page.until(lambda: "One, two, three." in page.text(".turn-reply"))
+    assert [body["act"] for body in stub.asked()] == ["auto", None]
+    assert page.texts(".turn-user") == ["Name three ways to save energy"]
+
+
 def test_the_node_its_state_and_its_figures_are_shown_as_they_change(page: Page, stub: Stub) -> None:
     page.until(lambda: page.text("h1") == "cupboard")
     assert page.text(".node-state") == "online"

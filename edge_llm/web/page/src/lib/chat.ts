@@ -70,15 +70,15 @@ function add(turn: Pick<Turn, "role" | "text" | "state">): Turn {
   return chat.turns.at(-1)!; // the reactive one
 }
 
-/** Sends a sentence and shows the reply as it comes. */
-export async function send(text: string): Promise<void> {
+/** Sends a sentence and shows the reply as it comes; without `acting` it is a question, whatever it sounds like. */
+export async function send(text: string, acting = true): Promise<void> {
   if (busy.value || !text.trim()) return;
   add({ role: "user", text, state: "whole" });
   const turn = add({ role: "assistant", text: "", state: "waiting" });
   const reveal = new Reveal((shown) => (turn.text = shown));
   abort = new AbortController();
   try {
-    const act = live.info?.house?.devices ? "auto" : null;
+    const act = acting && live.info?.house?.devices ? "auto" : null;
     const body = { text, session: chat.session, act, area: chat.area || null };
     await receive(await post("/chat", body, abort.signal), turn, reveal);
   } catch {
@@ -150,9 +150,9 @@ async function refusal(response: Response): Promise<Failure> {
 }
 
 /** Asks once more what the last reply failed to answer. */
-export function retry(): void {
+export function retry(acting = true): void {
   const [question] = chat.turns.splice(-2);
-  if (question) void send(question.text);
+  if (question) void send(question.text, acting);
 }
 
 /** Stops the reply: the server hears that nobody listens and cancels it. */
