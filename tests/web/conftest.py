@@ -1,10 +1,8 @@
-"""A stub, a browser, and the page in it."""
+"""A stub, a browser, and the page in it. scripts/test-web installs what they need."""
 
 from collections.abc import Iterator
 
 import pytest
-
-pytest.importorskip("selenium", reason="scripts/test-web installs it")
 
 from tests.web.browser import browser, is_here
 from tests.web.page import Page
@@ -14,7 +12,7 @@ from tests.web.stub import STATIC, Stub
 @pytest.fixture(scope="session", autouse=True)
 def built() -> None:
     if not is_here() or not (STATIC / "index.html").is_file():
-        pytest.skip("there is no Chromium, or the page is not built: run scripts/test-web")
+        pytest.fail("there is no Chromium, or the page is not built: run scripts/test-web")
 
 
 @pytest.fixture
