@@ -15,6 +15,8 @@ from edge_llm.house.reading.clauses import Clause, Sentence
 from edge_llm.house.targets import EVERYTHING, Target, Targets, united
 
 _FEW = 2
+_TALK = 2
+"""Number of unknown words from which on a sentence without an action or a thing is talk."""
 _SWITCHING = {"on", "off", "start", "dock", "activate"}
 """What being turned on and off is for one kind or another."""
 _EVERYBODY = {"all", "everything"}
@@ -61,6 +63,8 @@ class Chooser:
         """What a command leaves; what it says is not to be done is asked back."""
         if "not_" in clause.flags and (clause.has_subject or clause.has_place):
             return Choice(clause, (), "unclear")
+        if not (clause.actions or clause.colors or clause.has_subject) and len(clause.unknown) >= _TALK:
+            return Choice(clause, (), open=True)  # "name three simple ways to save energy at home"
         able = tuple(t for t in fitting if can(t, clause))
         several = bool(clause.unknown) or any(len(t.actions) > 1 for t in able)
         if able and not clause.points and several and _is_said_of(able, clause):

@@ -20,8 +20,8 @@ class Questions:
         """What a question is about: sensors of what it asks for, and devices."""
         if clause.lacks_floor:
             return Choice(clause, (), "unclear", is_question=True)
-        if clause.kinds and clause.unknown and not (clause.named or clause.asked or clause.states):
-            return Choice(clause, (), open=True, is_question=True)  # "how do I boil an egg?" is no boiler
+        if _is_talk(clause):
+            return Choice(clause, (), open=True, is_question=True)
         telling = self._sensors(clause, here)
         called = in_place(clause.partly, clause, here)
         if named := tuple(t for t in called if clause.asked & {*kinds_of(t.devices[0])}):
@@ -49,6 +49,17 @@ class Questions:
             return tuple(t for t in sensors if is_inside(t, clause))
         near = tuple(t for t in sensors if here and t.area == here)
         return sensors if clause.plural or not near else near
+
+
+def _is_talk(clause: Clause) -> bool:
+    """Whether words of the house stand in a question about something else.
+
+    "How do I boil an egg?" is about no boiler, the temperature of the sun's surface about no thermometer.
+    """
+    if clause.kinds and clause.unknown and not (clause.named or clause.asked or clause.states):
+        return True
+    of_house = clause.has_place or clause.has_subject or clause.states or "here" in clause.flags
+    return bool(clause.asked) and len(clause.unknown) > 1 and not of_house
 
 
 def _with_state(targets: tuple[Target, ...], clause: Clause) -> tuple[Target, ...]:

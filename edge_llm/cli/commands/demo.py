@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from time import monotonic, sleep
 from typing import Any
 
 import psutil
@@ -10,6 +11,7 @@ import psutil
 from edge_llm.cli.asker import read_prompt, show
 from edge_llm.cli.bundles import QUANTIZATIONS, cached_bundle
 from edge_llm.client import Client
+from edge_llm.client.info import node_info
 from edge_llm.config import MqttSettings
 from edge_llm.contract.topics import Topics
 from edge_llm.demo.devices import Values
@@ -18,6 +20,7 @@ from edge_llm.demo.processes import NODE, peak_rss_mb, running_broker, running_s
 
 _PROMPT = "Name three simple ways to save energy at home."
 _SENTENCE = "Turn on the kitchen light and close the blinds."
+_HOUSE_S, _LOOK_S = 30.0, 0.2
 ACTING: dict[str, Any] = {
     "house__discovery": "homeassistant",
     "house__accept": "all",
@@ -39,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Ask the default question, have the house do something, then say what is typed."""
+    """Have the house do something, ask the default question, then say what is typed."""
     bundle = cached_bundle(options.model, options.quant)
     with (
         running_broker() as mqtt,
@@ -49,15 +52,17 @@ def run(options: argparse.Namespace) -> int:
     ):
         talk = _Talk(client, house, service)
         if options.json:
-            print(json.dumps(talk.figures(options.once or _PROMPT), ensure_ascii=False))
+            _wait_for_house(mqtt)  # else the figures would be those of a node that still reads it
+            figures = talk.figures(options.once or _PROMPT, act=bool(options.once))
+            print(json.dumps(figures, ensure_ascii=False))
         elif options.once:
             talk.say(options.once)
         else:
             goes_on = options.once is None and sys.stdin.isatty()
             if goes_on:
                 print(_shell_commands(mqtt))
-            talk.say(_PROMPT, act=False)
             talk.say(_SENTENCE)
+            talk.say(_PROMPT, act=False)
             while goes_on and (text := read_prompt()):
                 talk.say(text, typed=True)
     return 0
@@ -85,10 +90,10 @@ class _Talk:
             f"{done.usage.completion_tokens} tokens, peak memory {peak_rss_mb(self._service.pid):.1f} MB]"
         )
 
-    def figures(self, text: str) -> dict[str, Any]:
+    def figures(self, text: str, *, act: bool) -> dict[str, Any]:
         """The reply to a text, what the house has done, and figures."""
         before = self._house.states()
-        done = show(self._client, text, quiet=True, act="auto")
+        done = show(self._client, text, quiet=True, act="auto" if act else None)
         self._house.wait_idle()
         changed = {name: _changed(before[name], after) for name, after in self._house.states().items()}
         return {
@@ -105,6 +110,16 @@ class _Talk:
             "cached_tokens": done.usage.cached_tokens,
             "peak_rss_mb": round(peak_rss_mb(self._service.pid), 1),
         }
+
+
+def _wait_for_house(mqtt: MqttSettings) -> None:
+    """Wait until the node has read the house, or for as long as that can take."""
+    until = monotonic() + _HOUSE_S
+    while monotonic() < until:
+        info = node_info(mqtt, NODE)["info"] or {}
+        if (info.get("house") or {}).get("ready"):
+            return
+        sleep(_LOOK_S)
 
 
 def _changed(before: Values, after: Values) -> Values:

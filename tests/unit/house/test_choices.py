@@ -4,7 +4,7 @@ import pytest
 
 from edge_llm.house.choice import Choice
 from edge_llm.house.choices import Chooser
-from edge_llm.house.compiled import Doubtful
+from edge_llm.house.compiled import Doubtful, NoCommand, Question
 from edge_llm.house.reading.sentence import SentenceReader
 from tests.unit.house.houses import compiled, light
 
@@ -150,3 +150,14 @@ def test_what_is_not_there_is_no_other_thing_that_can_do_it(sentence: str) -> No
     lock = {"id": "l", "name": "Front door", "kind": "lock"}
     meaning = compiled(light("a", "Lamp", area="k"), lock, areas=[area]).meaning(sentence, None)
     assert isinstance(meaning, Doubtful), meaning
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["Name three simple ways to save energy at home.", "What is the best temperature for sleeping?"],
+)
+def test_talk_is_no_command_because_of_a_number_or_of_what_sensors_measure(sentence: str) -> None:
+    meter = {"id": "t", "name": "Thermometer", "kind": "sensor", "class": "temperature", "state": "20"}
+    assert isinstance(compiled(light("a", "Lamp"), meter).meaning(sentence, None), NoCommand)
+    asked = compiled(light("a", "Lamp"), meter).meaning("How warm is it?", None)
+    assert isinstance(asked, Question)

@@ -111,6 +111,8 @@ def test_every_table_is_of_a_known_language_and_is_installed() -> None:
     """Hatchling takes every file of the package that git does not ignore."""
     assert {entry.name for entry in TABLES.iterdir()} == {f"{language}.toml" for language in LANGUAGES}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["hatch"]["build"] == {"targets": {"wheel": {"packages": ["edge_llm"]}}}
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["edge_llm"]
+    assert wheel["exclude"] == ["edge_llm/web/page/"]
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
     assert not [pattern for pattern in ignored if "toml" in pattern or "tables" in pattern]
