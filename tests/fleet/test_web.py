@@ -4,6 +4,7 @@ The tests go on where the one before stopped.
 """
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 
 from edge_llm.bundle import Bundle
 from tests.fleet.conftest import ROOT, Fleet, running_fleet
-from tests.fleet.hosts import IMAGE, Host, docker
+from tests.fleet.hosts import IMAGE, Host, Played, docker
 
 pytestmark = pytest.mark.web
 NODE = "node-a"
 OFF = ("-e", '{"web_enabled": false}')
+ROLE = [{"hosts": "nodes", "gather_facts": False, "roles": ["edge_llm.fleet.web"]}]
+"""The role alone: all of `site` takes ten times as long."""
 PAGE = "http://127.0.0.1:8088"
 # The host has Python and no curl.
 FETCH = """\
@@ -55,9 +58,10 @@ def node(fleet: Fleet) -> Host:
     return fleet.nodes[NODE]
 
 
-@pytest.fixture
-def token(fleet: Fleet) -> str:
-    return (fleet.controller.state / "tokens" / NODE).read_text().strip()
+def play_role(fleet: Fleet, *arguments: str) -> Played:
+    playbook = fleet.work / "role.yml"
+    playbook.write_text(json.dumps(ROLE))
+    return fleet.controller.play(str(playbook), *arguments)
 
 
 def fetch(host: Host, path: str, token: str = "", body: str = "") -> tuple[int, str]:
@@ -72,14 +76,18 @@ def pid_of(host: Host, unit: str) -> str:
     return host.run(f"systemctl show --property=MainPID --value {unit}")
 
 
+def test_check_mode_writes_nothing_to_a_virgin_host(fleet: Fleet, node: Host) -> None:
+    played = play_role(fleet, "--check", "--diff")
+    assert played.count("changed")[NODE] > 0
+    assert node.run("find /etc /opt -name '*edge_llm_web*' -o -name '.web_started'") == ""
+
+
 def test_a_page_beside_the_node(fleet: Fleet, node: Host) -> None:
-    played = fleet.controller.play("site")
+    played = fleet.controller.play("site", "-vvv", "--diff")
     assert set(played.count("failed").values()) == {0}
     token = (fleet.controller.state / "tokens" / NODE).read_text().strip()
-    assert fetch(node, "/healthz") == (
-        200,
-        json.dumps({"state": "online", "node": NODE}, separators=(",", ":")),
-    )
+    status, health = fetch(node, "/healthz")
+    assert (status, json.loads(health)) == (200, {"state": "online", "node": NODE})
     status, page = fetch(node, "/")
     assert (status, page[:15].lower()) == (200, "<!doctype html>")
     question = {"messages": [{"role": "user", "content": "What is the capital of Japan?"}], "max_tokens": 30}
@@ -88,9 +96,15 @@ def test_a_page_beside_the_node(fleet: Fleet, node: Host) -> None:
     assert status == 200
     assert "Tokyo" in answer
     assert token not in played.output
+    assert fleet.controller.password("web") not in played.output
 
 
-def test_it_listens_on_loopback_as_a_user_of_its_own(node: Host) -> None:
+def test_it_is_confined_and_listens_on_loopback_as_a_user_of_its_own(node: Host) -> None:
+    report = node.run("systemd-analyze security edge_llm_web.service --no-pager")
+    exposure = re.search(r"Overall exposure level for edge_llm_web.service: (\S+)", report)
+    assert exposure
+    print(f"--- exposure {exposure[1]}")
+    assert float(exposure[1]) <= 2.0
     here, elsewhere = "import socket; socket.create_connection(('{}', 8088), 5)", node.address
     node.run(f'python3 -c "{here.format("127.0.0.1")}"')
     assert "refused" in node.run(f'python3 -c "{here.format(elsewhere)}" 2>&1', check=False)
@@ -101,7 +115,7 @@ def test_it_listens_on_loopback_as_a_user_of_its_own(node: Host) -> None:
 
 def test_a_second_run_changes_nothing(fleet: Fleet, node: Host) -> None:
     pid = pid_of(node, "edge_llm_web")
-    played = fleet.controller.play("site")
+    played = play_role(fleet)
     assert set(played.count("changed").values()) == {0}
     assert pid_of(node, "edge_llm_web") == pid
 
@@ -114,11 +128,20 @@ def test_it_begins_anew_with_the_node(node: Host) -> None:
 
 def test_off_it_is_removed_and_the_node_stays(fleet: Fleet, node: Host) -> None:
     pid = node.pid()
-    fleet.controller.play("site", *OFF)
+    play_role(fleet, *OFF)
     assert node.run("systemctl is-active edge_llm_web", check=False) == "inactive"
-    left = node.run("find /etc -name '*edge_llm_web*'")
-    assert left == ""
+    assert node.run("find /etc /opt/edge_llm -name '*edge_llm_web*' -o -name '.web_started'") == ""
     assert node.pid() == pid
     assert "Tokyo" in fleet.ask(NODE)
-    played = fleet.controller.play("site", *OFF)
+    played = play_role(fleet, *OFF)
     assert set(played.count("changed").values()) == {0}
+
+
+def test_a_wheelhouse_without_the_extra_is_refused(fleet: Fleet, node: Host) -> None:
+    pid = node.pid()
+    bare = fleet.work / "bare"
+    bare.mkdir()
+    (bare / "requirements.txt").write_text("edge-llm==1\n")
+    played = fleet.controller.play("upgrade", "-e", f"node_wheelhouse={bare}", code=2)
+    assert "web_enabled needs a wheelhouse with the extra" in played.output
+    assert node.pid() == pid
