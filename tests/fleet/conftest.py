@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -92,14 +93,22 @@ def wheelhouse() -> Path:
 
 @pytest.fixture(scope="module")
 def fleet(demo_bundle: Bundle, wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    work = tmp_path_factory.mktemp("fleet")
+    with running_fleet(tmp_path_factory.mktemp("fleet"), demo_bundle, wheelhouse, NODES) as fleet:
+        yield fleet
+
+
+@contextmanager
+def running_fleet(
+    work: Path, bundle: Bundle, wheelhouse: Path, nodes: tuple[str, ...], **more: object
+) -> Iterator[Fleet]:
+    """Start a broker's host and nodes, and a controller with an inventory of them and ``more`` variables."""
     network = f"fleet-{uuid4().hex[:8]}"
     key = work / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     public = key.with_suffix(".pub").read_text().strip()
     docker("network", "create", "--internal", network)  # no package index is within reach
     try:
-        hosts = {name: start(name, network, public) for name in (BROKER, *NODES)}
+        hosts = {name: start(name, network, public) for name in (BROKER, *nodes)}
         variables = {
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(key),
@@ -107,7 +116,7 @@ def fleet(demo_bundle: Bundle, wheelhouse: Path, tmp_path_factory: pytest.TempPa
             "ansible_python_interpreter": "/usr/bin/python3",
             "fleet_state": str(work / "controller/state"),
             "broker_clients": ["hub", "guest"],
-            "bundle_path": str(demo_bundle.path),
+            "bundle_path": str(bundle.path),
             "bundle_part_mb": 32,
             "node_wheelhouse": str(wheelhouse),
             "node_gate_hold_s": 1,
@@ -119,14 +128,18 @@ def fleet(demo_bundle: Bundle, wheelhouse: Path, tmp_path_factory: pytest.TempPa
         addresses: dict[str, dict[str, object]] = {
             name: {"ansible_host": host.address} for name, host in hosts.items()
         }
-        addresses["node-b"] |= {"node_cpus": "0", "node_config_host": {"engine": {"inference_cores": "0"}}}
+        if "node-b" in addresses:
+            addresses["node-b"] |= {
+                "node_cpus": "0",
+                "node_config_host": {"engine": {"inference_cores": "0"}},
+            }
         broker = addresses.pop(BROKER)
         groups = {"broker": {"hosts": {BROKER: broker}}, "nodes": {"hosts": addresses}}
         (work / "controller").mkdir()
-        inventory = {"all": {"vars": variables, "children": groups}}
+        inventory = {"all": {"vars": variables | more, "children": groups}}
         controller = Controller(work / "controller", inventory, COLLECTION)
         yield Fleet(controller, hosts.pop(BROKER), hosts, work)
     finally:
-        for name in (BROKER, *NODES):
+        for name in (BROKER, *nodes):
             subprocess.run(["docker", "rm", "-f", f"{network}-{name}"], capture_output=True, check=False)
         docker("network", "rm", network)

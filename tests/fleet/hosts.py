@@ -122,9 +122,10 @@ class Controller:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def begin(self, playbook: str, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """Start a playbook."""
+        """Start a playbook: one of the collection by its name, another by its path."""
+        name = playbook if playbook.endswith(".yml") else f"edge_llm.fleet.{playbook}"
         return subprocess.Popen(
-            [*_ANSIBLE, "playbook", "-i", self.inventory, f"edge_llm.fleet.{playbook}", *arguments],
+            [*_ANSIBLE, "playbook", "-i", self.inventory, name, *arguments],
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
