@@ -1,4 +1,4 @@
-"""The processes that tests talk to: a mosquitto, and nodes with the demo model."""
+"""The processes that tests talk to: a mosquitto, nodes with the demo model, and `edge-llm web`."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Protocol, Self
+
+import httpx
 
 from edge_llm.bundle import Bundle
 from edge_llm.contract.topics import ONLINE, Topics
@@ -162,3 +164,33 @@ class Nodes:
         finally:
             service.process.kill()
             service.process.wait()
+
+
+class Web:
+    """A real `edge-llm web` process before the node; callers need the token, if there is one."""
+
+    def __init__(self, broker: HasPort, log: Path, token: str = "") -> None:
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._key = {"Authorization": f"Bearer {token}"} if token else {}
+        settings = {"MQTT__HOST": "127.0.0.1", "MQTT__PORT": broker.port, "NODE__ID": NODE, "WEB__PORT": port}
+        if token:
+            settings["WEB__TOKEN_FILE"] = str(path := log.with_name("token"))
+            path.write_text(token)
+        environment = clean_environment() | {
+            f"EDGE_LLM_{name}": str(value) for name, value in settings.items()
+        }
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "edge_llm.cli", "web"]
+            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        eventually(lambda: self._answers("/healthz"))
+        eventually(lambda: self._answers("/v1/models"))
+
+    def _answers(self, path: str) -> bool:
+        try:
+            return httpx.get(f"{self.url}{path}", headers=self._key).is_success
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
