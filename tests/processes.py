@@ -5,10 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Protocol, Self
-
-import httpx
 
 from edge_llm.bundle import Bundle
 from edge_llm.contract.topics import ONLINE, Topics
@@ -170,7 +169,8 @@ class Web:
     """A real `edge-llm web` process before the node; callers need the token, if there is one."""
 
     def __init__(self, broker: HasPort, log: Path, token: str = "") -> None:
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._port = port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
         self._key = {"Authorization": f"Bearer {token}"} if token else {}
         settings = {"MQTT__HOST": "127.0.0.1", "MQTT__PORT": broker.port, "NODE__ID": NODE, "WEB__PORT": port}
         if token:
@@ -186,10 +186,12 @@ class Web:
         eventually(lambda: self._answers("/v1/models"))
 
     def _answers(self, path: str) -> bool:
+        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", headers=self._key)
         try:
-            return httpx.get(f"{self.url}{path}", headers=self._key).is_success
-        except httpx.TransportError:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - http, of the line above
+        except OSError:  # also HTTPError
             return False
+        return True
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
