@@ -1,10 +1,11 @@
-"""The processes that tests talk to: a mosquitto, and nodes with the demo model."""
+"""The processes that tests talk to: a mosquitto, nodes with the demo model, and `edge-llm web`."""
 
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -162,3 +163,36 @@ class Nodes:
         finally:
             service.process.kill()
             service.process.wait()
+
+
+class Web:
+    """A real `edge-llm web` process before the node; callers need the token, if there is one."""
+
+    def __init__(self, broker: HasPort, log: Path, token: str = "") -> None:
+        self._port = port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._key = {"Authorization": f"Bearer {token}"} if token else {}
+        settings = {"MQTT__HOST": "127.0.0.1", "MQTT__PORT": broker.port, "NODE__ID": NODE, "WEB__PORT": port}
+        if token:
+            settings["WEB__TOKEN_FILE"] = str(path := log.with_name("token"))
+            path.write_text(token)
+        environment = clean_environment() | {
+            f"EDGE_LLM_{name}": str(value) for name, value in settings.items()
+        }
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "edge_llm.cli", "web"]
+            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        eventually(lambda: self._answers("/healthz"))
+        eventually(lambda: self._answers("/v1/models"))
+
+    def _answers(self, path: str) -> bool:
+        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", headers=self._key)
+        try:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - http, of the line above
+        except OSError:  # also HTTPError
+            return False
+        return True
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)

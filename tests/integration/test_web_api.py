@@ -1,9 +1,6 @@
 """`edge-llm web` before a real node: OpenAI's and Ollama's own clients, and what the page uses."""
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +12,9 @@ import openai
 import pytest
 
 from edge_llm.contract.house import Area, Device, House
-from edge_llm.demo.processes import free_port
 from tests.common import NODE, TOPICS, eventually
 from tests.conversation import Hub
-from tests.processes import Broker, Nodes, Service, clean_environment
+from tests.processes import Broker, Nodes, Service, Web
 
 LONG = [{"role": "user", "content": "Write a very long story about a lighthouse."}]
 HELLO = [{"role": "user", "content": "What is the capital of Japan?"}]
@@ -45,32 +41,6 @@ HOUSE = House(
     areas=(Area(id="kitchen", name="Kitchen"),),
     devices=(Device(id="light.k", name="Ceiling lamp", kind="light", area="kitchen", attributes={}),),
 )
-
-
-class Web:
-    """A real `edge-llm web` process."""
-
-    def __init__(self, broker: Broker, log: Path) -> None:
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        settings = {"MQTT__HOST": "127.0.0.1", "MQTT__PORT": broker.port, "NODE__ID": NODE, "WEB__PORT": port}
-        environment = clean_environment() | {
-            f"EDGE_LLM_{name}": str(value) for name, value in settings.items()
-        }
-        with log.open("wb") as output:
-            command = [sys.executable, "-m", "edge_llm.cli", "web"]
-            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        eventually(self._is_online)
-        eventually(lambda: httpx.get(f"{self.url}/v1/models").is_success)
-
-    def _is_online(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/healthz").is_success
-        except httpx.TransportError:
-            return False
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
