@@ -19,6 +19,7 @@ shutil.which = lambda *_, **__: None
 sys.exit(main())
 """
 COMMANDS = {"mosquitto": ["-m", "edge_llm.cli"], "amqtt": ["-c", WITHOUT_MOSQUITTO]}
+BROKERS = ["mosquitto", pytest.param("amqtt", marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def once(broker: str, *arguments: str) -> list[str]:
     return [sys.executable, *COMMANDS[broker], "demo", "--once", *arguments]
 
 
-@pytest.mark.parametrize("broker", COMMANDS)
+@pytest.mark.parametrize("broker", BROKERS)
 def test_json_is_one_object_with_the_reply_and_its_figures(home: dict[str, str], broker: str) -> None:
     command = once(broker, "What is the capital of Japan?", "--json")
     done = subprocess.run(command, env=home, capture_output=True, text=True, check=True, timeout=120)
@@ -79,7 +80,7 @@ def test_json_has_what_was_done_and_what_came_of_it(home: dict[str, str]) -> Non
     assert result["states"] == {"Kitchen light": {"state": "on"}}
 
 
-@pytest.mark.parametrize("broker", COMMANDS)
+@pytest.mark.parametrize("broker", BROKERS)
 def test_ctrl_c_leaves_no_process_behind(home: dict[str, str], broker: str) -> None:
     command = once(broker, "Count from one to five hundred in words.")
     demo = psutil.Popen(command, env=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

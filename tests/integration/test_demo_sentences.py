@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from edge_llm.bundle import Bundle
 from edge_llm.cli.commands.demo import ACTING
 from edge_llm.client import Client, Done
@@ -15,6 +17,7 @@ from tests.processes import Broker, Nodes
 LEAST_RIGHT = 20
 
 
+@pytest.mark.long
 def test_of_24_sentences_at_least_20_end_in_the_states_that_were_meant(
     broker: Broker, int8: Bundle, node: Nodes, hub: Hub
 ) -> None:

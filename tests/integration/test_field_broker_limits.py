@@ -68,8 +68,8 @@ def ask(hub: Hub, request_id: str, request: dict[str, Any]) -> dict[str, Any]:
     ("limit", "version"),
     [
         ("max_packet_size 1000", "5"),
-        ("max_packet_size 1000", "3.1.1"),
-        ("message_size_limit 1000", "5"),
+        pytest.param("max_packet_size 1000", "3.1.1", marks=pytest.mark.long),
+        pytest.param("message_size_limit 1000", "5", marks=pytest.mark.long),
         ("message_size_limit 1000", "3.1.1"),
     ],
 )

@@ -143,7 +143,7 @@ def frozen_in_a_forward_pass(pid: int) -> Iterator[None]:
         ptrace(detach, busiest.id, None, None)
 
 
-@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("protocol", ["5", pytest.param("3.1.1", marks=pytest.mark.long)])
 def test_a_restart_answers_every_request_once(node: Nodes, hub: Hub, protocol: str) -> None:
     """The one in the making before, those that wait, and those that come meanwhile, after."""
     service = node(mqtt__protocol=protocol, engine__slots=1, engine__grace_s=60)

@@ -108,6 +108,7 @@ def test_questions_are_answered_from_what_devices_tell(
     eventually(lambda: act(speaker, "Is the coffee maker on?").text == "Coffee maker: not available.")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("house")
 def test_only_what_was_accepted_is_there(broker: Broker, node: Nodes, hub: Hub, tmp_path: Path) -> None:
     accepted = tmp_path / "accepted.json"
@@ -136,6 +137,7 @@ def test_only_what_was_accepted_is_there(broker: Broker, node: Nodes, hub: Hub, 
     eventually(lambda: info(hub).get("devices") == 13)
 
 
+@pytest.mark.long
 def test_a_route_is_all_that_a_wall_panel_needs(house: SimulatedHouse, node: Nodes, hub: Hub) -> None:
     route = {
         "topic": "home/{room}/say",
@@ -151,6 +153,7 @@ def test_a_route_is_all_that_a_wall_panel_needs(house: SimulatedHouse, node: Nod
     assert house.state("Hall light")["state"] == "off"
 
 
+@pytest.mark.long
 def test_who_describes_a_house_moves_it(
     house: SimulatedHouse, settings: MqttSettings, node: Nodes, hub: Hub, speaker: Client
 ) -> None:
