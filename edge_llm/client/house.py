@@ -73,7 +73,7 @@ def find_house(settings: Settings, topics: Topics, progress: Callable[[int], Non
 def _retained(
     mqtt: MqttSettings, filters: tuple[str, ...], progress: Callable[[int], None]
 ) -> dict[str, bytes]:
-    """What the broker has kept on some topics."""
+    """Read the retained messages of some filters, by their topics."""
     found: dict[str, bytes] = {}
     changed = Condition()
     last = monotonic()

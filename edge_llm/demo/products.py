@@ -45,7 +45,7 @@ class Product(ABC):
 
     @abstractmethod
     def wanted(self, topic: str, payload: str) -> Values:
-        """What a message wants of it.
+        """Read a message as the values that the device is to take.
 
         Raises:
             ValueError: nothing that it understands.
@@ -53,7 +53,7 @@ class Product(ABC):
 
     @abstractmethod
     def states(self) -> Messages:
-        """What it tells of itself."""
+        """Return the messages that tell its state, by their topics."""
 
     @abstractmethod
     def availability(self, *, online: bool) -> tuple[str, str]:
@@ -95,7 +95,7 @@ class Tasmota(Product):
         return f"{self.device.kind}/{self.address}_{part}_1/config", config
 
     def wanted(self, topic: str, payload: str) -> Values:
-        """What a command wants; in any case of letters, as the firmware has it."""
+        """Read a command; names are in any case of letters, as the firmware has it."""
         words = {"0": "off", "1": "on", "2": "toggle"}
         match topic.rsplit("/", 1)[1].lower():
             case "power" | "power1":
@@ -151,7 +151,7 @@ class EspHome(Product):
         return f"{self.device.kind}/{self.slug}/{self.slug}/config", config
 
     def wanted(self, topic: str, payload: str) -> Values:
-        """What a command wants."""
+        """Read a command as the values that it sets."""
         if topic == f"{self._topic}/command":
             return {"state": payload.lower()}
         if isinstance(self.device, Fan):

@@ -115,7 +115,7 @@ class Zigbee(Product):
         }
 
     def wanted(self, topic: str, payload: str) -> Values:
-        """What an object, a bare state, or a bare value of a property wants."""
+        """Read an object, a bare state, or a bare value of a property as the values that it sets."""
         if topic.endswith("/set"):
             said: dict[str, Any] = json.loads(payload) if payload.startswith("{") else {"state": payload}
         else:

@@ -141,7 +141,7 @@ def _check_house(house: HouseSettings) -> Iterator[Finding]:
 
 
 def _check_devices(house: HouseSettings) -> Iterator[Finding]:
-    """Which of the devices that announce themselves there are, and which of them the node moves."""
+    """Report the accepted devices, and the kinds of them that the node moves."""
     if house.accept == "all":
         accepted = "all that announce themselves"
         if house.act:

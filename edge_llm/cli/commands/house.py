@@ -129,7 +129,7 @@ def _abilities(device: Device) -> list[str]:
 
 
 def _is_moved(device: Device, settings: HouseSettings, found: FoundHouse) -> bool:
-    """Whether the node moves a device itself: it has announced itself, and its kind is in ``house.act``."""
+    """Whether the node moves a device: it is accepted, and its kind is in ``house.act``."""
     announced = device.id in found.accepted or any(
         each.device.unique_id == device.unique_id and each.device.kind == device.kind
         for each in found.accepted.values()

@@ -44,7 +44,7 @@ class ActLog:
             return None
         try:
             return Begun(PLAN.validate_json(row[0]), bool(row[1]))
-        except ValidationError as error:  # of another version: whether it was sent is all that matters
+        except ValidationError as error:  # of another version: the request is begun anew
             log.error("act_log.unreadable", errors=error.error_count())  # noqa: TRY400 - it may quote names
             return None
 
