@@ -110,8 +110,9 @@ class Client:
         """Ask, and yield the frames of the reply as they come, Done last.
 
         Without ``retry`` a refusal for a reason that may pass (``busy``, ``rate_limited``, ``unavailable``)
-        is raised at once. On MQTT 5 the request is not begun after ``begin_by`` (time.monotonic). The deltas together are the text of Done, and the calls its calls, unless the reply
-        had to be generated again and became another one.
+        is raised at once. On MQTT 5 the request is not begun after ``begin_by`` (time.monotonic). The deltas
+        together are the text of Done, and the calls its calls, unless the reply had to be generated again and
+        became another one.
 
         Raises:
             RequestError: see ``ask``.
