@@ -7,8 +7,8 @@ from edge_llm.documents.reading.plain import title_of
 
 _LEFT_OUT = {"script", "style", "nav", "template", "noscript", "svg", "footer", "form", "button", "select"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-_INLINE = {
-    *(
+_INLINE = set(
+    [
         "a",
         "abbr",
         "acronym",
@@ -24,8 +24,7 @@ _INLINE = {
         "em",
         "font",
         "i",
-    ),
-    *(
+        "img",
         "ins",
         "kbd",
         "label",
@@ -40,9 +39,15 @@ _INLINE = {
         "span",
         "strike",
         "strong",
-    ),
-    *("sub", "sup", "time", "tt", "u", "var", "wbr", "img"),
-}
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+    ]
+)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _MAX_CELLS = 50
 

@@ -11,7 +11,7 @@ from typing import Any
 import pypdf
 from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
-from edge_llm.documents.reading.blocks import Document, UnreadableError
+from edge_llm.documents.reading.blocks import Document, Heading, UnreadableError
 from edge_llm.documents.reading.pdf_text import Line, Mark, blocks_of
 from edge_llm.documents.reading.plain import title_of
 
@@ -30,15 +30,13 @@ def read_pdf(opened: BufferedReader, path: str) -> Document:
     """
     try:
         reader = pypdf.PdfReader(opened, strict=False)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise UnreadableError("it is encrypted with a password")
+        if reader.is_encrypted:
+            reader.decrypt("")  # many may be read, but not changed, without a password
         pages = list(_pages(reader))
     except DependencyError as error:
         raise UnreadableError("it is encrypted with AES: install the package cryptography") from error
     except FileNotDecryptedError as error:
         raise UnreadableError("it is encrypted with a password") from error
-    except UnreadableError:
-        raise
     except Exception as error:
         # A damaged file ends in any error, from a KeyError to a RecursionError.
         raise UnreadableError(f"it is damaged ({type(error).__name__})") from error
@@ -46,6 +44,11 @@ def read_pdf(opened: BufferedReader, path: str) -> Document:
         raise UnreadableError("it has no text: it may be a scan")
     title = _title(reader)
     blocks = blocks_of(pages, _outline(reader))
+    if not blocks:
+        raise UnreadableError("it has no text but a table of contents")
+    first = blocks[0]
+    if not title and isinstance(first, Heading) and first.level == 1:
+        title = first.text
     return Document(title or title_of(path), tuple(blocks))
 
 
@@ -54,7 +57,7 @@ def _pages(reader: pypdf.PdfReader) -> Iterator[list[Line]]:
     for number in range(min(len(reader.pages), _MAX_PAGES)):
         try:
             lines = _lines(reader.pages[number])
-        except DependencyError:
+        except (DependencyError, FileNotDecryptedError):
             raise
         except Exception:  # noqa: BLE001 - see read_pdf; the other pages may be well
             lines = []
@@ -89,7 +92,7 @@ def _lines(page: Any) -> list[Line]:
 def _title(reader: pypdf.PdfReader) -> str:
     """The title that the file names; many programs write a file's name there."""
     try:
-        title = str((reader.metadata or {}).get("/Title") or "")
+        title = str((reader.metadata and reader.metadata.title) or "")
     except Exception:  # noqa: BLE001 - see read_pdf; it goes without
         return ""
     title = " ".join(title.split())

@@ -113,15 +113,13 @@ class _Page:
         places: dict[int, Mark] = {}
         for mark in marks:
             wanted = _plain(mark.title)
-            place = next((at for at, text in enumerate(lines) if at not in places and text == wanted), None)
+            # The line may have its number before it.
+            fits = (at for at, text in enumerate(lines) if at not in places and _is_heading(text, wanted))
+            place = next(fits, None)
             if place is None:
-                place = next(
-                    (at for at, text in enumerate(lines) if at not in places and wanted in text), None
-                )
-                if place is None or len(lines[place]) > len(wanted) + 12:
-                    self._head(mark.level, mark.title)
-                    continue
-            places[place] = mark
+                self._head(mark.level, mark.title)
+            else:
+                places[place] = mark
         for at, line in enumerate(self._lines):
             if at in places:
                 self._head(places[at].level, places[at].title)
@@ -177,6 +175,10 @@ class _Page:
     def _end(self) -> None:
         self._end_paragraph()
         self._end_items()
+
+
+def _is_heading(text: str, wanted: str) -> bool:
+    return text.endswith(wanted) and len(text) <= len(wanted) + 12
 
 
 def _plain(text: str) -> str:
