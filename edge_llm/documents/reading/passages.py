@@ -1,11 +1,12 @@
 """Cuts a document into passages, below one heading each, and numbers the chapters that they make."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edge_llm.documents.reading.blocks import Block, Document, Heading, Lines, Paragraph
 from edge_llm.documents.reading.sentences import pieces, sentences
-from edge_llm.documents.reading.tokens import estimate_tokens
+from edge_llm.documents.tokens import estimate_tokens
 
 PASSAGE_TOKENS = 230
 """Most tokens of a passage: about 180 words of English, 230 characters of Chinese."""
@@ -14,6 +15,7 @@ CHAPTER_TOKENS = 400
 _LEAD_TOKENS = 50
 """A paragraph of at most this many tokens before a list belongs to each part of the list."""
 _HEADING_CHARACTERS = 120
+_NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,16 @@ class _Piece:
 def cut_into_passages(document: Document) -> list[Section]:
     """Cut ``document`` into passages and chapters; always the same for the same document."""
     found = [
-        (heading, page, text)
+        (clean(heading), page, clean(text))
         for heading, blocks in _below_headings(document)
         for page, text in _pack(list(_pieces(blocks)))
     ]
     return list(_number_chapters(found))
+
+
+def clean(text: str) -> str:
+    """Leave out control characters and halves of pairs, which damaged files have."""
+    return _NOT_TEXT.sub("", text)
 
 
 def _below_headings(document: Document) -> Iterator[tuple[str, list[Block]]]:

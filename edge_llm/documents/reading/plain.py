@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 from edge_llm.documents.reading.blocks import Block, Document, Heading, Lines, Paragraph
+from edge_llm.documents.tokens import UNSPACED
 
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S.{0,70}")
 _CHAPTER = re.compile(
@@ -12,6 +13,8 @@ _CHAPTER = re.compile(
 )
 _ENDS_SENTENCE = re.compile(r"[.!?:;,。！？：；，]$")
 _ITEM = re.compile(r"\s*(?:[-*•–‣▪·+]|\d{1,3}[.)]|[a-z]\)|[（(]\d{1,2}[)）])\s+\S")
+_PARTED = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
+_UNSPACED = re.compile(f"[{UNSPACED}\u3000-\u3002\uff00-\uffef]")
 _UNDERLINE = re.compile(r"\s*([=\-~*_#])\1{2,}\s*")
 
 
@@ -57,19 +60,33 @@ def heading_level(line: str) -> int:
     return 2 if line.isupper() and letters > 3 and len(line) <= 80 else 0
 
 
+def is_item(line: str) -> bool:
+    """Whether a line begins an item of a list."""
+    return bool(_ITEM.match(line))
+
+
+def join_words(text: str, line: str) -> str:
+    """Join a line to the text before it, and mend a word that was parted at the line's end."""
+    if _PARTED.search(text) and line[:1].islower():
+        return text[:-1] + line
+    if _UNSPACED.match(text[-1:]) and _UNSPACED.match(line):
+        return text + line
+    return f"{text} {line}"
+
+
 def join_lines(lines: list[str], page: int | None = None) -> list[Block]:
     """Join the lines of a paragraph, and those of each item of a list that stands in it."""
-    text: list[str] = []
+    text = ""
     items: list[str] = []
     for line in lines:
         words = " ".join(line.split())
         if not words:
             continue
-        if _ITEM.match(line):
+        if is_item(line):
             items.append(words)
         elif items:
-            items[-1] += " " + words
+            items[-1] = join_words(items[-1], words)
         else:
-            text.append(words)
-    blocks: list[Block] = [Paragraph(" ".join(text), page)] if text else []
+            text = join_words(text, words) if text else words
+    blocks: list[Block] = [Paragraph(text, page)] if text else []
     return [*blocks, Lines(tuple(items), page=page)] if items else blocks

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from edge_llm.documents.reading.tokens import estimate_tokens
+from edge_llm.documents.tokens import estimate_tokens
 
 _END = re.compile(
     r"(?<=[.!?…])[\"'”’»)\]]*\s+(?=[\"'“‘«„(\[¿¡]*[^\Wa-z_])"  # a capital or a digit follows
