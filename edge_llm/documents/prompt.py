@@ -9,7 +9,7 @@ from dataclasses import replace
 from edge_llm.contract.node import Source
 from edge_llm.contract.turns import Turn
 from edge_llm.documents.passage import Passage
-from edge_llm.documents.reading.tokens import estimate_tokens
+from edge_llm.documents.tokens import estimate_tokens
 from edge_llm.documents.words import Words
 
 _CHARACTERS_PER_TOKEN = 4

@@ -22,6 +22,8 @@ AT_ONCE = 16
 WAITING = 48
 """Maximum number of requests that wait for one of these."""
 _RETRY_MS = 1000
+_READING_MS = 5000
+"""When to ask again what was not found in papers that are still being read."""
 _MARGIN_S = 5.0
 """Seconds after which the node should have said itself that a reply takes too long."""
 
@@ -35,12 +37,22 @@ class Responder:
     Requests of one session are passed on one after the other, in the order in which they came.
     """
 
-    def __init__(self, find: Find, prompt: Prompt, client: Client, timeout_s: float, ttl_s: float) -> None:
+    def __init__(
+        self,
+        find: Find,
+        is_complete: Callable[[], bool],
+        prompt: Prompt,
+        client: Client,
+        timeout_s: float,
+        ttl_s: float,
+    ) -> None:
         """Quote what ``find`` has found by ``prompt``, and ask by ``client``, which is running.
 
-        The node ends a reply after ``timeout_s`` and begins none after ``ttl_s``, unless a request says so.
+        Until ``is_complete`` nobody is told that something is not there. The node ends a reply after
+        ``timeout_s`` and begins none after ``ttl_s``, unless a request says so.
         """
         self._find = find
+        self._is_complete = is_complete
         self._prompt = prompt
         self._client = client
         self._timeout_s = timeout_s
@@ -164,6 +176,8 @@ class Responder:
             found = self._find(text, self._prompt.characters(text))
             question.passages = self._prompt.fitting(found)
         if question.needs_passages and not question.passages:
+            if not self._is_complete():
+                raise RequestError("busy", "the papers are still being read", retry_after_ms=_READING_MS)
             question.absent(self._prompt.absent)
             return
         self._ask(question, request)

@@ -115,7 +115,12 @@ class Service:
         )
         prompt = Prompt(words_of(settings.house.language), own.context_tokens)
         self._responder = Responder(
-            self._index.context, prompt, self._client, settings.sampling.timeout_s, mqtt.ttl_s
+            self._index.context,
+            self._folder.was_read.is_set,
+            prompt,
+            self._client,
+            settings.sampling.timeout_s,
+            mqtt.ttl_s,
         )
         in_flight, routes = InFlight(), Routes(())
         admission = Admission(mqtt, topics, routes, request_log, in_flight, _CAPACITY)
