@@ -45,7 +45,7 @@ The warranty of the toaster ends after five years.
 """
 ENDLESS = {"type": "array", "items": {"type": "string"}, "minItems": 1000}
 """A reply by this schema does not end by itself."""
-MOVES = {
+MOVES: dict[str, Any] = {
     "house__discovery": "homeassistant",
     "house__accept": "all",
     "house__act": json.dumps(["light", "switch", "cover", "lock"]),
@@ -155,7 +155,7 @@ def test_a_document_never_acts(home: Home, client: Client, question: str) -> Non
 def test_a_command_acts_once_and_is_answered_as_the_node_answers(home: Home, hub: Hub) -> None:
     talk = Conversation(hub, "speaker", PAPERS)
     before = moved(home)
-    said = {"id": "on", "text": "Turn on the bedroom lamp and the kitchen light", "act": "auto"}
+    said: dict[str, Any] = {"id": "on", "text": "Turn on the bedroom lamp and the kitchen light", "act": "auto"}
     *_, done = talk.ask(**said)
     assert (done["act"]["outcome"], done["custom"]) == ("done", {"sources": []})
     assert moved(home) == before + 2
@@ -299,6 +299,12 @@ def test_ask_prints_where_an_answer_is_from(home: Home) -> None:
         "from: dishwasher.md: Error codes > E15",
         "from: dishwasher.md: Error codes > E22",
     ]
+
+
+def test_it_takes_little_memory(home: Home) -> None:
+    rollup = Path(f"/proc/{home.documents.process.pid}/smaps_rollup").read_text()
+    (pss_kb,) = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")]
+    assert pss_kb < 60_000
 
 
 def test_words_reach_no_log(home: Home) -> None:
