@@ -5,7 +5,7 @@ import re
 _WORDS = {
     "en": """
         a about after all also am an and any are as at be been before but by can could did do does
-        doing for from had has have having how i if in into is it its me mean means much many may
+        doing for from had has have having he her him his how i if in into is it its me mean means much many may
         might my no not of on once or our out over please shall she should so some such tell than
         that the their them then there these they this those to too under until up us use used was
         we were what when where which while who whom whose why will with would you your s t d ll m
@@ -17,7 +17,7 @@ _WORDS = {
         eines er es fur gibt habe haben hat hatte ich ihr im in ins ist ja kann kannst man mein
         meine meinem meinen meiner mich mir mit muss mussen nach nicht noch nur ob oder ohne sein
         sich sie sind so soll sollen sollte um und uns unser uber vom von vor wann war waren warum
-        was wie wird werden wegen weil welche welchem welchen welcher welches wem wen wenn wer wo
+        was wie wir wird werden wegen weil welche welchem welchen welcher welches wem wen wenn wer wo
         woher wohin wurde zu zum zur zwischen heisst bedeutet bedeuten viel viele lange oft darf
         durfen konnen wozu wofur woran womit mache macht machen tun sag erklare erklaren dann
     """,
@@ -41,7 +41,45 @@ _WORDS = {
         zijn zo zou betekent lang
     """,
 }
+_WEAK = {
+    "en": """
+        actually add ago ahead allow alone already although always around ask away back bad become begin being
+        best better big both bring call came check choose come comes coming correct day days different else end
+        enough ever every everything exactly fill find first fit fix full give given gives go goes going gone
+        good great half hand happen hard help high hold home house just keep kind large last later least leave
+        left less let like little long look lot low made make makes making matter maximum maybe more most move
+        moved name near need never new next nothing now number ok okay old one only open other own part parts
+        people person place possible problem put question rather read really right run same say says see seem
+        set several side since small somebody someone something sometimes soon start still stop sure take
+        takes thing things think time times today together tomorrow tonight took tried try turn turned two type
+        against begins being big buy built call causes change contain contains during either enough explain
+        fits happens happened holds keeps known lies list means meant must needed needs new newer owner please
+        prefer remember report said second seems show shown shows spend stand stands start starts stay stays
+        tells told touch turns used using write writes written wrote
+        upon usually very wait want wanted wants watch way went whatever without work works wrong yes yet
+        """,
+    "de": """
+        ablauf alle allein allem allen alles andere anderen anders anfang ausser beachten beginnen beim bekomme
+        bekommen benutzen bereits besser beste brauche brauchen braucht bringen dafur dagegen daher danach
+        daran darauf daruber dran drei eigentlich einfach einmal ende erst erste fest finde finden ganz geben
+        gehen geht gehort genau gerade gern gross gut halten heute hier hoch immer jeden jeder jedes jemand
+        jetzt keine keinen kein klein komme kommen kommt kriege krieg kurz lassen leer letzte liegt machen
+        maximal mehr mitten mochte moglich morgen muss nachste nehmen neu neue neuen nie nimmt nummer nutzen
+        ort passiert rein richtig sagt schon sehen seinen seiner setzen sofort sonst spat stehen steht stelle
+        stellen teil tut unser unsere unserem unseren unserer verwenden voll vorher weg weiter weiss wenig
+        bedeutung bitte dauert dauer funktioniert gilt hilft lautet lege legen liegen melden nenne passt sagen
+        schreib schreibe schreiben steckt stimmt tauchen unterwegs unten oben verstehe versuche warten
+        wissen wohl zeige zeigen
+        wieder will wirklich wollen wo wurden zeigt zeit zwei
+        """,
+}
+_WEAK_BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WEAK.items()}
 _BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+UNSPACED_LANGUAGE = "zh"
+FUNCTION_CHARACTERS = frozenset(
+    "一不上下个中为之也了于些人从他以们会但何使来便做停像先光全再出分到前助化半即却又及只叫可各吗向后吧呢和哪啊因在地多好如它完就已带干应度当得心快怎想我或所把拿按接收放新无时是最有本来某样每没点然特用由的直看着码种第等给自至若要见让话该说请谁跟路转较过近还这进连送通道那都里量错长随难需面页须"
+)
+"""Characters that often stand in words of no content, or where two words meet."""
 _UNSPACED = re.compile(
     # Chinese
     "请问|什么时候|为什么|是什么|什么|怎么样|怎么办|怎么|怎样|如何|哪里|哪儿|哪个|哪些|哪种|多长时间|多少|多久|是否|可以|"
@@ -55,13 +93,21 @@ _UNSPACED = re.compile(
 )
 
 
-def content_words(words: list[str]) -> list[str]:
-    """Leave out the stop words of the language, or languages, of which most stand in ``words``."""
+def languages_of(words: list[str]) -> list[str]:
+    """The language, or languages, of which most stop words stand in ``words``; none where none stands."""
     found = {language: sum(word in stops for word in words) for language, stops in _BY_LANGUAGE.items()}
     most = max(found.values())
-    # Of that language alone: a rubbish bin is not German.
-    stops = frozenset().union(*(_BY_LANGUAGE[language] for language, count in found.items() if count == most))
-    return [word for word in words if word not in stops]
+    return [language for language, count in found.items() if count == most] if most else []
+
+
+def stop_words(languages: list[str]) -> frozenset[str]:
+    """The stop words of these languages, of all where there is none: a rubbish bin is not German."""
+    return frozenset().union(*(_BY_LANGUAGE[language] for language in languages or _BY_LANGUAGE))
+
+
+def weak_words(languages: list[str]) -> frozenset[str]:
+    """Words that say little of what a question is about: common verbs and the like."""
+    return frozenset().union(*(_WEAK_BY_LANGUAGE.get(language, ()) for language in languages or _BY_LANGUAGE))
 
 
 def content_runs(run: str) -> list[str]:

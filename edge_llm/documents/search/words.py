@@ -19,7 +19,7 @@ _ENDINGS = tuple(
     (ending, least)
     for least, endings in (
         (4, "ationen ationes aciones ations ation acion ierung ieren iert ements ement ments ment"),
-        (4, "ungen ung ings ing ers ern er ed em age ado ada ados adas ons ez ly"),
+        (4, "ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
         (3, "ies es en s e"),
         (4, "os as o a"),
     )
