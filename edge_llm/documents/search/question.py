@@ -22,15 +22,19 @@ MAX_CHARACTERS = 2000
 _MAX_GROUPS = 48
 _MAX_VARIANTS = 16
 _CODE = re.compile("[a-z]{1,3}[0-9]{1,4}[a-z]?")
-CODE = 2.0
-PAIR_UNKNOWN = 0.3
-PAIR_WEAK = 0.25
-CHAR = 0.35
-WEAK = 0.2
-SYNONYM = 0.85
-UNKNOWN = 1.0
-COMPOUND = 0.8
+_CODE_WEIGHT = 2.0
+"""Error codes are the point of a question: one that no paper has must not be answered with another."""
+_WEAK = 0.2
+"""Weight of a common verb and the like."""
+_SYNONYM = 0.85
+"""How well another word of the household stands for the word."""
+_COMPOUND = 0.8
 """How well a compound stands for a word that is a part of it."""
+_PAIR_WEIGHTS = 1.0, 0.25, 0.1
+"""Weights of a pair of characters with none, one or two that often stand where two words meet."""
+_UNKNOWN_PAIR = 0.3
+_CHARACTER = 0.35
+"""Weights of a pair that the index does not have, and of a character alone."""
 _LINKS = ("", "s", "n", "en", "es", "er", "e")
 """Letters between the parts of a compound in German and Dutch."""
 
@@ -120,7 +124,7 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
             before = None
             continue
         if term not in groups:
-            groups[term] = _group(term, vocabulary, WEAK if word in weak else 1.0)
+            groups[term] = _group(term, vocabulary, _WEAK if word in weak else 1.0)
         place = list(groups).index(term)
         if before is not None and before != place and word not in weak:
             neighbours.append((before, place))
@@ -139,7 +143,7 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
 def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:
     exact = vocabulary.count(term)
     if _CODE.fullmatch(term):
-        return Group({term: 1.0} if exact else {}, CODE * vocabulary.idf(exact), exact)
+        return Group({term: 1.0} if exact else {}, _CODE_WEIGHT * vocabulary.idf(exact), exact)
     variants, counts = ({term: 1.0}, {term: exact}) if exact else ({}, {})
     if len(term) >= 4 and term.isalpha():
         others = vocabulary.longer(term) | (vocabulary.ending(term) if len(term) >= 5 else {})
@@ -147,15 +151,15 @@ def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:
         if len(term) >= 5 and term.endswith("t") and (count := vocabulary.count(term[:-1])):
             others[term[:-1]] = count  # German: brennt, brennen
         for other, count in sorted(others.items(), key=lambda each: -each[1])[:_MAX_VARIANTS]:
-            variants[other] = 1.0 if other.startswith(term) and len(other) - len(term) <= 2 else COMPOUND
+            variants[other] = 1.0 if other.startswith(term) and len(other) - len(term) <= 2 else _COMPOUND
             counts[other] = count
     for other in synonyms(term) or (synonyms(term[:-1]) if term.endswith("t") else ()):
         if other not in variants and (count := vocabulary.count(other)):
-            variants[other] = SYNONYM
+            variants[other] = _SYNONYM
             counts[other] = count
     if not variants:
         parts = _parts(term, vocabulary)
-        return parts or Group({}, UNKNOWN * vocabulary.idf(0) * part, 0)
+        return parts or Group({}, vocabulary.idf(0) * part, 0)
     weight = vocabulary.idf(exact) if exact else max(vocabulary.idf(count) for count in counts.values())
     for other, count in counts.items():
         variants[other] *= min(1.0, vocabulary.idf(count) / weight)
@@ -171,18 +175,19 @@ def _shorter(term: str, vocabulary: Vocabulary) -> dict[str, int]:
 
 def _parts(term: str, vocabulary: Vocabulary) -> Group | None:
     """Split a compound that the index does not have: each of its two parts stands for a half of it."""
-    best: tuple[int, dict[str, float], int] | None = None
+    best: tuple[int, str, str] | None = None
     for cut in range(3, len(term) - 3):
-        tail, tails = term[cut:], vocabulary.count(term[cut:])
-        if not tails:
-            continue
-        for link in _LINKS:
+        tail = term[cut:]
+        tails = vocabulary.count(tail)
+        for link in _LINKS if tails else ():
             head = stem(term[:cut].removesuffix(link)) if term[:cut].endswith(link) else ""
             if len(head) >= 3 and (heads := vocabulary.count(head)):
-                rarest = min(heads, tails)
-                if best is None or rarest < best[0]:
-                    best = rarest, {head: 0.5, tail: 0.5}, rarest
-    return best and Group(best[1], vocabulary.idf(best[0]), best[2])
+                found = min(heads, tails), head, tail
+                best = min(best or found, found)
+    if best is None:
+        return None
+    rarest, head, tail = best
+    return Group({head: 0.5, tail: 0.5}, vocabulary.idf(rarest), rarest)
 
 
 def _add_pairs(part: str, groups: dict[str, Group], vocabulary: Vocabulary) -> None:
@@ -190,11 +195,11 @@ def _add_pairs(part: str, groups: dict[str, Group], vocabulary: Vocabulary) -> N
     for pair in map("".join, pairwise(part)):
         if pair not in groups:
             weak = sum(each in FUNCTION_CHARACTERS for each in pair)
-            groups[pair] = _of_pair(pair, vocabulary, (1.0, PAIR_WEAK, 0.1)[weak])
+            groups[pair] = _of_pair(pair, vocabulary, _PAIR_WEIGHTS[weak])
     for each in part:
         if each not in groups and each not in FUNCTION_CHARACTERS:
             count = vocabulary.count(each)
-            groups[each] = Group({each: 1.0} if count else {}, CHAR * vocabulary.idf(count), count)
+            groups[each] = Group({each: 1.0} if count else {}, _CHARACTER * vocabulary.idf(count), count)
 
 
 def _of_pair(pair: str, vocabulary: Vocabulary, part: float) -> Group:
@@ -203,11 +208,11 @@ def _of_pair(pair: str, vocabulary: Vocabulary, part: float) -> Group:
     passages = count
     for other in synonyms(pair):
         if others := vocabulary.count(other):
-            variants[other] = SYNONYM
+            variants[other] = _SYNONYM
             passages += others
     if not variants:
         # Two words may meet here.
-        return Group({}, PAIR_UNKNOWN * vocabulary.idf(0) * part, 0)
+        return Group({}, _UNKNOWN_PAIR * vocabulary.idf(0) * part, 0)
     return Group(variants, vocabulary.idf(count or passages) * part, passages)
 
 

@@ -73,6 +73,8 @@ def stem(word: str) -> str:
     for ending, least in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith("ss"):
             word = word[: -len(ending)]
+            if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
+                word = word[:-1]  # swapped, swap
             break
     # cleane(d), batteri(es) and batter(y)
     if word.endswith("y") and len(word) > 3:
