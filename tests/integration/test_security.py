@@ -136,27 +136,6 @@ def test_a_user_is_answered_over_tls(broker: SecureBroker, service: Service) -> 
     assert "subscription_refused" not in service.log_text()
 
 
-def test_documents_need_no_lines_of_their_own(broker: SecureBroker, service: Service, tmp_path: Path) -> None:
-    (tmp_path / "papers").mkdir()
-    (tmp_path / "papers/fridge.md").write_text("# Fridge\n\nThe fridge hums when it is too full.\n")
-    settings: dict[str, Any] = {
-        "mqtt__host": "localhost",
-        "mqtt__tls": True,
-        "mqtt__ca_file": broker.directory / "ca.pem",
-        "mqtt__username": "documents",
-        "mqtt__password": USERS["documents"],
-        "documents__folder": tmp_path / "papers",
-    }
-    documents = Documents(broker.port, None, tmp_path / "log", **settings)
-    documents.wait_ready()
-    with Client(broker.settings("guest"), "documents") as client:
-        eventually(lambda: is_online(client))
-        done = client.ask("Why does the fridge hum?", max_tokens=4)
-    assert [each["document"] for each in done.custom["sources"]] == ["fridge.md"]
-    assert documents.stop() == 0
-    assert "subscription_refused" not in documents.log_text()
-
-
 # paho leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed <ssl", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
@@ -282,3 +261,24 @@ def test_no_secret_and_no_prompt_stands_in_the_log(service: Service) -> None:
     log = service.log_text()
     assert not [secret for secret in USERS.values() if secret in log]
     assert "capital" not in log
+
+
+def test_documents_need_no_lines_of_their_own(broker: SecureBroker, service: Service, tmp_path: Path) -> None:
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers/fridge.md").write_text("# Fridge\n\nThe fridge hums when it is too full.\n")
+    settings: dict[str, Any] = {
+        "mqtt__host": "localhost",
+        "mqtt__tls": True,
+        "mqtt__ca_file": broker.directory / "ca.pem",
+        "mqtt__username": "documents",
+        "mqtt__password": USERS["documents"],
+        "documents__folder": tmp_path / "papers",
+    }
+    documents = Documents(broker.port, None, tmp_path / "log", **settings)
+    documents.wait_ready()
+    with Client(broker.settings("guest"), "documents") as client:
+        eventually(lambda: is_online(client))
+        done = client.ask("Why does the fridge hum?", max_tokens=4)
+    assert [each["document"] for each in done.custom["sources"]] == ["fridge.md"]
+    assert documents.stop() == 0
+    assert "subscription_refused" not in documents.log_text()
