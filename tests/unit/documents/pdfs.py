@@ -54,7 +54,7 @@ def encrypted(data: bytes, password: str) -> bytes:
 
 
 def read(data: bytes, path: str = "manual.pdf") -> Document:
-    return read_pdf(io.BufferedReader(io.BytesIO(data)), path)  # type: ignore[arg-type] # BytesIO is raw enough
+    return read_pdf(io.BufferedReader(io.BytesIO(data)), path)
 
 
 def _written(writer: pypdf.PdfWriter) -> bytes:

@@ -1,5 +1,10 @@
 from edge_llm.documents.reading.blocks import Block, Document, Heading, Lines, Paragraph
-from edge_llm.documents.reading.passages import CHAPTER_TOKENS, PASSAGE_TOKENS, Section, cut_into_passages
+from edge_llm.documents.reading.passages import (
+    CHAPTER_TOKENS,
+    PASSAGE_TOKENS,
+    Section,
+    cut_into_passages,
+)
 from edge_llm.documents.reading.sentences import sentences
 from edge_llm.documents.tokens import estimate_tokens
 
@@ -26,8 +31,8 @@ def test_short_paragraphs_below_a_heading_are_one_passage() -> None:
 
 
 def test_the_heading_is_the_path_without_the_title() -> None:
-    found = cut(Heading(1, "Manual"), Heading(2, "Care"), Heading(4, "Filter"), Paragraph("a"), Heading(2, "Codes"),
-                Paragraph("b"))  # fmt: skip
+    care = Heading(1, "Manual"), Heading(2, "Care"), Heading(4, "Filter"), Paragraph("a")
+    found = cut(*care, Heading(2, "Codes"), Paragraph("b"))
     assert [each.heading for each in found] == ["Care > Filter", "Codes"]
 
 

@@ -44,9 +44,11 @@ class TestMarkdown:
         assert read_document(b"Intro\n", "papers/old_oven.md").title == "old oven"
 
     def test_marks_are_left_out(self) -> None:
-        text = "**Bold**, _soft_, `code`, [a link](http://x/y) and ![a picture](p.png)\\!  <b>so</b> snake_case_name"
+        text = (
+            "**Bold**, _soft_, `code`, [a link](http://x), ![a picture](p.png)\\!  <b>so</b> snake_case_name"
+        )
         assert read(text, "a.md") == [
-            Paragraph("Bold, soft, code, a link and a picture! so snake_case_name"),
+            Paragraph("Bold, soft, code, a link, a picture! so snake_case_name"),
         ]
 
     def test_items_keep_their_numbers_and_their_lines(self) -> None:
@@ -82,7 +84,8 @@ class TestMarkdown:
 
 class TestPlainText:
     def test_numbered_lines_lines_in_capitals_and_underlined_ones_are_headings(self) -> None:
-        text = "Manual\n======\n\nIntro.\n\n1. Safety\n\nUnplug.\n\n2.1 Cleaning the filter\n\nRinse.\n\nERROR CODES\n\nE15."
+        text = "Manual\n======\n\nIntro.\n\n1. Safety\n\nUnplug.\n\n2.1 Cleaning the filter\n\nRinse.\n\n"
+        text += "ERROR CODES\n\nE15."
         headings = [each for each in read(text, "a.txt") if isinstance(each, Heading)]
         assert headings == [
             Heading(1, "Manual"),
@@ -106,7 +109,8 @@ class TestHtml:
     def test_scripts_styles_navigation_and_hidden_parts_are_left_out(self) -> None:
         text = (
             "<head><title>Oven &amp; hob</title><style>p{}</style></head><nav><ul><li>Home</ul></nav>"
-            "<script>if (a<b) '<p>no</p>'</script><p hidden>no</p><div aria-hidden=true>no<div>no</div></div><p>Yes"
+            "<script>if (a<b) '<p>no</p>'</script><p hidden>no</p>"
+            "<div aria-hidden=true>no<div>no</div></div><p>Yes"
         )
         found = read_document(text.encode(), "a.html")
         assert (found.title, found.blocks) == ("Oven & hob", (Paragraph("Yes"),))
