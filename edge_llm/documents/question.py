@@ -40,6 +40,11 @@ class Question:
         self.passages: Sequence[Passage] = ()
 
     @property
+    def client(self) -> str:
+        """Who asks."""
+        return self.reply.asked.client
+
+    @property
     def text(self) -> str:
         """What passages are looked for with; empty where none are to be had.
 
@@ -78,7 +83,7 @@ class Question:
                 own.append(turns.pop(0)["content"])
             fields["system"] = system = prompt.system(self.passages, "\n\n".join(own))
             if self.needs_passages:
-                fields["id"] = self.id = _hash(self.reply.asked.client, request.id, system)
+                fields["id"] = self.id = _hash(self.client, request.id, system)
         return fields
 
     def relay(self, frame: Status | Delta | Call | Done) -> None:

@@ -53,6 +53,18 @@ def test_requests_of_one_session_are_asked_one_after_the_other(desk: Desk) -> No
     assert [text for text in asked if text[-1].isdigit()] == ["E15 0", "E15 1", "E15 2"]
 
 
+def test_a_client_that_asks_a_lot_does_not_hold_up_another(desk: Desk) -> None:
+    for number in range(20):
+        desk.ask(text=f"E15 {number}", id=str(number))
+    eventually(lambda: len(desk.node.asked) == module.SHARE)
+    desk.ask(text="E15 other", client="d")
+    eventually(lambda: len(desk.node.asked) == module.SHARE + 1)
+    assert desk.node.asked[-1]["text"] == "E15 other"
+    for number in range(module.SHARE):
+        desk.node.says(done(), number=number)
+    eventually(lambda: len(desk.node.asked) == 2 * module.SHARE + 1)
+
+
 def test_too_many_at_once_are_busy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAITING", 2)
     for number in range(3):
