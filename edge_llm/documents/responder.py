@@ -223,7 +223,11 @@ class Responder:
         Raises:
             RequestError: it has not answered.
         """
-        answer = self._client.command(command.op, question.session)
+        try:
+            answer = self._client.command(command.op, question.session)
+        except ValueError as error:
+            text = "session: which node of the pool has it is not known; ask in it first"
+            raise RequestError("bad_request", text) from error
         sessions = (command.session or "",) if question.session in answer.sessions else ()
         reply = question.reply
         reply.end(Sessions(**reply.header(), op=command.op, sessions=sessions, messages=answer.messages))

@@ -45,6 +45,7 @@ class FakeNode:
         self.commands: list[tuple[str, str | None]] = []
         self.cancelled: list[str] = []
         self.sessions: tuple[str, ...] = ()
+        self.knows_sessions = True
         self._frames: list[SimpleQueue[Any]] = []
 
     def stream(self, text: str | None, **fields: Any) -> Iterator[Any]:
@@ -69,6 +70,8 @@ class FakeNode:
 
     def command(self, op: str, session: str | None) -> Sessions:
         self.commands.append((op, session))
+        if not self.knows_sessions:
+            raise ValueError("this client asks a pool")
         turns = (Turn(role="user", content="Hi"),)
         return Sessions(**HEADER, op="get", sessions=(*self.sessions, "another"), messages=turns)
 

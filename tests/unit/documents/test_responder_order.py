@@ -83,6 +83,9 @@ def test_sessions_are_looked_at_and_forgotten_on_the_node_and_never_listed(desk:
     answer = terminal(desk.ask(kind="session", op="get", session="s", transaction="t"))
     assert (answer.id, answer.sessions, answer.messages[0].content) == ("t", ("s",), "Hi")
     assert desk.node.commands == [("get", session)]
+    desk.node.knows_sessions = False
+    error = terminal(desk.ask(kind="session", op="get", session="s", transaction="u"))
+    assert (error.code, "pool" in error.message) == ("bad_request", True)
     with pytest.raises(RequestError, match="cannot be listed"):
         desk.responder.submit(desk.reply("session", op="list"))
     with pytest.raises(RequestError, match="prefill: passages come with their question"):
