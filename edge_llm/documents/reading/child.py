@@ -17,12 +17,15 @@ from edge_llm.documents.reading.texts import read_document
 
 MAX_MEMORY_BYTES = 512 * 2**20
 MAX_CPU_S = 60
+MAX_PDF_CPU_S = 180
+"""Seconds of a processor. The later pages of a PDF that takes most of them are left out."""
 
 
 def main(path: str) -> None:
     """Read the standard input, whose path below the folder is ``path``."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
+    cpu_s = MAX_PDF_CPU_S if path.lower().endswith(".pdf") else MAX_CPU_S
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(10)
     try:
