@@ -38,6 +38,9 @@ class Question:
         self.said = ""
         """Text that has come so far."""
         self.passages: Sequence[Passage] = ()
+        """What goes before the question, in its order."""
+        self.best: Sequence[Passage] = ()
+        """What fits the question, best first."""
 
     @property
     def client(self) -> str:
@@ -143,7 +146,7 @@ class Question:
         custom = self.request.custom
         if custom is not None and not isinstance(custom, dict):
             return custom
-        return {**(custom or {}), "sources": sources_of(self.passages) if sourced else []}
+        return {**(custom or {}), "sources": sources_of(self.passages, self.best) if sourced else []}
 
 
 def _hash(*parts: str) -> str:

@@ -29,8 +29,9 @@ _READING_MS = 5000
 _MARGIN_S = 5.0
 """Seconds after which the node should have said itself that a reply takes too long."""
 
-Find = Callable[[str, int], list[Passage]]
-"""Finds passages for a question, of so many characters at most (``Index.context``)."""
+Find = Callable[[str, int], tuple[list[Passage], list[Passage]]]
+"""Finds passages for a question, of so many characters at most, as they are quoted; and those that fit, best
+first (``Index.context``, ``Index.search``)."""
 
 
 class Responder:
@@ -179,7 +180,7 @@ class Responder:
             self._command(question, request)
             return
         if text := question.text:
-            found = self._find(text, self._prompt.characters(text))
+            found, question.best = self._find(text, self._prompt.characters(text))
             question.passages = self._prompt.fitting(found)
         if question.needs_passages and not question.passages:
             if not self._is_complete():

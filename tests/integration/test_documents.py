@@ -124,6 +124,7 @@ def test_an_answer_streams_and_names_its_sources(home: Home, client: Client) -> 
 def test_a_second_question_to_a_chapter_finds_it_in_the_prefix_cache(home: Home, client: Client) -> None:
     client.ask(E15, max_tokens=4)
     again = client.ask(E22, max_tokens=4)
+    assert [each["heading"] for each in again.custom["sources"]] == ["Error codes > E22", "Error codes > E15"]
     assert again.usage.cached_tokens > 0.8 * again.usage.prompt_tokens
 
 

@@ -120,7 +120,7 @@ def test_a_fault_ends_one_request_alone_and_quotes_nothing(
     assert isinstance(error, Error)
     assert (error.code, error.message) == ("internal", "the request failed; the service's log says more")
     assert "What is E15?" not in caplog.text
-    desk.responder._find = lambda _text, _characters: [PASSAGE]
+    desk.responder._find = lambda _text, _characters: ([PASSAGE], [PASSAGE])
     reply = desk.ask(text="What is E15?", id="2")
     desk.node.says(done())
     assert terminal(reply).type == "done"
