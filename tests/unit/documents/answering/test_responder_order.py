@@ -8,7 +8,7 @@ from edge_llm.client import Delta, RequestError
 from edge_llm.contract.frames import Error
 from edge_llm.documents import responder as module
 from tests.common import eventually
-from tests.unit.documents.desk import HEADER, PASSAGE, Desk, done, terminal
+from tests.unit.documents.answering.desk import HEADER, PASSAGE, Desk, done, terminal
 
 
 def test_a_request_in_progress_is_cancelled_on_the_node(desk: Desk) -> None:
