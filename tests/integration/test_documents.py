@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from edge_llm.client import Client, Delta, Done, RequestError, Status
-from tests import papers
+from tests import documents_home
 from tests.common import NODE, eventually
 from tests.conversation import Conversation, Hub
-from tests.papers import E15, E22, ENDLESS, PAPERS, Home, moved, sources
+from tests.documents_home import E15, E22, ENDLESS, PAPERS, Home, moved, sources
 
-folder, home, client = papers.folder, papers.home, papers.client
+folder, home, client = documents_home.folder, documents_home.home, documents_home.client
 
 
 def test_an_answer_streams_and_names_its_sources(home: Home, client: Client) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from edge_llm.client import Client, Done, RequestError
 from edge_llm.client.info import node_info
-from tests import papers
+from tests import documents_home
 from tests.common import NODE, eventually
 from tests.conversation import Conversation, Hub
-from tests.papers import E15, E22, ENDLESS, PAPERS, Home, sources
+from tests.documents_home import E15, E22, ENDLESS, PAPERS, Home, sources
 from tests.processes import Documents, clean_environment
 
-folder, home, client = papers.folder, papers.home, papers.client
+folder, home, client = documents_home.folder, documents_home.home, documents_home.client
 
 
 @pytest.mark.parametrize("part", ["documents", "node", "broker"])

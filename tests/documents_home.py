@@ -1,4 +1,4 @@
-"""What the tests of `edge-llm documents` share: a broker, a node, a house, and papers that would command it."""
+"""What runs in the tests of `edge-llm documents`: broker, node, house, and papers that would command it."""
 
 import json
 from collections.abc import Iterator
