@@ -75,6 +75,19 @@ def test_a_command_acts_once_and_is_answered_as_the_node_answers(home: Home, hub
     assert moved(home) == before + 2
 
 
+def test_what_is_asked_about_first_is_done_after_a_yes_of_the_same_client(home: Home, client: Client) -> None:
+    lock = client.ask("Lock the front door", act="auto", session="door")
+    assert lock.act
+    assert lock.act.outcome == "confirm"
+    with Client(home.mqtt, "documents", "stranger") as stranger:
+        assert stranger.ask("yes", act="auto", session="door", max_tokens=4).calls is None
+    assert home.house.state("Front door lock")["state"] == "unlocked"
+    done = client.ask("yes", act="auto", session="door")
+    assert done.act
+    assert (done.act.outcome, done.custom) == ("done", {"sources": []})
+    assert home.house.state("Front door lock")["state"] == "locked"
+
+
 def test_an_act_is_done_once_though_the_service_is_killed_before_it_is_told(home: Home, hub: Hub) -> None:
     """A silent light is waited for: meanwhile the service is killed, and gets the request again."""
     talk = Conversation(hub, "speaker", PAPERS)
