@@ -1,5 +1,6 @@
-"""Follows what a node says of itself: its state, info and telemetry."""
+"""Follows what a node says of itself, its state, info and telemetry, and whether documents are served."""
 
+import json
 from typing import TypeVar
 from uuid import uuid4
 
@@ -21,16 +22,22 @@ Read = TypeVar("Read", bound=BaseModel)
 class NodeFeed:
     """The newest of each, by a connection of its own; any thread may read."""
 
-    def __init__(self, mqtt: MqttSettings, topics: Topics, house: HouseView, changes: Changes) -> None:
-        """Notify ``changes`` of what is new; what is said of the house goes to ``house``.
+    def __init__(
+        self, mqtt: MqttSettings, topics: Topics, documents: Topics, house: HouseView, changes: Changes
+    ) -> None:
+        """Follow the node of ``topics`` and the service of ``documents``.
+
+        Notify ``changes`` of what is new; what is said of the house goes to ``house``.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
         """
         self.node = topics.node
+        self.documents = documents.node
         self.info: Info | None = None
         self.telemetry: Telemetry | None = None
         self._said_online = False
+        self._documents_online = self._has_feature = False
         self._changes = changes
         on_house = house.subscriptions
         self._house_topics = tuple(on_house)
@@ -41,6 +48,8 @@ class NodeFeed:
                 topics.state: Subscription(self._on_state),
                 topics.info: Subscription(self._on_info),
                 topics.telemetry: Subscription(self._on_telemetry, qos=0),
+                documents.state: Subscription(self._on_documents_state),
+                documents.info: Subscription(self._on_documents_info),
                 **on_house,
             },
             on_ready=self._on_ready,
@@ -50,6 +59,11 @@ class NodeFeed:
     def state(self) -> str:
         """``online``, or ``offline``: also where the broker is away."""
         return "online" if self._said_online and self._connection.ready else "offline"
+
+    @property
+    def has_documents(self) -> bool:
+        """Whether a documents service is online; a node may have its name by chance."""
+        return self._documents_online and self._has_feature and self._connection.ready
 
     def start(self) -> None:
         """Begin to follow it."""
@@ -87,6 +101,14 @@ class NodeFeed:
         self.telemetry = _read(Telemetry, message.payload) or self.telemetry
         self._heard(message)
 
+    def _on_documents_state(self, message: Message) -> None:
+        self._documents_online = message.payload == ONLINE
+        self._heard(message)
+
+    def _on_documents_info(self, message: Message) -> None:
+        self._has_feature = _is_documents(message.payload)
+        self._heard(message)
+
     def _heard(self, message: Message) -> None:
         message.acknowledge()
         self._changes.notify()
@@ -97,3 +119,10 @@ def _read(model: type[Read], payload: bytes) -> Read | None:
         return model.model_validate_json(payload)
     except ValidationError:  # retired, or anybody's
         return None
+
+
+def _is_documents(payload: bytes) -> bool:
+    try:
+        return "documents" in json.loads(payload)["features"]
+    except (ValueError, LookupError, TypeError, RecursionError):  # retired, or anybody's
+        return False

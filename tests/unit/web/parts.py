@@ -13,9 +13,11 @@ from edge_llm.config import HouseSettings, MqttSettings, WebSettings
 from edge_llm.contract.frames import AnyFrame, Done, Status
 from edge_llm.contract.node import Info, Limits, Pinning
 from edge_llm.contract.requests import Request
-from edge_llm.contract.topics import Topics
+from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
+from edge_llm.mqtt.message import Message
 from edge_llm.web.app import make_app
+from edge_llm.web.clients import Clients
 from edge_llm.web.live.changes import Changes
 from edge_llm.web.live.house import HouseView
 from edge_llm.web.live.node_feed import NodeFeed
@@ -24,6 +26,7 @@ from edge_llm.web.replies import Replies
 from tests.unit.client.scripted import HEADER, Script, client_of, delta, done
 
 TOPICS = Topics("edge_llm", "n")
+DOCUMENTS = Topics("edge_llm", "documents")
 INFO = Info(
     version="1",
     node="n",
@@ -84,12 +87,19 @@ class Web:
         self.node = node or Node(SAID)
         self.changes = Changes()
         self.house = HouseView(HouseSettings(), MqttSettings(), TOPICS, (), self.changes)
-        self.feed = NodeFeed(MqttSettings(), TOPICS, self.house, self.changes)
+        self.feed = NodeFeed(MqttSettings(), TOPICS, DOCUMENTS, self.house, self.changes)
         self.feed.info = INFO if known else None
         self.live = Live(self.feed, self.house, self.changes)
-        client = client_of(self.node)
-        self.replies = Replies(client, 60)
-        self.app: FastAPI = make_app(WebSettings(**settings), client, self.replies, self.feed, self.live)
+        self.documents = Node(SAID)
+        clients = Clients(client_of(self.node), client_of(self.documents), self.feed)
+        self.replies = Replies(clients, 60)
+        self.app: FastAPI = make_app(WebSettings(**settings), clients, self.replies, self.feed, self.live)
+
+    def have_documents(self, state: bytes = ONLINE, info: bytes = b'{"features": ["documents"]}') -> None:
+        """Hear this of a documents service, by a connection that is up."""
+        self.feed._connection._ready.set()
+        self.feed._on_documents_state(Message(DOCUMENTS.state, state))
+        self.feed._on_documents_info(Message(DOCUMENTS.info, info))
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.call("GET", path, **options)
