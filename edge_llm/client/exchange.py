@@ -57,6 +57,8 @@ class Exchange:
         self._pool = topics.pool
         self._online: set[str] = set()
         self._limits: dict[str, int] = {}
+        self._strangers: set[str] = set()
+        """Nodes whose info says that they are not in the pool: of others, and `edge-llm documents`."""
         self._info_is_late = False
         self._info_topic = topics.info
         self._pending: dict[str, _Pending] = {}
@@ -102,7 +104,11 @@ class Exchange:
                 "unavailable", f"no MQTT broker at {where} ({why}): start one, or set mqtt.host"
             )
         with self._changed:
-            if not self._changed.wait_for(lambda: self._online, min(timeout_s, ONLINE_S)):
+            found = self._changed.wait_for(self._members, min(timeout_s, ONLINE_S))
+            if found and self._pool is not None:
+                self._wait_for_infos()  # which say whether it is a node of this pool
+                found = self._changed.wait_for(self._members, min(timeout_s, ONLINE_S))
+            if not found:
                 raise RequestError(
                     "unavailable",
                     f"{self._whom} is not online at {where}: is `edge-llm serve` running there?",
@@ -114,7 +120,7 @@ class Exchange:
             pending = self._pending.get(request_id)
             for each in self._pending.values() if request_id == EVERYTHING else (pending,) if pending else ():
                 each.cancelled = True
-            nodes = [pending.node] if pending and pending.node else list(self._online)
+            nodes = [pending.node] if pending and pending.node else sorted(self._members())
         for node in nodes:
             self._connection.publish(self.topics_of(node).cancel(self._name), request_id.encode())
 
@@ -191,14 +197,22 @@ class Exchange:
         if size <= _ALWAYS_TAKEN_BYTES:
             return
         with self._changed:
-            if not self._info_is_late:
-                self._info_is_late = not self._changed.wait_for(
-                    lambda: self._online <= self._limits.keys(), _INFO_S
-                )
-            limits = [self._limits.get(node, size) for node in self._online]
+            self._wait_for_infos()
+            limits = [self._limits.get(node, size) for node in self._members()]
         if limits and size > max(limits):
             text = f"{self._whom} takes requests of {max(limits)} bytes, this one has {size}"
             raise RequestError("too_large", text)
+
+    def _members(self) -> set[str]:
+        """The nodes that are online and may answer; called with ``_changed`` held."""
+        return self._online - self._strangers
+
+    def _wait_for_infos(self) -> None:
+        """Wait for the infos of all nodes that are online, until that was in vain once."""
+        if not self._info_is_late:
+            self._info_is_late = not self._changed.wait_for(
+                lambda: self._online <= self._limits.keys(), _INFO_S
+            )
 
     @contextmanager
     def _expecting(self, request_id: str) -> Iterator[_Pending]:
@@ -245,12 +259,16 @@ class Exchange:
 
     def _on_info(self, message: Message) -> None:
         try:
-            limit = json.loads(message.payload)["limits"]["request_bytes"]
+            info = json.loads(message.payload)
+            limit, pool = info["limits"]["request_bytes"], info.get("pool")
         except (ValueError, LookupError, TypeError, RecursionError):  # retired, or none of ours
-            limit = None
+            return
+        node = message.topic.split("/")[-2]
         with self._changed:
             if isinstance(limit, int):
-                self._limits[message.topic.split("/")[-2]] = limit
+                self._limits[node] = limit
+                is_stranger = self._pool is not None and pool != self._pool
+                (self._strangers.add if is_stranger else self._strangers.discard)(node)
                 self._changed.notify_all()
 
     def _on_state(self, message: Message) -> None:
