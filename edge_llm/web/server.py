@@ -25,7 +25,6 @@ log = EventLog(__name__)
 
 CLIENT = "web"
 """Client id where the broker has no users; always the same, for the node's sessions belong to it."""
-DOCUMENTS = "documents"
 _HEADER_BYTES = 16384
 _CONNECTIONS = 256
 _KEEP_ALIVE_S = 20
@@ -44,7 +43,7 @@ def serve(settings: Settings, node: str, name: str | None = None) -> None:
     changes = Changes()
     topics = Topics(settings.mqtt.base_topic, node)
     house = HouseView(settings.house, settings.mqtt, topics, filters_of(settings.routes), changes)
-    papers = Topics(settings.mqtt.base_topic, DOCUMENTS)
+    papers = Topics(settings.mqtt.base_topic, settings.documents.id)
     feed = NodeFeed(settings.mqtt, topics, papers, house, changes)
     name = name or settings.mqtt.username or CLIENT
     client, documents = Client(settings.mqtt, node, name), Client(settings.mqtt, feed.documents, name)

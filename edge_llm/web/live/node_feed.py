@@ -1,13 +1,12 @@
 """Follows what a node says of itself, its state, info and telemetry, and whether documents are served."""
 
-import json
 from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
 from edge_llm.config import MqttSettings
-from edge_llm.contract.node import Info, Telemetry
+from edge_llm.contract.node import DocumentsInfo, Info, Telemetry
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
 from edge_llm.mqtt.connection import Connection
@@ -37,7 +36,7 @@ class NodeFeed:
         self.info: Info | None = None
         self.telemetry: Telemetry | None = None
         self._said_online = False
-        self._documents_online = self._has_feature = False
+        self._documents_online = self._documents_known = False
         self._changes = changes
         on_house = house.subscriptions
         self._house_topics = tuple(on_house)
@@ -63,7 +62,7 @@ class NodeFeed:
     @property
     def has_documents(self) -> bool:
         """Whether a documents service is online; a node may have its name by chance."""
-        return self._documents_online and self._has_feature and self._connection.ready
+        return self._documents_online and self._documents_known and self._connection.ready
 
     def start(self) -> None:
         """Begin to follow it."""
@@ -106,7 +105,7 @@ class NodeFeed:
         self._heard(message)
 
     def _on_documents_info(self, message: Message) -> None:
-        self._has_feature = _is_documents(message.payload)
+        self._documents_known = _read(DocumentsInfo, message.payload) is not None
         self._heard(message)
 
     def _heard(self, message: Message) -> None:
@@ -119,10 +118,3 @@ def _read(model: type[Read], payload: bytes) -> Read | None:
         return model.model_validate_json(payload)
     except ValidationError:  # retired, or anybody's
         return None
-
-
-def _is_documents(payload: bytes) -> bool:
-    try:
-        return "documents" in json.loads(payload)["features"]
-    except (ValueError, LookupError, TypeError, RecursionError):  # retired, or anybody's
-        return False

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from edge_llm.config import HouseSettings, MqttSettings, WebSettings
 from edge_llm.contract.frames import AnyFrame, Done, Status
-from edge_llm.contract.node import Info, Limits, Pinning
+from edge_llm.contract.node import DocumentsInfo, Info, Limits, Papers, Pinning, RequestLimits
 from edge_llm.contract.requests import Request
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
@@ -38,6 +38,14 @@ INFO = Info(
     features=("tools", "json_schema", "act"),
     limits=Limits(request_bytes=65536, context_tokens=512, queue=4, requests_per_minute=60, ttl_s=60),
     pinning=Pinning(requested="auto", effective="0", mode="pinned"),
+)
+PAPERS = DocumentsInfo(
+    version="1",
+    node="documents",
+    protocol="5",
+    asks_node="n",
+    limits=RequestLimits(request_bytes=65536, queue=4, requests_per_minute=60, ttl_s=60),
+    papers=Papers(documents=1, passages=9),
 )
 SAID: Sequence[AnyFrame] = (
     Status(**HEADER, seq=0, state="queued"),
@@ -95,7 +103,7 @@ class Web:
         self.replies = Replies(clients, 60)
         self.app: FastAPI = make_app(WebSettings(**settings), clients, self.replies, self.feed, self.live)
 
-    def have_documents(self, state: bytes = ONLINE, info: bytes = b'{"features": ["documents"]}') -> None:
+    def have_documents(self, state: bytes = ONLINE, info: bytes = PAPERS.encode()) -> None:
         """Hear this of a documents service, by a connection that is up."""
         self.feed._connection._ready.set()
         self.feed._on_documents_state(Message(DOCUMENTS.state, state))

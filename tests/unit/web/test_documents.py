@@ -10,7 +10,7 @@ from edge_llm.contract.topics import OFFLINE
 from edge_llm.errors import RequestError
 from edge_llm.mqtt.message import Message
 from tests.unit.client.scripted import forgotten
-from tests.unit.web.parts import DOCUMENTS, SAID, Node, Web, ended
+from tests.unit.web.parts import DOCUMENTS, INFO, SAID, Node, Web, ended
 from tests.unit.web.test_live import take
 from tests.unit.web.test_replies import Caller
 
@@ -105,7 +105,7 @@ def test_pages_hear_that_the_service_comes_and_goes() -> None:
     web.run(scene())
 
 
-@pytest.mark.parametrize("info", [b'{"features": ["act", "tools"]}', b"{}", b"", b"null", b"[" * 10_000])
+@pytest.mark.parametrize("info", [INFO.encode(), b"{}", b"", b"null", b"[" * 10_000])
 def test_a_node_of_that_name_is_no_documents_service(info: bytes) -> None:
     web = Web()
     web.have_documents(info=info)
