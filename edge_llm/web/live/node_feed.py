@@ -64,6 +64,10 @@ class NodeFeed:
         """Whether a documents service is online; a node may have its name by chance."""
         return self._documents_online and self._documents_known and self._connection.ready
 
+    def is_documents(self, model: str | None) -> bool:
+        """Whether ``model``, as a client of an API names it, is the documents service."""
+        return model == self.documents
+
     def start(self) -> None:
         """Begin to follow it."""
         self._connection.start()

@@ -21,6 +21,8 @@ ASKED: dict[str, Any] = {
     "documents": True,
 }
 SOURCES = {"sources": [{"document": "dish.pdf", "title": "Dishwasher", "heading": "Care", "page": 12}]}
+MESSAGES: dict[str, Any] = {"messages": [{"role": "user", "content": "How is the filter cleaned?"}]}
+PATHS = [("/v1/chat/completions", {"model": "documents"}), ("/api/chat", {"model": "documents:latest"})]
 
 
 def last_event(text: str) -> tuple[str, Any]:
@@ -111,3 +113,36 @@ def test_a_node_of_that_name_is_no_documents_service(info: bytes) -> None:
     web.have_documents(info=info)
     assert not web.feed.has_documents
     assert web.post("/chat", ASKED).status_code == 503
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("path", "named"), PATHS)
+def test_in_the_apis_it_is_a_model(path: str, named: dict[str, Any], stream: bool) -> None:  # noqa: FBT001 - a parameter
+    web = Web()
+    web.have_documents()
+    web.documents._replies = [[ended("Rinse it.", custom=SOURCES, model="")]]
+    answer = web.post(path, MESSAGES | named | {"stream": stream})
+    assert (answer.status_code, len(web.documents.asked), web.node.asked) == (200, 1, [])
+    assert "dish.pdf" in answer.text
+    if not stream:
+        assert answer.json()["model"] == named["model"]
+        assert answer.json()["edge_llm"]["sources"] == SOURCES["sources"]
+
+
+@pytest.mark.parametrize(("path", "named"), PATHS)
+def test_a_model_that_is_away_is_no_other_one(path: str, named: dict[str, Any]) -> None:
+    web = Web()
+    assert web.post(path, MESSAGES | named).status_code == 503
+    assert web.node.asked == []
+
+
+def test_it_is_listed_while_it_is_there() -> None:
+    web = Web()
+    for there, names in ((False, ["Tiny 1B"]), (True, ["Tiny 1B", "documents"])):
+        if there:
+            web.have_documents()
+        assert [each["id"] for each in web.get("/v1/models").json()["data"]] == names
+        tags = [f"{name}:latest" for name in names]
+        assert [each["name"] for each in web.get("/api/tags").json()["models"]] == tags
+    assert web.get("/v1/models/documents").json()["id"] == "documents"
+    assert web.get("/v1/models/other").json()["id"] == "Tiny 1B"
