@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from queue import Empty, SimpleQueue
 from threading import Condition
 from time import monotonic, sleep
@@ -14,7 +15,7 @@ from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import FRAMES, AnyFrame, Call, Delta, Done, Error, Sessions, Status
 from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import ONLINE, Topics
-from edge_llm.errors import RequestError
+from edge_llm.errors import Code, RequestError
 from edge_llm.event_log import EventLog
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message, Outcome
@@ -80,8 +81,11 @@ class Exchange:
         self._connection.start()
 
     def stop(self) -> None:
-        """Disconnect."""
+        """Disconnect; what still waits for a reply ends in ``unavailable``."""
         self._connection.stop()
+        with self._changed:
+            for request_id, pending in self._pending.items():
+                pending.frames.put(_failed(request_id, "unavailable", "the client has been closed"))
 
     def topics_of(self, node: str) -> Topics:
         """Return the topics of one node."""
@@ -131,11 +135,12 @@ class Exchange:
         timeout_s: float,
         *,
         retry: bool = True,
+        begin_by: float | None = None,
     ) -> Iterator[Status | Delta | Call | Done | Sessions]:
         """Send a request, again if that can help, and yield its frames up to the terminal one.
 
         ``topic`` is asked each time that the request is sent. Without ``retry`` a refusal for a reason that
-        may pass is an error at once.
+        may pass is an error at once. On MQTT 5 it is not begun after ``begin_by`` (time.monotonic).
 
         Raises:
             RequestError: the broker or the node cannot be reached, the request was refused or failed, or
@@ -148,7 +153,8 @@ class Exchange:
                 self._refused(request.id, len(payload))
 
         def send() -> None:
-            self._connection.publish(topic(), payload, on_sent=on_sent)
+            left_s = None if begin_by is None else max(1, ceil(begin_by - monotonic()))
+            self._connection.publish(topic(), payload, on_sent=on_sent, expiry_s=left_s)
 
         deadline = monotonic() + timeout_s
         self.wait_online(timeout_s)
@@ -236,9 +242,7 @@ class Exchange:
         with self._changed:
             pending = self._pending.get(request_id)
         if pending:
-            pending.frames.put(
-                Error(id=request_id, node="", seq=0, code="too_large", message=message, retryable=False)
-            )
+            pending.frames.put(_failed(request_id, "too_large", message))
 
     def _ask_again(self) -> None:
         """Send every request again: it or its answer may have been lost."""
@@ -282,3 +286,8 @@ class Exchange:
                 # that. In a pool, another node can answer at once.
                 if changed and (online if self._pool is None else not online and pending.node == node):
                     pending.frames.put(None)
+
+
+def _failed(request_id: str, code: Code, message: str) -> Error:
+    """Make the error of a request that no node has answered."""
+    return Error(id=request_id, node="", seq=0, code=code, message=message, retryable=False)
