@@ -62,3 +62,7 @@ class Papers:
         """End it without a word."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(60)
+
+    def pause(self) -> None:
+        """Let it do nothing until it is killed."""
+        self.process.send_signal(signal.SIGSTOP)
