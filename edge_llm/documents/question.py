@@ -41,15 +41,26 @@ class Question:
 
     @property
     def text(self) -> str:
-        """What passages are looked for with; empty where there is nothing to look for."""
+        """What passages are looked for with; empty where none are to be had.
+
+        So it is where the model may call tools: no document is to make it call one.
+        """
         request = self.request
-        return question_of(request.text, request.messages or ()) if isinstance(request, Request) else ""
+        if not isinstance(request, Request) or self._may_call:
+            return ""
+        return question_of(request.text, request.messages or ())
 
     @property
     def needs_passages(self) -> bool:
-        """Whether nothing is asked where no passage fits: it is neither for the house nor for tools."""
+        """Whether nothing is asked where no passage fits: it is for the papers alone."""
         request = self.request
-        return isinstance(request, Request) and not (request.act or request.tools or request.response_format)
+        others = self._may_call or not isinstance(request, Request) or request.act or request.response_format
+        return not others
+
+    @property
+    def _may_call(self) -> bool:
+        request = self.request
+        return isinstance(request, Request) and bool(request.tools) and request.tool_choice != "none"
 
     def fields(self, prompt: Prompt) -> dict[str, Any]:
         """The request's fields for the node; passages are in its system text.

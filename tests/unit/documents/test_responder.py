@@ -84,7 +84,9 @@ def test_nothing_is_denied_while_the_papers_are_still_being_read(desk: Desk) -> 
     ],
 )
 def test_what_is_not_for_the_papers_alone_goes_on_as_it_came(desk: Desk, fields: dict[str, Any]) -> None:
-    reply = desk.ask(text="Turn on the light", system="Be brief.", **fields)
+    """With tools it does so whatever is found: no document is to make the model call one."""
+    words = "What is E15?" if "tools" in fields else "Turn on the light"
+    reply = desk.ask(text=words, system="Be brief.", **fields)
     desk.node.says(done())
     assert terminal(reply).custom == {"sources": []}
     (asked,) = desk.node.asked
