@@ -206,8 +206,14 @@ def _call(fields: dict[str, Any]) -> Call:
 
 
 def _sources(custom: Any) -> tuple[Source, ...]:
-    listed = custom.get("sources") or () if isinstance(custom, dict) else ()
-    return tuple(Source(str(s["document"]), str(s.get("heading") or ""), s.get("page")) for s in listed)
+    # Whoever asks may have any custom: what is not as the service writes it is none of its sources.
+    listed = custom.get("sources") if isinstance(custom, dict) else None
+    found = (each for each in listed if isinstance(each, dict)) if isinstance(listed, list) else ()
+    return tuple(
+        Source(str(each["document"]), str(each.get("heading") or ""), each.get("page"))
+        for each in found
+        if "document" in each
+    )
 
 
 def is_documents(info: Mapping[str, Any]) -> bool:

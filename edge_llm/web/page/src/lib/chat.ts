@@ -134,7 +134,7 @@ function finish(turn: Turn, done: Done): void {
   turn.act = done.act;
   turn.cut = done.finish_reason === "length";
   turn.forgotten = done.usage.dropped_messages;
-  turn.sources = unique(done.custom?.sources ?? []);
+  turn.sources = unique(Array.isArray(done.custom?.sources) ? done.custom.sources : []);
   if (done.usage.completion_tokens) {
     turn.figures = {
       tokens: done.usage.completion_tokens,
