@@ -7,7 +7,7 @@ from threading import Lock
 
 from edge_llm import __version__
 from edge_llm.client import Client
-from edge_llm.config import DOCUMENTS_ID, Settings
+from edge_llm.config import Settings
 from edge_llm.contract.node import DocumentsInfo, Papers, RequestLimits
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.documents.folder import THREAD, Folder
@@ -121,7 +121,7 @@ class Service:
         self._database = StateDatabase(file.with_name(f"{file.stem}-requests{file.suffix}") if file else None)
         request_log = RequestLog(self._database)
         one = None if asked.pool else asked.node
-        self._client = Client(mqtt, one, mqtt.username or DOCUMENTS_ID, pool=asked.pool)
+        self._client = Client(mqtt, one, mqtt.username or own.id, pool=asked.pool)
         prompt = Prompt(words_of(settings.house.language), own.context_tokens)
         self._responder = Responder(
             self._index.context,

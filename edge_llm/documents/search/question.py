@@ -24,7 +24,6 @@ _MAX_VARIANTS = 16
 _CODE = re.compile("[a-z]{1,3}[0-9]{1,4}[a-z]?")
 _CODE_WEIGHT = 2.0
 """Error codes are the point of a question: one that no paper has must not be answered with another."""
-_NUMBER_WEIGHT = 0.5
 _WEAK = 0.2
 """Weight of a common verb and the like."""
 _SYNONYM = 0.85
@@ -127,7 +126,9 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
             before = None
             continue
         if term not in groups:
-            groups[term] = _group(term, vocabulary, _WEAK if word in weak else 1.0)
+            # Error 15 is another than error 16; three bags are bags.
+            is_weak = word in weak or (word.isdecimal() and before is None)
+            groups[term] = _group(term, vocabulary, _WEAK if is_weak else 1.0)
         place = list(groups).index(term)
         if before is not None and before != place and word not in weak:
             neighbours.append((before, place))
@@ -140,13 +141,12 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
         if count := vocabulary.count(code):
             _replace_by_code(code, count, groups, vocabulary)
             neighbours = []
-    return Question(list(groups.values())[:_MAX_GROUPS], neighbours, _language(found, languages))
+    kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
+    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages))
 
 
 def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:
     exact = vocabulary.count(term)
-    if term.isdecimal():
-        return Group({term: 1.0} if exact else {}, _NUMBER_WEIGHT * vocabulary.idf(exact), exact)
     if _CODE.fullmatch(term):
         return Group({term: 1.0} if exact else {}, _CODE_WEIGHT * vocabulary.idf(exact), exact)
     variants, counts = ({term: 1.0}, {term: exact}) if exact else ({}, {})

@@ -7,7 +7,7 @@ from edge_llm.documents.search.question import Group, Question, Vocabulary, read
 
 _CANDIDATES = 40
 """Passages that FTS5 hands on for ranking."""
-LEAST_COVERED = 0.44
+LEAST_COVERED = 0.46
 """Part of the question's content words, by weight, that one of the best passages must have."""
 _LEAST_NEXT = 0.35
 """Part of the best passage's score that another must have to be named with it."""

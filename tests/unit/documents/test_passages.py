@@ -73,6 +73,13 @@ def test_each_part_of_a_long_list_has_the_line_that_introduces_it() -> None:
     assert all(each.text.startswith("Before the first wash:\n- step") for each in found)
 
 
+def test_no_sentence_before_a_list_is_lost() -> None:
+    (found,) = cut(
+        Paragraph("Use the liquid only. No vinegar: it attacks the seals."), Lines(("1. a", "2. b"))
+    )
+    assert found.text == "Use the liquid only. No vinegar: it attacks the seals.\n1. a\n2. b"
+
+
 def test_a_passage_has_the_page_on_which_it_begins() -> None:
     assert [
         each.page for each in cut(Paragraph("a", 3), Paragraph("b", 4), Heading(1, "c", 5), Paragraph("d", 5))
