@@ -1,5 +1,6 @@
 """The household's papers in a real Home Assistant: its agent, a real documents service and a node."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,8 +11,8 @@ from tests.conversation import Hub
 from tests.homeassistant_process import HomeAssistant, speech
 from tests.hubs.agent import NEEDS_HOME_ASSISTANT, described, entry, found, ready_devices, streamed
 from tests.hubs.test_home_assistant_setup import FLOWS, SUBENTRIES
-from tests.papers import DOCUMENTS, Papers
-from tests.processes import Broker
+from tests.papers import DOCUMENTS, served_papers
+from tests.processes import Broker, Documents
 
 pytestmark = NEEDS_HOME_ASSISTANT
 FILTER = "How do I rinse the filter of the dishwasher?"
@@ -22,13 +23,13 @@ ASKED = DOCUMENTS.request("homeassistant")
 @pytest.fixture(scope="module")
 def papers(
     home_assistant: HomeAssistant, broker: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Papers]:
-    with Papers(broker, tmp_path_factory.mktemp("documents")) as papers:
+) -> Iterator[Documents]:
+    with served_papers(broker, tmp_path_factory.mktemp("documents")) as papers:
         yield papers
 
 
 @pytest.fixture(scope="module")
-def reader(home_assistant: HomeAssistant, papers: Papers, agent_hub: Hub) -> str:
+def reader(home_assistant: HomeAssistant, papers: Documents, agent_hub: Hub) -> str:
     """An agent that answers from the papers, as soon as it does."""
     flow = home_assistant.post(SUBENTRIES, handler=[entry(home_assistant), "conversation"])
     made = home_assistant.post(
@@ -78,25 +79,25 @@ def test_commands_act_and_ask_first(home_assistant: HomeAssistant, reader: str, 
 
 
 def test_a_service_that_is_killed_in_the_middle_has_a_command_done_once(
-    home_assistant: HomeAssistant, reader: str, papers: Papers, agent_hub: Hub
+    home_assistant: HomeAssistant, reader: str, papers: Documents, agent_hub: Hub
 ) -> None:
     flow = home_assistant.post(FLOWS, handler="shopping_list")
     home_assistant.post(f"{FLOWS}/{flow['flow_id']}")
     eventually(lambda: "todo.shopping_list" in described(agent_hub))
     eventually(lambda: ready_devices(agent_hub) == len(described(agent_hub)))
     before = len(agent_hub.on(ASKED))
-    papers.pause()
+    papers.process.send_signal(signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(home_assistant.say, "add milk to the shopping list", reader)
         eventually(lambda: len(agent_hub.on(ASKED)) > before)
         papers.kill()
-        papers.start()
+        papers.restart()
         assert answer.result()["response"]["response_type"] == "action_done", speech(answer.result())
     assert home_assistant.state("todo.shopping_list") == "1"
 
 
 def test_while_the_service_is_away_the_node_acts(
-    home_assistant: HomeAssistant, reader: str, papers: Papers, agent_hub: Hub
+    home_assistant: HomeAssistant, reader: str, papers: Documents, agent_hub: Hub
 ) -> None:
     papers.kill()
     eventually(lambda: agent_hub.on(DOCUMENTS.state)[-1] == b"offline")

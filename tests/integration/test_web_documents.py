@@ -11,8 +11,8 @@ from edge_llm.contract.house import House
 from tests.common import TOPICS, eventually
 from tests.conversation import Hub
 from tests.integration.test_web_api import HOUSE, LONG, events
-from tests.papers import DOCUMENTS, Papers
-from tests.processes import Broker, Nodes, Service, Web
+from tests.papers import DOCUMENTS, served_papers
+from tests.processes import Broker, Documents, Nodes, Service, Web
 
 FILTER = "How do I rinse the filter of the dishwasher?"
 NOWHERE = "Zanzibar unicorn spaceship?"
@@ -25,13 +25,13 @@ def service(module_node: Nodes) -> Service:
 
 
 @pytest.fixture(scope="module")
-def papers(service: Service, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Papers]:
-    with Papers(broker, tmp_path_factory.mktemp("documents")) as papers:
+def papers(service: Service, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
+    with served_papers(broker, tmp_path_factory.mktemp("documents")) as papers:
         yield papers
 
 
 @pytest.fixture(scope="module")
-def web(papers: Papers, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+def web(papers: Documents, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     web = Web(broker, tmp_path_factory.mktemp("web") / "log")
     wait_until(web, "online")
     yield web
@@ -107,11 +107,11 @@ def reasons(hub: Hub, topic: str) -> dict[str, str]:
     return {reply["id"]: reply.get("finish_reason") for reply in replies}
 
 
-def test_a_service_that_is_killed_answers_when_it_is_back(web: Web, papers: Papers) -> None:
+def test_a_service_that_is_killed_answers_when_it_is_back(web: Web, papers: Documents) -> None:
     papers.kill()
     wait_until(web, "offline")
     refused = httpx.post(f"{web.url}/chat", json={"text": FILTER, "documents": True})
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
-    papers.start()
+    papers.restart()
     wait_until(web, "online")
     assert chat(web, FILTER)["custom"]["sources"]
