@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Router
 from starlette.staticfiles import StaticFiles
 
 from edge_llm.client import RequestError
@@ -65,6 +66,8 @@ def _answer_errors(app: FastAPI) -> None:
 
 
 def _add_page(app: FastAPI) -> None:
+    for api in ("/v1", "/api"):
+        app.mount(api, Router())  # what an API does not have is not found there, and is no file of the page
     if (STATIC / "index.html").is_file():
         app.mount("/", StaticFiles(directory=STATIC, html=True))
         return
