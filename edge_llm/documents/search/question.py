@@ -128,7 +128,7 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
     before = None
     for word in spaced:
         term = stem(word)
-        if word in stops:
+        if word in stops or len(groups) == _MAX_GROUPS:
             before = None
             continue
         if term not in groups:
@@ -228,6 +228,7 @@ def _beginning(term: str, vocabulary: Vocabulary) -> Group | None:
 
 def _add_pairs(part: str, groups: dict[str, Group], vocabulary: Vocabulary) -> None:
     """Add the pairs of characters of a run, and each character, which says less."""
+    part = part[: max(0, _MAX_GROUPS - len(groups)) // 2 + 1]  # a pair and a character for each
     for pair in map("".join, pairwise(part)):
         if pair not in groups:
             weak = sum(each in FUNCTION_CHARACTERS for each in pair)
