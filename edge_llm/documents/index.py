@@ -186,8 +186,8 @@ def _context(db: sqlite3.Connection, question: str, max_characters: int) -> list
         (found[0][0],),
     ).fetchall()
     if sum(len(row[-1]) for row in chapter) > max_characters:
-        *where, text = found[0]
-        chapter = [(*where, text[:max_characters])]
+        best = found[0]
+        chapter = [(*best[:5], best[5][:max_characters])]
     chosen = {row[0]: row for row in chapter}
     left = max_characters - sum(len(row[-1]) for row in chapter)
     for row in found:
