@@ -9,7 +9,7 @@ _CANDIDATES = 40
 """Passages that FTS5 hands on for ranking."""
 LEAST_COVERED = 0.46
 """Part of the question's content words, by weight, that one of the best passages must have."""
-_LEAST_NEXT = 0.35
+_LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
 _COMMON = 0.05
 _COMMON_FROM = 2000
