@@ -13,7 +13,7 @@ from dataclasses import astuple
 
 from edge_llm.documents.reading.blocks import Document, UnreadableError
 from edge_llm.documents.reading.passages import clean, cut_into_passages
-from edge_llm.documents.reading.texts import read_document
+from edge_llm.documents.reading.texts import MAX_TEXT_BYTES, read_document
 
 MAX_MEMORY_BYTES = 512 * 2**20
 MAX_CPU_S = 60
@@ -47,7 +47,7 @@ def _read(path: str) -> Document:
             from edge_llm.documents.reading.pdf import read_pdf  # noqa: PLC0415 - large, and for PDFs alone
 
             return read_pdf(opened, path)
-        return read_document(opened.read(), path)
+        return read_document(opened.read(MAX_TEXT_BYTES), path)
 
 
 def _write(value: object) -> None:

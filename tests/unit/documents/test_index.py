@@ -162,6 +162,10 @@ class TestContext:
         first, second = parts.context("apple3", 150), parts.context("apple5", 150)
         assert first == second
 
+    def test_is_never_longer_than_asked_for(self, parts: Index) -> None:
+        (cut,) = parts.context("apple4", 20)
+        assert cut.text == "Part 4 tells about t"
+
     def test_goes_on_with_other_passages_that_fit(self, parts: Index) -> None:
         assert [each.page for each in parts.context("apple1 and apple4", 10_000)] == [0, 1, 2, 4]
 
@@ -235,6 +239,22 @@ class TestFile:
         assert index.search("dishwasher E15") == []
         add(index, "d.md", DISHWASHER)
         assert index.search("dishwasher E15")
+        index.close()
+
+    def test_that_is_damaged_while_a_document_is_added_gets_no_half_of_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        index = Index(tmp_path / "index.sqlite")
+
+        def sections() -> Iterator[Section]:
+            yield Section("", None, "the first half", 0)
+            error = sqlite3.DatabaseError("it is damaged")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+
+        with pytest.raises(EdgeLlmError, match="made anew"):
+            index.put("a.md", FileMark(1, 1, ""), "A", sections())
+        assert index.marks() == {}
         index.close()
 
     def test_that_cannot_be_made_says_so(self, tmp_path: Path) -> None:
