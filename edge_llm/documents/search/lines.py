@@ -11,8 +11,10 @@ from edge_llm.documents.search.words import terms
 
 _NEIGHBOUR = 0.3
 """Part of the score of the better of the lines beside it that a line gets too."""
-_NEXT_PASSAGE = 1.0
+_NEXT_PASSAGE = 2.0
 """What the lines of each next passage lose."""
+_IN_HEADING = 0.3
+"""What a word counts that the title or the heading has: it tells the passage, not the line."""
 _NUMBER = 2.0
 """What a line with a number gains where a number is asked for."""
 _ASKS_NUMBER = re.compile(
@@ -32,7 +34,9 @@ def best_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passage
     scored: list[tuple[float, str]] = []
     for place, passage in enumerate(passages):
         lines = list(_lines(passage.text))
-        scores = [_score(line, groups) for line in lines]
+        above = set(terms(f"{passage.title} {passage.heading}"))
+        weights = [group.weight * (_IN_HEADING if above & group.variants.keys() else 1) for group in groups]
+        scores = [_score(line, groups, weights) for line in lines]
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
             number = _NUMBER if asks_number and _HAS_NUMBER.search(line) else 0.0
             scored.append((own + _NEIGHBOUR * max(before, after) + number - _NEXT_PASSAGE * place, line))
@@ -45,9 +49,9 @@ def _lines(text: str) -> Iterator[str]:
         yield from (line,) if " | " in line else sentences(line)
 
 
-def _score(line: str, groups: Sequence[Group]) -> float:
+def _score(line: str, groups: Sequence[Group], weights: Sequence[float]) -> float:
     have = set(terms(line))
     return sum(
-        group.weight * max((value for term, value in group.variants.items() if term in have), default=0.0)
-        for group in groups
+        weight * max((value for term, value in group.variants.items() if term in have), default=0.0)
+        for group, weight in zip(groups, weights, strict=True)
     )
