@@ -52,8 +52,8 @@ def best_lines(
             scored.append((score + _PASSAGE * whole - _NEXT_PASSAGE * place, replace(passage, text=line)))
     scored.sort(key=lambda each: -each[0])  # lines of one score stay in their order
     unique: dict[str, Passage] = {}
-    for _, line in scored:
-        unique.setdefault(line.text, line)
+    for _, found in scored:
+        unique.setdefault(found.text, found)
     return list(unique.values())[:limit]
 
 
