@@ -1,7 +1,7 @@
 """The index of the papers in one SQLite file: keeps their passages and finds those for a question."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -9,6 +9,7 @@ from typing import TypeVar
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
+from edge_llm.documents.search.lines import best_lines
 from edge_llm.documents.search.ranking import rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
@@ -54,6 +55,16 @@ class Index:
             EdgeLlmError: the file cannot be read.
         """
         return self._read(lambda db: _context(db, question, max_characters))
+
+    def lines(self, question: str, passages: Sequence[Passage], limit: int = 5) -> list[Passage]:
+        """Find the lines of ``passages`` that answer ``question`` most likely, the best first.
+
+        A line is a sentence, an item of a list or a row of a table, and comes as its passage with that text.
+
+        Raises:
+            EdgeLlmError: the file cannot be read.
+        """
+        return self._read(lambda db: best_lines(db, question, passages, limit))
 
     def marks(self) -> dict[str, FileMark]:
         """All documents by their path, with what tells whether their files have changed."""

@@ -141,6 +141,27 @@ def test_at_most_so_many_passages_as_asked_for(index: Index) -> None:
     assert len(index.search("dishwasher filter", 1)) == 1
 
 
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("What does E16 on the dishwasher mean?", "E16 | The door is not closed"),
+        (
+            "How hot do I heat the oven before the first use?",
+            "Heat the empty oven to 250 degrees for one hour.",
+        ),
+        ("洗碗机的滤网多久检查?", "滤网每周检查一次，用流水冲洗。"),
+    ],
+)
+def test_the_best_line_answers_the_question(index: Index, question: str, line: str) -> None:
+    assert index.lines(question, index.search(question))[0].text == line
+
+
+def test_lines_are_of_the_passages_alone_and_at_most_so_many(index: Index) -> None:
+    found = index.search("dishwasher E16")
+    assert len(index.lines("dishwasher E16", found, 2)) == 2
+    assert index.lines("dishwasher filter", []) == []
+
+
 class TestContext:
     @pytest.fixture
     def parts(self) -> Iterator[Index]:
