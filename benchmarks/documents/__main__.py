@@ -1,0 +1,62 @@
+"""The command that measures the papers: `python -m benchmarks.documents retrieval|speed|answers`."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.commands.report import percentiles
+from benchmarks.documents.data import HALVES, lay_papers, read_questions
+from benchmarks.documents.retrieval import PASSAGES, ask_all, table
+from edge_llm.documents.folder import Folder
+from edge_llm.documents.index import Index
+from edge_llm.errors import EdgeLlmError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; returns the exit code: 0, 1 (failed) or 2 (usage)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return {"retrieval": _retrieval}[options.what](options)
+    except EdgeLlmError as error:
+        print(f"benchmarks.documents: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.documents",
+        description="Measure how well questions about papers are answered, on a set of our own.",
+    )
+    parts = parser.add_subparsers(dest="what", required=True)
+    retrieval = parts.add_parser("retrieval", help="are the right passages found, and the others refused?")
+    retrieval.add_argument("--half", choices=HALVES, default="dev", help="which questions (default: dev)")
+    retrieval.add_argument("--misses", action="store_true", help="print what was not found too")
+    return parser
+
+
+def _retrieval(options: argparse.Namespace) -> int:
+    questions = read_questions(options.half)
+    with tempfile.TemporaryDirectory() as name:
+        papers, file = Path(name, "papers"), Path(name, "index.sqlite")
+        lay_papers(papers)
+        index = Index(file)
+        Folder(papers, index).scan()
+        found = ask_all(questions, lambda question: index.search(question, PASSAGES))
+        index.close()
+    print(f"half {options.half}")
+    print(table(found))
+    took = percentiles([each.took_ms for each in found]) or {}
+    print("a search: " + ", ".join(f"{name} {value} ms" for name, value in took.items()))
+    for each in found if options.misses else ():
+        if (each.rank is None) == (each.question.answer is not None) or (
+            each.question.answer is None and each.passages
+        ):
+            print(f"{each.question.id} {each.question.question!r} -> {'; '.join(each.passages) or '-'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
