@@ -1,7 +1,8 @@
 """Reads one file in a process of its own, which may be ended.
 
-``python -m edge_llm.documents.reading.child PATH``: the file is the standard input. It writes the title and then
-the passages, a line of JSON each, and last how it went. A file that takes too much time or memory ends this process alone.
+``python -m edge_llm.documents.reading.child PATH``: the file is the standard input. It writes the title, then
+the passages, a line of JSON each, and last how it went. A file that takes too much time or memory ends this
+process alone.
 """
 
 import json

@@ -1,7 +1,6 @@
 """Finds the passages for a question: candidates by FTS5, ranked and judged by the words they cover."""
 
 import sqlite3
-from collections import Counter
 from dataclasses import dataclass
 
 from edge_llm.documents.search.question import Group, Vocabulary, groups_of
@@ -14,8 +13,8 @@ _LEAST_NEXT = 0.6
 """Part of the best passage's score that another must have to be named with it."""
 _COMMON = 0.1
 """A word that more than this part of the passages have finds no candidates where there is a rarer one."""
-_WEIGHTS = {"title": 0.5, "heading": 2.0, "body": 1.0}
-"""What a term counts in each column."""
+_WEIGHTS = 0.5, 2.0, 1.0
+"""What a term counts in the title, in a heading and in the text."""
 _SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
 """k1 and b of bm25, and about how many terms a passage has."""
 
@@ -34,7 +33,8 @@ def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
     """Find the passages for ``question``, best first; none where none answers it."""
     vocabulary = Vocabulary(db)
     groups = groups_of(question, vocabulary)
-    hits = [_judge(row, groups) for row in _candidates(db, groups, vocabulary.passages)]
+    wanted = frozenset(term for group in groups for term in group.variants)
+    hits = [_judge(row, groups, wanted) for row in _candidates(db, groups, vocabulary.passages)]
     hits.sort(key=lambda hit: (-hit.score, hit.passage))
     if not hits or max(hit.covered for hit in hits[:3]) < LEAST_COVERED:
         return []
@@ -54,26 +54,21 @@ def _candidates(
     query = " OR ".join(f'"{term}"' for term in sorted({term for group in rare for term in group.variants}))
     return db.execute(
         "SELECT rowid, title, heading, body FROM terms WHERE terms MATCH ?"
-        " AND rank MATCH 'bm25(0.5, 2.0, 1.0)' ORDER BY rank LIMIT ?",
-        (query, CANDIDATES),
+        " AND rank MATCH ? ORDER BY rank LIMIT ?",
+        (query, f"bm25{_WEIGHTS}", CANDIDATES),
     ).fetchall()
 
 
-def _judge(row: tuple[int, str, str, str], groups: list[Group]) -> Hit:
+def _judge(row: tuple[int, str, str, str], groups: list[Group], wanted: frozenset[str]) -> Hit:
     passage, *columns = row
-    counts: Counter[str] = Counter()
-    weights = dict.fromkeys(_WEIGHTS, 0)
     found: dict[str, float] = {}
     length = 0
-    for (column, weight), text in zip(_WEIGHTS.items(), columns, strict=True):
+    for weight, text in zip(_WEIGHTS, columns, strict=True):
         in_column = text.split()
-        weights[column] = len(in_column)
         length += len(in_column)
-        counts = Counter(in_column)
-        for group in groups:
-            for term in group.variants:
-                if count := counts[term]:
-                    found[term] = found.get(term, 0.0) + weight * count
+        for term in in_column:
+            if term in wanted:
+                found[term] = found.get(term, 0.0) + weight
     norm = _SATURATION * (1 - _LENGTH + _LENGTH * length / _AVERAGE_TERMS)
     score = covered = total = 0.0
     for group in groups:
@@ -86,5 +81,4 @@ def _judge(row: tuple[int, str, str, str], groups: list[Group]) -> Hit:
         frequency = sum(found[term] * value for term, value in have.items())
         covered += group.weight * stands
         score += group.weight * stands * frequency * (_SATURATION + 1) / (frequency + norm)
-    covered = covered / total if total else 0.0
-    return Hit(passage, score, covered)
+    return Hit(passage, score, covered / total if total else 0.0)
