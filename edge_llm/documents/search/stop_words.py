@@ -4,44 +4,83 @@ import re
 
 _WORDS = {
     "en": """
-        a about after all also am an and any are as at be been before but by can could did do does
-        doing for from had has have having how i if in into is it its me mean means much many may
-        might my no not of on once or our out over please shall she should so some such tell than
-        that the their them then there these they this those to too under until up us use used was
-        we were what when where which while who whom whose why will with would you your s t d ll m
-        re ve show explain know get got need happens happen
-    """,
+        a about after all also am an and any are as at be been before but by can could d did do does
+        doing explain for from get got had happen happens has have having he her him his how i if in
+        into is it its know ll m many may me mean means might much my need no not of on once or our
+        out over please re s shall she should show so some such t tell than that the their them then
+        there these they this those to too under until up us use used ve was we were what when where
+        which while who whom whose why will with would you your
+        """,
     "de": """
-        ab aber als also am an auf aus bei beim bin bis bitte da damit das dass dein deine dem den
-        denn der des dich die dies diese dieser dieses dir doch du durch ein eine einem einen einer
-        eines er es fur gibt habe haben hat hatte ich ihr im in ins ist ja kann kannst man mein
-        meine meinem meinen meiner mich mir mit muss mussen nach nicht noch nur ob oder ohne sein
-        sich sie sind so soll sollen sollte um und uns unser uber vom von vor wann war waren warum
-        was wie wird werden wegen weil welche welchem welchen welcher welches wem wen wenn wer wo
-        woher wohin wurde zu zum zur zwischen heisst bedeutet bedeuten viel viele lange oft darf
-        durfen konnen wozu wofur woran womit mache macht machen tun sag erklare erklaren dann
-    """,
+        ab aber als also am an auf aus bedeuten bedeutet bei beim bin bis bitte da damit dann darf
+        das dass dein deine dem den denn der des dich die dies diese dieser dieses dir doch du durch
+        durfen ein eine einem einen einer eines er erklare erklaren es fur gibt habe haben hat hatte
+        heisst ich ihr im in ins ist ja kann kannst konnen lange mache machen macht man mein meine
+        meinem meinen meiner mich mir mit muss mussen nach nicht noch nur ob oder oft ohne sag sein
+        sich sie sind so soll sollen sollte tun uber um und uns unser viel viele vom von vor wann
+        war waren warum was wegen weil welche welchem welchen welcher welches wem wen wenn wer
+        werden wie wir wird wo wofur woher wohin womit woran wozu wurde zu zum zur zwischen
+        """,
     "es": """
-        al algo como con cual cuales cuando cuanto cuanta cuantos cuantas de del desde donde dos el
-        ella ellos en es esta estan este esto hace hacer hay la las le les lo los me mi mis muy no
-        nos o para pero por porque puede puedo que quien se sea ser si sin sobre su sus te tiene
-        tengo tu un una uno y ya significa debe debo cada
-    """,
+        al algo cada como con cual cuales cuando cuanta cuantas cuanto cuantos de debe debo del
+        desde donde dos el ella ellos en es esta estan este esto hace hacer hay la las le les lo los
+        me mi mis muy no nos o para pero por porque puede puedo que quien se sea ser si significa
+        sin sobre su sus te tengo tiene tu un una uno y ya
+        """,
     "fr": """
-        a ai au aux avec c ce ces cette cet comment combien d dans de des du elle en est et etre
-        faire fait faut il ils j je l la le les leur lui ma mais me mes mon n ne nous on ou par pas
-        peut peux pour pourquoi qu quand que quel quelle quelles quels qui quoi s sa sans se ses si
-        son sont sur ta te tes ton tu un une vos votre vous y signifie dois doit
-    """,
+        a ai au aux avec c ce ces cet cette combien comment d dans de des dois doit du elle en est
+        et etre faire fait faut il ils j je l la le les leur lui ma mais me mes mon n ne nous on ou
+        par pas peut peux pour pourquoi qu quand que quel quelle quelles quels qui quoi s sa sans se
+        ses si signifie son sont sur ta te tes ton tu un une vos votre vous y
+        """,
     "nl": """
-        aan als bij dat de den der deze die dit doe doen door een en er ga gaat geen haar had heb
-        hebben heeft het hij hoe hoeveel hun ik in is je jij kan kun kunnen maar me mee met mij mijn
-        moet moeten na naar niet nog nu of om onder ons ook op over te tot u uit uw van veel voor
-        vaak waar waarom wanneer was wat we welk welke werd wie wil word wordt worden ze zich zij
-        zijn zo zou betekent lang
-    """,
+        aan als betekent bij dat de den der deze die dit doe doen door een en er ga gaat geen haar
+        had heb hebben heeft het hij hoe hoeveel hun ik in is je jij kan kun kunnen lang maar me mee
+        met mij mijn moet moeten na naar niet nog nu of om onder ons ook op over te tot u uit uw
+        vaak van veel voor waar waarom wanneer was wat we welk welke werd wie wil word worden wordt
+        ze zich zij zijn zo zou
+        """,
 }
+_WEAK = {
+    "en": """
+        actually add against ago ahead allow alone already although always around ask away back bad
+        become begin begins being best better big both bring built buy call came causes change check
+        choose come comes coming contain contains correct day days different during either else end
+        enough ever every everything exactly explain fill find first fit fits fix full give given
+        gives go goes going gone good great half hand happen happened happens hard help high hold
+        holds home house just keep keeps kind known large last later least leave left less let lies
+        like list little long look lot low made make makes making matter maximum maybe means meant
+        more most move moved must name near need needed needs never new newer next nothing now
+        number ok okay old one only open other own owner part parts people person place please
+        possible prefer problem put question rather read really remember report right run said same
+        say says second see seem seems set several show shown shows side since small somebody
+        someone something sometimes soon spend stand stands start starts stay stays still stop sure
+        take takes tells thing things think time times today together told tomorrow tonight took
+        touch tried try turn turned turns two type upon used using usually very wait want wanted
+        wants watch way went whatever without work works write writes written wrong wrote yes yet
+        """,
+    "de": """
+        ablauf alle allein allem allen alles andere anderen anders anfang ausser beachten bedeutung
+        beginnen beim bekomme bekommen benutzen bereits besser beste bitte brauche brauchen braucht
+        bringen dafur dagegen daher danach daran darauf daruber dauer dauert dran drei eigentlich
+        einfach einmal ende erst erste fest finde finden funktioniert ganz geben gehen gehort geht
+        genau gerade gern gilt gross gut halten heute hier hilft hoch immer jeden jeder jedes jemand
+        jetzt kein keine keinen klein komme kommen kommt krieg kriege kurz lassen lautet leer lege
+        legen letzte liegen liegt machen maximal mehr melden mitten mochte moglich morgen muss
+        nachste nehmen nenne neu neue neuen nie nimmt nummer nutzen oben ort passiert passt rein
+        richtig sagen sagt schon schreib schreibe schreiben sehen seinen seiner setzen sofort sonst
+        spat steckt stehen steht stelle stellen stimmt tauchen teil tut unser unsere unserem unseren
+        unserer unten unterwegs verstehe versuche verwenden voll vorher warten weg weiss weiter
+        wenig wieder will wirklich wissen wo wohl wollen wurden zeige zeigen zeigt zeit zwei
+        """,
+}
+_WEAK_BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WEAK.items()}
 _BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+UNSPACED_LANGUAGE = "zh"
+FUNCTION_CHARACTERS = frozenset(
+    "一不上下个中为之也了于些人从他以们会但何使来便做停像先光全再出分到前助化半即却又及只叫可各吗向后吧呢和哪啊因在地多好如它完就已带干应度当得心快怎想我或所把拿按接收放新无时是最有本来某样每没点然特用由的直看着码种第等给自至若要见让话该说请谁跟路转较过近还这进连送通道那都里量错长随难需面页须"
+)
+"""Characters that often stand in words of no content, or where two words meet."""
 _UNSPACED = re.compile(
     # Chinese
     "请问|什么时候|为什么|是什么|什么|怎么样|怎么办|怎么|怎样|如何|哪里|哪儿|哪个|哪些|哪种|多长时间|多少|多久|是否|可以|"
@@ -55,13 +94,21 @@ _UNSPACED = re.compile(
 )
 
 
-def content_words(words: list[str]) -> list[str]:
-    """Leave out the stop words of the language, or languages, of which most stand in ``words``."""
+def languages_of(words: list[str]) -> list[str]:
+    """The language, or languages, of which most stop words stand in ``words``; none where none stands."""
     found = {language: sum(word in stops for word in words) for language, stops in _BY_LANGUAGE.items()}
     most = max(found.values())
-    # Of that language alone: a rubbish bin is not German.
-    stops = frozenset().union(*(_BY_LANGUAGE[language] for language, count in found.items() if count == most))
-    return [word for word in words if word not in stops]
+    return [language for language, count in found.items() if count == most] if most else []
+
+
+def stop_words(languages: list[str]) -> frozenset[str]:
+    """The stop words of these languages, of all where there is none: a rubbish bin is not German."""
+    return frozenset().union(*(_BY_LANGUAGE[language] for language in languages or _BY_LANGUAGE))
+
+
+def weak_words(languages: list[str]) -> frozenset[str]:
+    """Words that say little of what a question is about: common verbs and the like."""
+    return frozenset().union(*(_WEAK_BY_LANGUAGE.get(language, ()) for language in languages or _BY_LANGUAGE))
 
 
 def content_runs(run: str) -> list[str]:

@@ -5,17 +5,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_llm.documents.reading.passages import Section
+from edge_llm.documents.search.question import language_of
 from edge_llm.documents.search.words import terms
 
 VERSION = 1
 """Goes up with each change of tables, passages or terms: an index of another version is made anew."""
+_SAMPLE = 5000
 _COMPOUND_LETTERS = 8
 """A word of at least this many letters may be a compound, and is found by its end too."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS documents (
-    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, title TEXT NOT NULL, language TEXT NOT NULL,
     mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS passages (
@@ -64,16 +66,18 @@ def put(db: sqlite3.Connection, path: str, mark: FileMark, title: str, sections:
     """Replace a document and its passages."""
     remove(db, path)
     document = db.execute(
-        "INSERT INTO documents (path, title, mtime_ns, size, sha256) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO documents (path, title, language, mtime_ns, size, sha256) VALUES (?, ?, '', ?, ?, ?)",
         (path, title, mark.mtime_ns, mark.size, mark.sha256),
     ).lastrowid
     title_terms = " ".join(terms(title))
     compounds: set[str] = set()
+    sample = ""
     for section in sections:
         passage = db.execute(
             "INSERT INTO passages (document, chapter, heading, page, text) VALUES (?, ?, ?, ?, ?)",
             (document, section.chapter, section.heading, section.page, section.text),
         ).lastrowid
+        sample += section.text if len(sample) < _SAMPLE else ""
         heading, body = list(terms(section.heading)), list(terms(section.text))
         db.execute(
             "INSERT INTO terms (rowid, title, heading, body) VALUES (?, ?, ?, ?)",
@@ -82,6 +86,7 @@ def put(db: sqlite3.Connection, path: str, mark: FileMark, title: str, sections:
         compounds.update(
             term for term in (*heading, *body) if len(term) >= _COMPOUND_LETTERS and term.isalpha()
         )
+    db.execute("UPDATE documents SET language = ? WHERE id = ?", (language_of(sample), document))
     db.executemany(
         "INSERT OR IGNORE INTO compounds VALUES (?)", ((term[::-1],) for term in sorted(compounds))
     )

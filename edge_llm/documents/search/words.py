@@ -19,7 +19,7 @@ _ENDINGS = tuple(
     (ending, least)
     for least, endings in (
         (4, "ationen ationes aciones ations ation acion ierung ieren iert ements ement ments ment"),
-        (4, "ungen ung ings ing ers ern er ed em age ado ada ados adas ons ez ly"),
+        (4, "ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
         (3, "ies es en s e"),
         (4, "os as o a"),
     )
@@ -73,6 +73,8 @@ def stem(word: str) -> str:
     for ending, least in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith("ss"):
             word = word[: -len(ending)]
+            if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
+                word = word[:-1]  # swapped, swap
             break
     # cleane(d), batteri(es) and batter(y)
     if word.endswith("y") and len(word) > 3:
