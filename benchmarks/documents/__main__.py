@@ -8,8 +8,10 @@ from pathlib import Path
 from benchmarks.commands.report import percentiles
 from benchmarks.documents.data import HALVES, lay_papers, read_questions
 from benchmarks.documents.retrieval import PASSAGES, ask_all, table
+from edge_llm.documents.embeddings import Embedder
 from edge_llm.documents.folder import Folder
 from edge_llm.documents.index import Index
+from edge_llm.documents.search.vectors import Meaning
 from edge_llm.errors import EdgeLlmError
 
 
@@ -33,8 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     parts = parser.add_subparsers(dest="what", required=True)
     retrieval = parts.add_parser("retrieval", help="are the right passages found, and the others refused?")
     retrieval.add_argument("--half", choices=HALVES, default="dev", help="which questions (default: dev)")
+    retrieval.add_argument(
+        "--embeddings", metavar="DIR", type=Path, help="with the embedding model of this directory too"
+    )
     retrieval.add_argument("--misses", action="store_true", help="print what was not found too")
     return parser
+
+
+def _meaning(directory: Path | None) -> Meaning | None:
+    return Meaning(Embedder(directory)) if directory else None
 
 
 def _retrieval(options: argparse.Namespace) -> int:
@@ -42,7 +51,7 @@ def _retrieval(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as name:
         papers, file = Path(name, "papers"), Path(name, "index.sqlite")
         lay_papers(papers)
-        index = Index(file)
+        index = Index(file, _meaning(options.embeddings))
         Folder(papers, index).scan()
         found = ask_all(questions, lambda question: index.search(question, PASSAGES))
         index.close()

@@ -78,6 +78,8 @@ class Folder:
             self._update(path, seen[path], marks.get(path))
             if self._progress:
                 self._progress(number + 1, len(changed))
+        while not self._closed.is_set() and self._index.embed_some():
+            pass
 
     def watch(self) -> None:
         """Scan the folder every few seconds, on a thread of its own that ends with ``close``."""

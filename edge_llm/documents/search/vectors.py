@@ -75,15 +75,17 @@ class Meaning:
             db.executemany("INSERT INTO vectors VALUES (?, ?)", made)
         return len(rows)
 
-    def nearest(self, db: sqlite3.Connection, question: str) -> tuple[list[int], bool]:
-        """Find the passages nearest to ``question``, the best first, and whether the best one fits."""
+    def merged(self, db: sqlite3.Connection, question: str, by_words: Sequence[int]) -> list[int]:
+        """Merge what was found by words with what is near by meaning; none where neither fits."""
         with self._lock:
             self._load(db)
             if not self._passages:
-                return [], False
+                return list(by_words)
             near = self._matrix @ self._embedder.question(question)
             best = np.argsort(-near, kind="stable")[:NEAREST]
-            return [self._passages[place] for place in best], bool(near[best[0]] > self._fits)
+            if not by_words and near[best[0]] <= self._fits:
+                return []
+            return merge([by_words, [self._passages[place] for place in best]])
 
     def _load(self, db: sqlite3.Connection) -> None:
         state = (db.execute("PRAGMA data_version").fetchone()[0], db.total_changes)
