@@ -51,6 +51,8 @@ class Folder:
         self._index = index
         self._progress = progress
         self._closed = threading.Event()
+        self.was_read = threading.Event()
+        """Set once the index has been as the folder is."""
         self._thread: threading.Thread | None = None
         self._failed: dict[str, int] = {}
         """Files that could not be opened, and when they were changed last: they are logged once."""
@@ -78,6 +80,7 @@ class Folder:
             self._update(path, seen[path], marks.get(path))
             if self._progress:
                 self._progress(number + 1, len(changed))
+        self.was_read.set()
         while not self._closed.is_set() and self._index.embed_some():
             pass
 

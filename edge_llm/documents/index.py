@@ -62,6 +62,10 @@ class Index:
         """All documents by their path, with what tells whether their files have changed."""
         return self._read(tables.marks)
 
+    def count(self) -> tuple[int, int, int]:
+        """Count documents with passages, passages, and documents without any."""
+        return self._read(tables.count)
+
     def put(self, path: str, mark: FileMark, title: str, sections: Iterable[Section]) -> None:
         """Add a document, or replace it, in one transaction."""
         self._write(lambda db: tables.put(db, path, mark, title, sections))

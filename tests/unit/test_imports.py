@@ -84,6 +84,13 @@ def test_paho_is_imported_in_one_folder() -> None:
     assert importers == {"mqtt"}
 
 
+def test_documents_load_neither_a_model_nor_what_runs_one() -> None:
+    code = "import sys, edge_llm.documents.service, edge_llm.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    heavy = {"onnxruntime", "numpy", "tokenizers", "llguidance", "pypdf"}
+    assert heavy & set(loaded.split()) == set()
+
+
 def test_the_running_service_loads_no_heavy_package() -> None:
     """Neither torch nor transformers, and none of what only `prepare` needs."""
     code = "import sys, edge_llm.node.service; print(*sys.modules)"

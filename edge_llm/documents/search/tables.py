@@ -63,6 +63,13 @@ def marks(db: sqlite3.Connection) -> dict[str, FileMark]:
     return {path: FileMark(*mark) for path, *mark in rows}
 
 
+def count(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """Count documents with passages, passages, and documents without any."""
+    documents = db.execute("SELECT count(*) FROM documents").fetchone()[0]
+    passages, readable = db.execute("SELECT count(*), count(DISTINCT document) FROM passages").fetchone()
+    return readable, passages, documents - readable
+
+
 def put(db: sqlite3.Connection, path: str, mark: FileMark, title: str, sections: Iterable[Section]) -> None:
     """Replace a document and its passages."""
     remove(db, path)

@@ -1,5 +1,6 @@
 """Requests that are refused, cancelled, or meet a node that goes away, without a broker."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,26 @@ def begun(exchange: Exchange, *, retry: bool = True) -> Iterator[Any]:
     assert next(frames) == QUEUED
     sent.publish = publish  # type: ignore[method-assign] # as it was
     return frames
+
+
+def test_documents_and_nodes_of_other_pools_are_no_nodes_of_a_pool(sent: Sent) -> None:
+    exchange = Exchange(MqttSettings(), Topics("edge_llm", "+", "p"), "c", "a node of pool p")
+    exchange._connection = sent  # type: ignore[assignment] # all of it that is used
+
+    def comes(node: str, **info: Any) -> None:
+        topics = Topics("edge_llm", node)
+        said = {"node": node, "limits": {"request_bytes": 1000}, **info}
+        exchange._on_info(Message(topics.info, json.dumps(said).encode()))
+        exchange._on_state(Message(topics.state, ONLINE))
+
+    comes("documents", features=["documents"])
+    comes("attic-pc", pool="q")
+    with pytest.raises(RequestError, match="a node of pool p is not online"):
+        exchange.wait_online(0.01)
+    comes("kitchen-pc", pool="p")
+    exchange.wait_online(0.01)
+    exchange.cancel("r")
+    assert sent.topics == ["cancel"]
 
 
 def test_a_refusal_that_may_pass_is_an_error_at_once_where_that_is_wanted(

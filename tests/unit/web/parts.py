@@ -58,7 +58,7 @@ class Node(Script):
         self.cancelled.append(request_id)
 
     def frames(
-        self, request: Any, topic: Callable[[], str], timeout_s: float, *, retry: bool = True
+        self, request: Any, topic: Callable[[], str], timeout_s: float, *, retry: bool = True, **_: Any
     ) -> Iterator[AnyFrame]:
         self.retries.append(retry)
         for each in super().frames(request, topic, timeout_s):
