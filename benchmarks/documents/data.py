@@ -44,6 +44,26 @@ def lay_papers(folder: Path) -> None:
         laid.write_bytes(write_pdf(content.decode("utf-8")) if name in AS_PDF else content)
 
 
+def lay_squad(file: Path, folder: Path) -> list[Question]:
+    """Put the articles of a file in SQuAD's format below ``folder``; returns its questions.
+
+    XQuAD and MLQA are of this format (Rajpurkar et al. 2016, Artetxe et al. 2020).
+    """
+    questions = []
+    for number, article in enumerate(json.loads(file.read_bytes())["data"]):
+        name = f"{number:04}.md"
+        paragraphs = [paragraph["context"] for paragraph in article["paragraphs"]]
+        title = f"# {article.get('title', number)}"
+        folder.joinpath(name).write_text("\n\n".join([title, *paragraphs]), encoding="utf-8")
+        questions += [
+            Question(each["id"], "squad", each["question"], name, answer["text"])
+            for paragraph in article["paragraphs"]
+            for each in paragraph["qas"]
+            for answer in each["answers"][:1]
+        ]
+    return questions
+
+
 def laid_name(name: str) -> str:
     """Return the name under which a paper is laid out."""
     return str(Path(name).with_suffix(".pdf")) if name in AS_PDF else name

@@ -44,7 +44,9 @@ def holds(passage: Passage, question: Question) -> bool:
     """Tell whether the passage is of the right paper and holds the answer."""
     if question.document is None or question.answer is None:
         return False
-    return passage.document == laid_name(question.document) and spaced(question.answer) in spaced(passage.text)
+    return passage.document == laid_name(question.document) and spaced(question.answer) in spaced(
+        passage.text
+    )
 
 
 def table(found: Sequence[Found]) -> str:

@@ -28,6 +28,6 @@ class DocumentsSettings(BaseModel):
     )
     embeddings: Path | None = Field(
         None,
-        description="directory of a sentence embedding model, model.onnx and tokenizer.json: passages are found"
-        " by their meaning too; default: by their words alone",
+        description="directory of a sentence embedding model, with model.onnx and tokenizer.json: passages"
+        " are found by their meaning too; default: by their words alone",
     )

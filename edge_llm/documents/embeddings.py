@@ -14,10 +14,12 @@ from edge_llm.errors import ConfigError
 
 MODEL, TOKENIZER = "model.onnx", "tokenizer.json"
 PROMPTS = "config_sentence_transformers.json"
-"""What stands before a question and before a passage, in the format of sentence-transformers; may be missing."""
+"""What stands before a question and before a passage, as sentence-transformers keeps it; may be missing."""
 _MAX_TOKENS = 256
 """A longer text is cut; passages have about 230 tokens."""
 _LEAST_NORM = 1e-9
+_HIDDEN = ("text", "token", "dimension")
+"""Shape of the model's output."""
 
 Vectors = NDArray[np.float32]
 
@@ -50,15 +52,15 @@ class Embedder:
                 f" model are needed: {str(error).splitlines()[0]}"
             ) from error
         self._inputs = [each.name for each in self._session.get_inputs()]
-        shape = self._session.get_outputs()[0].shape
-        if len(shape) != 3:  # noqa: PLR2004 - text, token, dimension
-            raise ConfigError(f"documents.embeddings {directory}: {MODEL} does not give its last hidden state")
+        if len(self._session.get_outputs()[0].shape) != len(_HIDDEN):
+            raise ConfigError(f"documents.embeddings {directory}: {MODEL} does not give its hidden states")
         self._tokenizer.enable_truncation(_MAX_TOKENS)
         self._tokenizer.enable_padding()
 
     def question(self, text: str) -> Vectors:
         """Return the vector of a question, of shape (dimension,)."""
-        return self._embed([self._before_question + text])[0]
+        vectors = self._embed([self._before_question + text])
+        return vectors.reshape(-1)
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors of passages, of shape (texts, dimension)."""
@@ -72,9 +74,11 @@ class Embedder:
             "attention_mask": mask,
             "token_type_ids": np.zeros_like(mask),
         }
-        hidden = self._session.run(None, {name: fed[name] for name in self._inputs})[0]
-        summed = np.einsum("btd,bt->bd", hidden, mask.astype(np.float32))
-        return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), _LEAST_NORM)
+        hidden: Vectors = self._session.run(None, {name: fed[name] for name in self._inputs})[0]
+        summed: Vectors = np.einsum("btd,bt->bd", hidden, mask.astype(np.float32))
+        lengths = np.linalg.norm(summed, axis=1, keepdims=True)
+        unit: Vectors = (summed / np.maximum(lengths, _LEAST_NORM)).astype(np.float32)
+        return unit
 
 
 def _digest(file: Path) -> bytes:

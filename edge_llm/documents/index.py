@@ -163,9 +163,7 @@ class Index:
             raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
 
 
-def _found(
-    db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None"
-) -> list[_Row]:
+def _found(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> list[_Row]:
     hits = [hit.passage for hit in rank(db, question)]
     hits = (meaning.merged(db, question, hits) if meaning else hits)[:limit]
     rows: dict[int, _Row] = {

@@ -71,8 +71,10 @@ class Meaning:
         if rows:
             with self._lock:
                 found = self._embedder.passages(["\n".join(filter(None, texts)) for _, *texts in rows])
-            made = [(row[0], each.astype(np.float16).tobytes()) for row, each in zip(rows, found, strict=True)]
-            db.executemany("INSERT INTO vectors VALUES (?, ?)", made)
+            blobs = (each.astype(np.float16).tobytes() for each in found)
+            db.executemany(
+                "INSERT INTO vectors VALUES (?, ?)", zip((row[0] for row in rows), blobs, strict=True)
+            )
         return len(rows)
 
     def merged(self, db: sqlite3.Connection, question: str, by_words: Sequence[int]) -> list[int]:
