@@ -90,7 +90,9 @@ def _pieces(blocks: list[Block]) -> Iterator[_Piece]:
             lead = block.lead
             if not lead and isinstance(before, Paragraph):
                 lead = before.text[len(_before_lead(before.text)) :].strip()
-            yield from _of_lines(block, next(pieces(lead, PASSAGE_TOKENS // 2), ""))
+            if estimate_tokens(lead) > PASSAGE_TOKENS // 2:  # a header row of very many words
+                lead = next(pieces(lead, PASSAGE_TOKENS // 2))
+            yield from _of_lines(block, lead)
 
 
 def _of_lines(block: Lines, lead: str) -> Iterator[_Piece]:
@@ -113,7 +115,8 @@ def _before_lead(text: str) -> str:
 
 def _pack(found: list[_Piece]) -> Iterator[tuple[int | None, str]]:
     """Join pieces to passages of about the same size."""
-    total = sum(estimate_tokens(piece.text) for piece in found)
+    leads = {piece.lead for piece in found}
+    total = sum(map(estimate_tokens, leads)) + sum(estimate_tokens(piece.text) for piece in found)
     wanted = total / max(1, -(-total // PASSAGE_TOKENS))
     text, page, lead, size = "", None, "", 0
     for piece in found:

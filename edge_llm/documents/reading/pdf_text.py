@@ -104,7 +104,7 @@ class _Page:
         self._lines = lines
         widths = sorted(len(line.text) for line in lines)
         self._width = widths[len(widths) * 9 // 10] if widths else 0
-        self._text = ""
+        self._text = self._last = ""
         self._items: list[str] = []
 
     def read_with_marks(self, marks: list[Mark]) -> None:
@@ -152,14 +152,18 @@ class _Page:
         if is_item(text):
             self._end_paragraph()
             self._items.append(text)
-        elif self._items:
+        elif self._items and not self._is_whole(self._last):
             self._items[-1] = join_words(self._items[-1], text)
-            if _ENDS.search(text) and len(text) < self._width * 0.7:
-                self._end()
         else:
+            self._end_items()
             self._text = join_words(self._text, text) if self._text else text
-            if _ENDS.search(text) and len(text) < self._width * 0.85:
+            if self._is_whole(text):
                 self._end_paragraph()
+        self._last = text
+
+    def _is_whole(self, line: str) -> bool:
+        """Whether a paragraph or an item ends with this line: its sentence does, and there was more room."""
+        return bool(_ENDS.search(line)) and len(line) < self._width * 0.85
 
     def _end_paragraph(self) -> None:
         if self._text:

@@ -35,6 +35,8 @@ _PAIR_WEIGHTS = 1.0, 0.25, 0.1
 _UNKNOWN_PAIR = 0.3
 _CHARACTER = 0.35
 """Weights of a pair that the index does not have, and of a character alone."""
+_SMALL = 30
+"""Passages that are counted besides: in a folder of few, a word that two of them have is not common."""
 _LINKS = ("", "s", "n", "en", "es", "er", "e")
 """Letters between the parts of a compound in German and Dutch."""
 
@@ -82,7 +84,7 @@ class Vocabulary:
 
     def idf(self, passages: float) -> float:
         """What a term weighs that so many passages have."""
-        return math.log(1 + (self.passages - passages + 0.5) / (passages + 0.5))
+        return math.log(1 + (self.passages + _SMALL - passages + 0.5) / (passages + 0.5))
 
 
 def language_of(text: str) -> str:
@@ -124,7 +126,9 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
             before = None
             continue
         if term not in groups:
-            groups[term] = _group(term, vocabulary, _WEAK if word in weak else 1.0)
+            # Error 15 is another than error 16; three bags are bags.
+            is_weak = word in weak or (word.isdecimal() and before is None)
+            groups[term] = _group(term, vocabulary, _WEAK if is_weak else 1.0)
         place = list(groups).index(term)
         if before is not None and before != place and word not in weak:
             neighbours.append((before, place))
@@ -146,10 +150,9 @@ def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:
         return Group({term: 1.0} if exact else {}, _CODE_WEIGHT * vocabulary.idf(exact), exact)
     variants, counts = ({term: 1.0}, {term: exact}) if exact else ({}, {})
     if len(term) >= 4 and term.isalpha():
-        others = vocabulary.longer(term) | (vocabulary.ending(term) if len(term) >= 5 else {})
+        others = vocabulary.longer(term) | vocabulary.ending(term)
         others = others or _shorter(term, vocabulary)
-        if len(term) >= 5 and term.endswith("t") and (count := vocabulary.count(term[:-1])):
-            others[term[:-1]] = count  # German: brennt, brennen
+        others |= {each: count for each in _inflected(term) if (count := vocabulary.count(each))}
         for other, count in sorted(others.items(), key=lambda each: -each[1])[:_MAX_VARIANTS]:
             variants[other] = 1.0 if other.startswith(term) and len(other) - len(term) <= 2 else _COMPOUND
             counts[other] = count
@@ -164,6 +167,13 @@ def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:
     for other, count in counts.items():
         variants[other] *= min(1.0, vocabulary.idf(count) / weight)
     return Group(variants, weight * part, sum(counts.values()))
+
+
+def _inflected(term: str) -> tuple[str, ...]:
+    """Other forms of a German or Dutch verb: brennt and brenn(en), gereinigt and reinig(en)."""
+    bare = term.removesuffix("t")
+    without = (bare[2:], term[2:]) if term.startswith("ge") and len(bare) >= 6 else ()
+    return (*((bare,) if bare != term else (f"ge{term}", f"ge{term}t")), *without)
 
 
 def _shorter(term: str, vocabulary: Vocabulary) -> dict[str, int]:

@@ -43,6 +43,7 @@ _WORDS = {
 }
 _WEAK = {
     "en": """
+        amount colour color height length size weight width name type brand
         actually add against ago ahead allow alone already although always around ask away back bad
         become begin begins being best better big both bring built buy call came causes change check
         choose come comes coming contain contains correct day days different during either else end
@@ -60,6 +61,7 @@ _WEAK = {
         wants watch way went whatever without work works write writes written wrong wrote yes yet
         """,
     "de": """
+        anzahl breite farbe gewicht grosse hohe lange menge name sorte
         ablauf alle allein allem allen alles andere anderen anders anfang ausser beachten bedeutung
         beginnen beim bekomme bekommen benutzen bereits besser beste bitte brauche brauchen braucht
         bringen dafur dagegen daher danach daran darauf daruber dauer dauert dran drei eigentlich

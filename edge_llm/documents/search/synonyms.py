@@ -19,4 +19,6 @@ def _all() -> dict[str, tuple[str, ...]]:
         if line and line[0] not in "#[":
             first, *others = (stem(word) for word in normalise(line).split())
             found.setdefault(first, {}).update(dict.fromkeys(others))
+            for other in others:
+                found.setdefault(other, {})[first] = None
     return {first: tuple(others) for first, others in found.items()}
