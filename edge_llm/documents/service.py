@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_llm import __version__
 from edge_llm.client import Client
-from edge_llm.config import DOCUMENTS_ID, Settings
+from edge_llm.config import Settings
 from edge_llm.contract.node import DocumentsInfo, Papers, RequestLimits
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.documents.folder import THREAD, Folder
@@ -48,12 +48,13 @@ def serve(settings: Settings, node: str | None = None) -> None:
     Raises:
         EdgeLlmError: the configuration cannot be used; nothing was started.
     """
+    asked, _ = asked_of(settings, node), folder_of(settings)  # before anything is started
     faulthandler.enable()
     signal.signal(signal.SIGABRT, abort)
     end_at_signals()
     watch = ThreadWatch()
     watch.start()
-    service = Service(settings, node)
+    service = Service(settings, asked)
     signals = catch_signals()
 
     def look() -> None:
@@ -71,6 +72,18 @@ def serve(settings: Settings, node: str | None = None) -> None:
         log.critical("service.failed", error=type(error).__name__, stack=stack_of(error))
         end_process("main")
     watch.close()
+
+
+def asked_of(settings: Settings, node: str | None = None) -> Topics:
+    """The topics of who answers: ``node``, else the settings' pool or node.
+
+    Raises:
+        ConfigError: that is the service itself.
+    """
+    mqtt, own = settings.mqtt, settings.documents.id
+    if node == own:
+        raise ConfigError(f"node {own} is this service itself: name the node that answers by --node")
+    return Topics(mqtt.base_topic, node or settings.node.id, None if node else mqtt.pool)
 
 
 def folder_of(settings: Settings) -> Path:
@@ -111,27 +124,23 @@ def meaning_of(settings: Settings) -> "Meaning | None":
 class Service:
     """The parts, wired."""
 
-    def __init__(self, settings: Settings, node: str | None = None) -> None:
-        """Build them; ``node`` is asked instead of the settings' node or pool.
+    def __init__(self, settings: Settings, asked: Topics) -> None:
+        """Build them; the node of ``asked``, or its pool, answers.
 
         Raises:
             EdgeLlmError: the configuration cannot be used.
         """
         self._settings = settings
         own, mqtt = settings.documents, settings.mqtt
-        self._asked = Topics(mqtt.base_topic, node or settings.node.id, None if node else mqtt.pool)
-        if self._asked.node == own.id:
-            raise ConfigError(f"node {own.id} is this service itself: name the node that answers by --node")
+        self._asked = asked
         self._topics = topics = Topics(mqtt.base_topic, own.id)
         folder, file = folder_of(settings), index_file(settings)
         self._index = Index(file, meaning_of(settings))
         self._folder = Folder(folder, self._index)
         self._database = StateDatabase(file.with_name(f"{file.stem}-requests{file.suffix}") if file else None)
         request_log = RequestLog(self._database)
-        pool = self._asked.pool
-        self._client = Client(
-            mqtt, None if pool else self._asked.node, mqtt.username or DOCUMENTS_ID, pool=pool
-        )
+        one = None if asked.pool else asked.node
+        self._client = Client(mqtt, one, mqtt.username or own.id, pool=asked.pool)
         prompt = Prompt(words_of(settings.house.language), own.context_tokens)
         self._responder = Responder(
             self._index.context,

@@ -155,7 +155,11 @@ def test_a_document_never_acts(home: Home, client: Client, question: str) -> Non
 def test_a_command_acts_once_and_is_answered_as_the_node_answers(home: Home, hub: Hub) -> None:
     talk = Conversation(hub, "speaker", PAPERS)
     before = moved(home)
-    said: dict[str, Any] = {"id": "on", "text": "Turn on the bedroom lamp and the kitchen light", "act": "auto"}
+    said: dict[str, Any] = {
+        "id": "on",
+        "text": "Turn on the bedroom lamp and the kitchen light",
+        "act": "auto",
+    }
     *_, done = talk.ask(**said)
     assert (done["act"]["outcome"], done["custom"]) == ("done", {"sources": []})
     assert moved(home) == before + 2

@@ -44,11 +44,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", nargs="?", metavar="QUESTION", help="with search: what to look for")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="default: documents.folder")
     parser.add_argument("--node", metavar="ID", help="the node that answers (default: mqtt.pool, or node.id)")
-    parser.add_argument("--once", action="store_true", help="bring the index up to date, and end")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--once", action="store_true", help="bring the index up to date, and end")
+    instead.add_argument(
+        "--retire",
+        action="store_true",
+        help="remove its retained messages and session from the broker, and end",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until SIGTERM, read the folder once, or search."""
+    """Serve until SIGTERM, read the folder once, search, or retire the service."""
     if (options.action == "search") != (options.question is not None):
         raise EdgeLlmError('edge-llm documents search "QUESTION": give the question, in quotation marks')
     settings = _settings(options)
@@ -56,11 +62,16 @@ def run(options: argparse.Namespace) -> int:
         return _search(settings, options)
     if options.once:
         return _read_once(settings, options)
+    from edge_llm.client.retire import retire
     from edge_llm.documents import service
     from edge_llm.event_log import configure_logging
 
     configure_logging()
-    service.serve(settings, options.node)
+    if options.retire:
+        own = settings.node.model_copy(update={"id": settings.documents.id})
+        retire(settings.model_copy(update={"node": own}))
+    else:
+        service.serve(settings, options.node)
     return 0
 
 

@@ -141,7 +141,8 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
         if count := vocabulary.count(code):
             _replace_by_code(code, count, groups, vocabulary)
             neighbours = []
-    return Question(list(groups.values())[:_MAX_GROUPS], neighbours, _language(found, languages))
+    kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
+    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages))
 
 
 def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -29,6 +30,9 @@ class Sent:
 
     def wait_ready(self, timeout_s: float) -> bool:
         return True
+
+    def stop(self) -> None:
+        pass
 
     def publish(self, topic: str, payload: bytes, **_: Any) -> None:
         self.topics.append(topic.split("/")[-2])
@@ -89,6 +93,24 @@ def test_documents_and_nodes_of_other_pools_are_no_nodes_of_a_pool(sent: Sent) -
     exchange.wait_online(0.01)
     exchange.cancel("r")
     assert sent.topics == ["cancel"]
+
+
+def test_a_request_that_is_not_to_be_begun_late_has_an_expiry(exchange: Exchange, sent: Sent) -> None:
+    expiries = []
+    sent.publish = lambda *_, **options: expiries.append(options.get("expiry_s"))  # type: ignore[method-assign] # to look
+    for begin_by in (None, monotonic() + 7.5, monotonic() - 1):
+        frames = exchange.frames(REQUEST, lambda: TOPICS.request("c"), 0.01, begin_by=begin_by)
+        with pytest.raises(RequestError):
+            next(frames)
+    assert expiries[::2] == [None, 8, 1]  # after each comes the cancel of what nobody waits for
+
+
+def test_a_closed_client_ends_what_waits(exchange: Exchange, sent: Sent) -> None:
+    frames = begun(exchange)
+    exchange.stop()
+    with pytest.raises(RequestError) as closed:
+        next(frames)
+    assert closed.value.code == "unavailable"
 
 
 def test_a_refusal_that_may_pass_is_an_error_at_once_where_that_is_wanted(
