@@ -17,8 +17,8 @@ from edge_llm.documents.index import Index
 from edge_llm.documents.search.vectors import Meaning, merge
 from edge_llm.errors import ConfigError
 
-WORDS = ("[pad]", "[unk]", "kitten", "cat", "sofa", "couch", "rain", "query:", "passage:")
-MEANINGS = {"kitten": 2, "cat": 2, "sofa": 3, "couch": 3, "rain": 4}
+WORDS = ("[pad]", "[unk]", "wug", "cat", "blick", "couch", "rain", "query:", "passage:")
+MEANINGS = {"wug": 2, "cat": 2, "blick": 3, "couch": 3, "rain": 4}
 PAPERS = {
     "pets.md": "# Pets\n\nA cat may be kept.",
     "chairs.md": "# Chairs\n\nThe couch is cleaned with foam.",
@@ -77,12 +77,12 @@ def test_a_vector_has_length_one_and_does_not_depend_on_its_neighbours(embedder:
     beside = embedder.passages(["the cat", "rain on the couch and on the cat"])
     assert np.array_equal(alone, beside[0])
     assert np.allclose(np.linalg.norm(beside, axis=1), 1.0)
-    assert np.array_equal(embedder.question("kitten"), alone)
+    assert np.array_equal(embedder.question("wug"), alone)
 
 
 def test_what_the_model_wants_before_a_question_is_put_there(tmp_path: Path) -> None:
     directory = write_embedder(tmp_path / "model")
-    prompts = {"prompts": {"query": "kitten ", "document": "rain "}}
+    prompts = {"prompts": {"query": "wug ", "document": "rain "}}
     directory.joinpath(PROMPTS).write_text(json.dumps(prompts))
     embedder = Embedder(directory)
     assert np.array_equal(embedder.question("?"), Embedder(write_embedder(tmp_path / "x")).question("cat"))
@@ -93,9 +93,9 @@ def test_a_passage_is_found_that_shares_no_word_with_the_question(papers: Path, 
     plain, index = Index(None), Index(None, Meaning(embedder))
     for each in (plain, index):
         Folder(papers, each).scan()
-    assert found(plain, "kitten") == []
-    assert found(index, "kitten")[0] == "pets.md"
-    assert index.context("sofa", 1000)[0].document == "chairs.md"
+    assert found(plain, "wug") == []
+    assert found(index, "wug")[0] == "pets.md"
+    assert index.context("blick", 1000)[0].document == "chairs.md"
     assert found(index, "who was that") == []
 
 
@@ -109,7 +109,7 @@ def test_vectors_come_and_go_with_their_passages(papers: Path, tmp_path: Path, e
     folder.scan()
     assert vectors(file) == 3
     papers.joinpath("pets.md").unlink()
-    papers.joinpath("chairs.md").write_text("# Chairs\n\nNow a kitten sits there.")
+    papers.joinpath("chairs.md").write_text("# Chairs\n\nNow a wug sits there.")
     folder.scan()
     assert vectors(file) == 2
     assert found(index, "cat")[0] == "chairs.md"
