@@ -1,6 +1,7 @@
 """Measures a folder of many words: time to index it, time of a search, memory of a process that searches."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,9 @@ import sys
 from pathlib import Path
 from edge_llm.documents.folder import Folder
 from edge_llm.documents.index import Index
-Folder(Path(sys.argv[1]), Index(Path(sys.argv[2]))).scan()
+index = Index(Path(sys.argv[2]))
+Folder(Path(sys.argv[1]), index).scan()
+index.close()
 """
 
 
@@ -45,7 +48,8 @@ def make_words(folder: Path, words: int) -> int:
     its end: papers go on to bring new words.
     """
     random = Random(_SEED)  # noqa: S311 - the same words each time, no secret
-    texts = [plain_text(paper.relative_to(PAPERS).as_posix()) for paper in sorted(PAPERS.glob("[ed]*/*.*"))]
+    papers = sorted(PAPERS.glob("[ed]*/*.*"))
+    texts = [re.sub(r"[#*|]+ ?", "", plain_text(paper.relative_to(PAPERS).as_posix())) for paper in papers]
     sentences = [
         sentence
         for text in texts
