@@ -167,14 +167,14 @@ class Exchange:
                 except Empty:
                     break
                 if frame is None:
-                    self._refuse_cancelled(request.id, pending)
+                    self._refuse_in_vain(request.id, pending, begin_by)
                     send()
                 elif isinstance(frame, Error):
                     wait_s = _RETRY_S if frame.retry_after_ms is None else frame.retry_after_ms / 1000
                     if not (retry and frame.retryable) or monotonic() + wait_s >= deadline:
                         raise RequestError(frame.code, frame.message, retry_after_ms=frame.retry_after_ms)
                     sleep(wait_s)
-                    self._refuse_cancelled(request.id, pending)
+                    self._refuse_in_vain(request.id, pending, begin_by)
                     send()
                 else:
                     pending.node = frame.node
@@ -184,12 +184,14 @@ class Exchange:
             self.cancel(request.id)
             raise RequestError("timeout", f"{self._whom} has not answered within {timeout_s:g} s")
 
-    def _refuse_cancelled(self, request_id: str, pending: _Pending) -> None:
+    def _refuse_in_vain(self, request_id: str, pending: _Pending, begin_by: float | None) -> None:
         """End what nobody waits for any longer, instead of sending it again.
 
         Raises:
-            RequestError: unavailable: the request was cancelled.
+            RequestError: unavailable: it was cancelled; expired: no node has begun it in time.
         """
+        if begin_by is not None and monotonic() >= begin_by and pending.node is None:
+            raise RequestError("expired", f"{self._whom} was away until it was too late to begin")
         if pending.cancelled:
             self.cancel(request_id)  # a node that was away may have it
             raise RequestError("unavailable", f"cancelled while {self._whom} could not answer")

@@ -10,7 +10,7 @@ from time import monotonic
 
 from edge_llm.documents.index import Index
 from edge_llm.documents.reading.blocks import UnreadableError
-from edge_llm.documents.reading.files import ENDINGS, open_regular, read_file
+from edge_llm.documents.reading.files import ENDINGS, check_size, open_regular, read_file
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
@@ -56,6 +56,7 @@ class Folder:
         self._thread: threading.Thread | None = None
         self._failed: dict[str, int] = {}
         """Files that could not be opened, and when they were changed last: they are logged once."""
+        self._is_full = False
         self._problem = ""
 
     def scan(self) -> None:
@@ -65,6 +66,9 @@ class Folder:
             EdgeLlmError: the folder cannot be read, or the index cannot be used.
         """
         seen, unknown = self._look()
+        if len(seen) == MAX_FILES and not self._is_full:
+            log.warning("documents.too_many_files", read=MAX_FILES)
+        self._is_full = len(seen) == MAX_FILES
         marks = self._index.marks()
         for path in marks.keys() - seen.keys():
             if not any(path.startswith(place) for place in unknown):
@@ -137,7 +141,10 @@ class Folder:
     @staticmethod
     def _see(entry: os.DirEntry[str], path: str, seen: dict[str, _Seen]) -> None:
         if entry.is_file(follow_symlinks=False):
-            status = entry.stat(follow_symlinks=False)
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # gone since the directory was read
+                return
             seen[path] = _Seen(Path(entry.path), status.st_mtime_ns, status.st_size, status.st_ctime_ns)
 
     def _has_changed(self, path: str, seen: _Seen, mark: FileMark | None) -> bool:
@@ -146,8 +153,10 @@ class Folder:
         return mark is None or (mark.mtime_ns, mark.size) != (seen.mtime_ns, seen.size)
 
     def _update(self, path: str, seen: _Seen, before: FileMark | None) -> None:
+        mark = FileMark(seen.mtime_ns, seen.size, "")
         try:
             with open_regular(seen.file) as opened:
+                check_size(opened, path)
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
                 mark = FileMark(seen.mtime_ns, seen.size, digest)
                 if before and before.sha256 == digest:

@@ -1,7 +1,7 @@
 """The index of the papers in one SQLite file: keeps their passages and finds those for a question."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
+from edge_llm.documents.search.lines import best_lines
 from edge_llm.documents.search.ranking import rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
@@ -58,6 +59,14 @@ class Index:
         """
         return self._read(lambda db: _context(db, question, max_characters, self._meaning))
 
+    def lines(self, question: str, passages: Sequence[Passage], limit: int = 5) -> list[str]:
+        """Find the lines of ``passages`` that answer ``question`` most likely, the best first.
+
+        Raises:
+            EdgeLlmError: the file cannot be read.
+        """
+        return self._read(lambda db: best_lines(db, question, passages, limit))
+
     def marks(self) -> dict[str, FileMark]:
         """All documents by their path, with what tells whether their files have changed."""
         return self._read(tables.marks)
@@ -67,8 +76,21 @@ class Index:
         return self._read(tables.count)
 
     def put(self, path: str, mark: FileMark, title: str, sections: Iterable[Section]) -> None:
-        """Add a document, or replace it, in one transaction."""
-        self._write(lambda db: tables.put(db, path, mark, title, sections))
+        """Add a document, or replace it, in one transaction.
+
+        Raises:
+            EdgeLlmError: the file cannot be written, or was damaged and is empty now.
+        """
+        begun = False
+
+        def work(db: sqlite3.Connection) -> None:
+            nonlocal begun
+            if begun:  # some of the passages were taken already
+                raise EdgeLlmError(f"the index {self._file} was damaged: it is made anew")
+            begun = True
+            tables.put(db, path, mark, title, sections)
+
+        self._write(work)
 
     def mark(self, path: str, mark: FileMark) -> None:
         """Keep the time of a file whose content has not changed."""
@@ -122,6 +144,14 @@ class Index:
         kept = move_aside(self._file, "-wal", "-shm")
         log.warning("documents.index_damaged", file=str(self._file), kept_as=kept.name, reason=str(damage))
 
+    def _begin_anew(self, damage: sqlite3.Error) -> None:
+        self.close()
+        try:
+            self._move_aside(damage)
+        except OSError as failed:
+            raise EdgeLlmError(f"the index {self._file} cannot be used: {failed}") from damage
+        self._open()
+
     def _read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         return self._guarded(lambda: self._reading(work))
 
@@ -145,18 +175,15 @@ class Index:
 
     def _guarded(self, work: Callable[[], Result]) -> Result:
         """Do ``work``; on an empty index once more if the file is damaged."""
+        opened = self._writer
         try:
             return work()
         except sqlite3.Error as error:
             if not (self._file and is_damage(error)):
                 raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
             with self._write_lock, self._read_lock:
-                self.close()
-                try:
-                    self._move_aside(error)
-                except OSError as failed:
-                    raise EdgeLlmError(f"the index {self._file} cannot be used: {failed}") from error
-                self._open()
+                if self._writer is opened:  # else another thread has noticed it too
+                    self._begin_anew(error)
         try:
             return work()
         except sqlite3.Error as error:
@@ -185,7 +212,8 @@ def _context(
         (found[0][0],),
     ).fetchall()
     if sum(len(row[-1]) for row in chapter) > max_characters:
-        chapter = found[:1]
+        best = found[0]
+        chapter = [(*best[:5], best[5][:max_characters])]
     chosen = {row[0]: row for row in chapter}
     left = max_characters - sum(len(row[-1]) for row in chapter)
     for row in found:

@@ -2,7 +2,7 @@
 
 import re
 
-_LETTERS_PER_TOKEN = 4
+LETTERS_PER_TOKEN = 4
 """Characters of alphabetic text to a token."""
 
 UNSPACED = (
@@ -20,6 +20,6 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of ``text``: one for each character of Han and the like, else one for four."""
     if text.isascii():
-        return -(-len(text) // _LETTERS_PER_TOKEN)
+        return -(-len(text) // LETTERS_PER_TOKEN)
     unspaced = len(_UNSPACED.findall(text))
-    return unspaced - (unspaced - len(text)) // _LETTERS_PER_TOKEN
+    return unspaced - (unspaced - len(text)) // LETTERS_PER_TOKEN

@@ -13,16 +13,19 @@ from dataclasses import astuple
 
 from edge_llm.documents.reading.blocks import Document, UnreadableError
 from edge_llm.documents.reading.passages import clean, cut_into_passages
-from edge_llm.documents.reading.texts import read_document
+from edge_llm.documents.reading.texts import MAX_TEXT_BYTES, read_document
 
 MAX_MEMORY_BYTES = 512 * 2**20
 MAX_CPU_S = 60
+MAX_PDF_CPU_S = 180
+"""Seconds of a processor. The later pages of a PDF that takes most of them are left out."""
 
 
 def main(path: str) -> None:
     """Read the standard input, whose path below the folder is ``path``."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
+    cpu_s = MAX_PDF_CPU_S if path.lower().endswith(".pdf") else MAX_CPU_S
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(10)
     try:
@@ -44,7 +47,7 @@ def _read(path: str) -> Document:
             from edge_llm.documents.reading.pdf import read_pdf  # noqa: PLC0415 - large, and for PDFs alone
 
             return read_pdf(opened, path)
-        return read_document(opened.read(), path)
+        return read_document(opened.read(MAX_TEXT_BYTES), path)
 
 
 def _write(value: object) -> None:

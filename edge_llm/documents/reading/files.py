@@ -13,12 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from edge_llm.documents.reading.blocks import UnreadableError
 from edge_llm.documents.reading.passages import Section, clean, cut_into_passages
-from edge_llm.documents.reading.texts import TEXT_READERS, read_document
+from edge_llm.documents.reading.texts import MAX_TEXT_BYTES, TEXT_READERS, read_document
 
 ENDINGS = frozenset({*TEXT_READERS, ".pdf"})
 """Endings of the files that are read, in small letters."""
-MAX_TEXT_BYTES = 32 * 2**20
-"""Largest file of text that is read."""
 MAX_PDF_BYTES = 256 * 2**20
 """Largest PDF that is read; its pictures count, but are not looked at."""
 _READ_HERE_BYTES = {".htm": 64 * 2**10, ".html": 64 * 2**10, ".pdf": 0}
@@ -40,26 +38,33 @@ def open_regular(file: Path) -> Iterator[BufferedReader]:
         yield opened
 
 
+def check_size(opened: BufferedReader, path: str) -> None:
+    """Check whether a file is too large to be read.
+
+    Raises:
+        UnreadableError: it is.
+    """
+    most = MAX_PDF_BYTES if path.lower().endswith(".pdf") else MAX_TEXT_BYTES
+    if os.fstat(opened.fileno()).st_size > most:
+        raise UnreadableError(f"it is larger than {most // 2**20} MiB")
+
+
 @contextmanager
 def read_file(opened: BufferedReader, path: str) -> Iterator[tuple[str, Iterable[Section]]]:
     """Read an open file, whose path below the folder is ``path``: its title and its passages.
 
     Raises:
         OSError: it cannot be read now.
-        UnreadableError: it holds no text that can be read, or is too large. Also while passages are taken.
+        UnreadableError: it holds no text that can be read. Also while passages are taken.
     """
     ending = PurePosixPath(path).suffix.lower()
-    size = os.fstat(opened.fileno()).st_size
-    most = MAX_PDF_BYTES if ending == ".pdf" else MAX_TEXT_BYTES
-    if size > most:
-        raise UnreadableError(f"it is larger than {most // 2**20} MiB")
     if ending == ".pdf" and find_spec("pypdf") is None:
         raise OSError("a PDF needs the package pypdf: pip install 'edge-llm[documents]'")
-    if size > _READ_HERE_BYTES.get(ending, _READ_TEXT_HERE_BYTES):
+    if os.fstat(opened.fileno()).st_size > _READ_HERE_BYTES.get(ending, _READ_TEXT_HERE_BYTES):
         with _read_apart(opened, path) as found:
             yield found
     else:
-        document = read_document(opened.read(), path)
+        document = read_document(opened.read(MAX_TEXT_BYTES), path)
         yield clean(document.title), cut_into_passages(document)
 
 

@@ -6,6 +6,7 @@ The one file that imports pypdf. It runs in a process of its own, see ``child``.
 import math
 from collections.abc import Iterator
 from io import BufferedReader
+from time import process_time
 from typing import Any
 
 import pypdf
@@ -16,6 +17,8 @@ from edge_llm.documents.reading.pdf_text import Line, Mark, blocks_of
 from edge_llm.documents.reading.plain import title_of
 
 _MAX_PAGES = 5000
+_PAGES_CPU_S = 120
+"""Seconds of this process, after which no more pages are read."""
 _MAX_CHARACTERS = 20_000_000
 _MAX_MARKS = 5000
 _MAX_DEPTH = 8
@@ -55,6 +58,8 @@ def read_pdf(opened: BufferedReader, path: str) -> Document:
 def _pages(reader: pypdf.PdfReader) -> Iterator[list[Line]]:
     characters = 0
     for number in range(min(len(reader.pages), _MAX_PAGES)):
+        if process_time() > _PAGES_CPU_S:
+            return
         try:
             lines = _lines(reader.pages[number])
         except (DependencyError, FileNotDecryptedError):

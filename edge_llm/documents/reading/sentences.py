@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from edge_llm.documents.tokens import estimate_tokens
+from edge_llm.documents.tokens import LETTERS_PER_TOKEN, estimate_tokens
 
 _END = re.compile(
     r"(?<=[.!?…])[\"'”’»)\]]*\s+(?=[\"'“‘«„(\[¿¡]*[^\Wa-z_])"  # a capital or a digit follows
@@ -41,14 +41,15 @@ def pieces(text: str, most_tokens: int) -> Iterator[str]:
 
 
 def _cut(text: str, most_tokens: int) -> Iterator[str]:
-    while estimate_tokens(text) > most_tokens:
-        # As many characters as certainly fit; four times as many where they are letters.
-        end = min(len(text), most_tokens * 4)
-        while estimate_tokens(text[:end]) > most_tokens:
-            end = max(1, end * 3 // 4)
-        space = max(text.rfind(mark, 0, end) for mark in " ,;，、；")
-        end = space + 1 if space > end // 2 else end
-        yield text[:end].strip()
-        text = text[end:]
-    if text.strip():
-        yield text.strip()
+    begin = 0
+    while begin < len(text):
+        # As many characters as may fit, if they are letters.
+        part = text[begin : begin + most_tokens * LETTERS_PER_TOKEN]
+        while estimate_tokens(part) > most_tokens:
+            part = part[: len(part) * 3 // 4]
+        if begin + len(part) < len(text):
+            space = max(part.rfind(mark) for mark in " ,;，、；") + 1
+            part = part[:space] if space > len(part) // 2 else part
+        begin += len(part)
+        if part.strip():
+            yield part.strip()

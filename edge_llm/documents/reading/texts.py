@@ -18,6 +18,8 @@ TEXT_READERS: dict[str, Callable[[str, str], Document]] = {
 }
 """Readers by the ending of a file's name, in small letters."""
 
+MAX_TEXT_BYTES = 32 * 2**20
+"""Largest file of text that is read."""
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 _CHARSET_BYTES = 4096
 

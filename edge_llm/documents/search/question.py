@@ -37,6 +37,12 @@ _CHARACTER = 0.35
 """Weights of a pair that the index does not have, and of a character alone."""
 _SMALL = 30
 """Passages that are counted besides: in a folder of few, a word that two of them have is not common."""
+_BEGINNING = 5
+"""The shortest beginning of an unknown word that may stand for it has more letters than this."""
+_LONG_BEGINNING = 7
+"""Letters of a beginning from which on other words with it may stand for it too."""
+_BEGINS = 0.6
+"""How well they do."""
 _LINKS = ("", "s", "n", "en", "es", "er", "e")
 """Letters between the parts of a compound in German and Dutch."""
 
@@ -122,7 +128,7 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
     before = None
     for word in spaced:
         term = stem(word)
-        if word in stops:
+        if word in stops or len(groups) == _MAX_GROUPS:
             before = None
             continue
         if term not in groups:
@@ -137,12 +143,20 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
         if is_unspaced(run):
             for part in content_runs(run):
                 _add_pairs(part, groups, vocabulary)
+    _keep_apart(groups)
     for code in codes(text):
         if count := vocabulary.count(code):
             _replace_by_code(code, count, groups, vocabulary)
             neighbours = []
     kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
     return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages))
+
+
+def _keep_apart(groups: dict[str, Group]) -> None:
+    """Let no term answer for two words of the question."""
+    for term, group in groups.items():
+        for other in group.variants.keys() & groups.keys() - {term}:
+            del group.variants[other]
 
 
 def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:
@@ -162,7 +176,7 @@ def _group(term: str, vocabulary: Vocabulary, part: float = 1.0) -> Group:
             variants[other] = _SYNONYM
             counts[other] = count
     if not variants:
-        parts = _parts(term, vocabulary)
+        parts = _parts(term, vocabulary) or _beginning(term, vocabulary)
         return parts or Group({}, vocabulary.idf(0) * part, 0)
     weight = vocabulary.idf(exact) if exact else max(vocabulary.idf(count) for count in counts.values())
     for other, count in counts.items():
@@ -201,8 +215,21 @@ def _parts(term: str, vocabulary: Vocabulary) -> Group | None:
     return Group({head: 0.5, tail: 0.5}, vocabulary.idf(rarest), rarest)
 
 
+def _beginning(term: str, vocabulary: Vocabulary) -> Group | None:
+    """The longest beginning of an unknown word that the index has, or that a word of it begins with."""
+    for end in range(len(term) - 1, max(_BEGINNING, len(term) // 2), -1):
+        count = vocabulary.count(term[:end])
+        found = (
+            {term[:end]: count} if count else vocabulary.longer(term[:end]) if end >= _LONG_BEGINNING else {}
+        )
+        if found:
+            return Group(dict.fromkeys(found, _BEGINS), vocabulary.idf(0), sum(found.values()))
+    return None
+
+
 def _add_pairs(part: str, groups: dict[str, Group], vocabulary: Vocabulary) -> None:
     """Add the pairs of characters of a run, and each character, which says less."""
+    part = part[: max(0, _MAX_GROUPS - len(groups)) // 2 + 1]  # a pair and a character for each
     for pair in map("".join, pairwise(part)):
         if pair not in groups:
             weak = sum(each in FUNCTION_CHARACTERS for each in pair)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass
+from itertools import accumulate
 
 from edge_llm.documents.search.question import Group, Question, Vocabulary, read_question
 
@@ -9,11 +10,10 @@ _CANDIDATES = 40
 """Passages that FTS5 hands on for ranking."""
 LEAST_COVERED = 0.46
 """Part of the question's content words, by weight, that one of the best passages must have."""
-_LEAST_NEXT = 0.35
+_LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
-_COMMON = 0.05
-_COMMON_FROM = 2000
-"""From so many passages on, a word that this part of them has finds none where there is a rarer one."""
+_MATCHES = 1500
+"""Passages that FTS5 looks at, about: the rarest words find them, and the common ones only rank them."""
 _WEIGHTS = 1.5, 2.0, 1.0
 """What a term counts in the title, in a heading and in the text."""
 _SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
@@ -43,18 +43,18 @@ def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
     vocabulary = Vocabulary(db)
     asked = read_question(question, vocabulary)
     wanted = frozenset(term for group in asked.groups for term in group.variants)
-    hits = [_judge(row, asked, wanted) for row in _candidates(db, asked.groups, vocabulary.passages)]
+    hits = [_judge(row, asked, wanted) for row in _candidates(db, asked.groups)]
     hits.sort(key=lambda hit: (-hit.score, hit.passage))
     if not hits or max(hit.covered for hit in hits[:3]) < LEAST_COVERED:
         return []
     return [hit for hit in hits if hit.score >= _LEAST_NEXT * hits[0].score]
 
 
-def _candidates(db: sqlite3.Connection, groups: list[Group], passages: int) -> list[_Row]:
+def _candidates(db: sqlite3.Connection, groups: list[Group]) -> list[_Row]:
     known = [group for group in groups if group.variants]
-    rare = [group for group in known if group.passages <= _COMMON * passages]
-    if passages < _COMMON_FROM or not rare:
-        rare = known
+    known.sort(key=lambda group: group.passages)
+    sums = accumulate(group.passages for group in known)
+    rare = [group for group, matches in zip(known, sums, strict=True) if matches <= _MATCHES] or known[:1]
     if not rare:
         return []
     # A term has letters and digits alone, and stands in quotes: no question is syntax.

@@ -105,6 +105,14 @@ def test_a_request_that_is_not_to_be_begun_late_has_an_expiry(exchange: Exchange
     assert expiries[::2] == [None, 8, 1]  # after each comes the cancel of what nobody waits for
 
 
+def test_what_no_node_has_begun_in_time_is_not_sent_again(exchange: Exchange, sent: Sent) -> None:
+    frames = exchange.frames(REQUEST, lambda: TOPICS.request("c"), 60, begin_by=monotonic() - 1)
+    sent.publish = lambda *_, **_options: exchange._ask_again()  # type: ignore[method-assign] # the node is back
+    with pytest.raises(RequestError) as late:
+        next(frames)
+    assert late.value.code == "expired"
+
+
 def test_a_closed_client_ends_what_waits(exchange: Exchange, sent: Sent) -> None:
     frames = begun(exchange)
     exchange.stop()

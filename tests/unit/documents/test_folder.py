@@ -167,6 +167,18 @@ def test_a_file_that_is_too_large_is_not_read(
     ]
 
 
+def test_more_files_than_are_read_are_one_line_in_the_log(
+    papers: Path, folder: Folder, index: Index, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_llm.documents.folder.MAX_FILES", 2)
+    for name in "abc":
+        write(papers / f"{name}.md", "Apples.")
+    folder.scan()
+    folder.scan()
+    assert len(index.marks()) == 2
+    assert events(log, "documents.too_many_files") == ["documents.too_many_files read=2"]
+
+
 def test_a_file_that_ends_its_process_is_unreadable(
     papers: Path, folder: Folder, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,27 @@ def test_at_most_so_many_passages_as_asked_for(index: Index) -> None:
     assert len(index.search("dishwasher filter", 1)) == 1
 
 
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("What does E16 on the dishwasher mean?", "E16 | The door is not closed"),
+        (
+            "How hot do I heat the oven before the first use?",
+            "Heat the empty oven to 250 degrees for one hour.",
+        ),
+        ("洗碗机的滤网多久检查?", "滤网每周检查一次，用流水冲洗。"),
+    ],
+)
+def test_the_best_line_answers_the_question(index: Index, question: str, line: str) -> None:
+    assert index.lines(question, index.search(question))[0] == line
+
+
+def test_lines_are_of_the_passages_alone_and_at_most_so_many(index: Index) -> None:
+    found = index.search("dishwasher E16")
+    assert len(index.lines("dishwasher E16", found, 2)) == 2
+    assert index.lines("dishwasher filter", []) == []
+
+
 class TestContext:
     @pytest.fixture
     def parts(self) -> Iterator[Index]:
@@ -161,6 +182,10 @@ class TestContext:
     def test_is_the_same_for_another_question_to_the_chapter(self, parts: Index) -> None:
         first, second = parts.context("apple3", 150), parts.context("apple5", 150)
         assert first == second
+
+    def test_is_never_longer_than_asked_for(self, parts: Index) -> None:
+        (cut,) = parts.context("apple4", 20)
+        assert cut.text == "Part 4 tells about t"
 
     def test_goes_on_with_other_passages_that_fit(self, parts: Index) -> None:
         assert [each.page for each in parts.context("apple1 and apple4", 10_000)] == [0, 1, 2, 4]
@@ -235,6 +260,22 @@ class TestFile:
         assert index.search("dishwasher E15") == []
         add(index, "d.md", DISHWASHER)
         assert index.search("dishwasher E15")
+        index.close()
+
+    def test_that_is_damaged_while_a_document_is_added_gets_no_half_of_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        index = Index(tmp_path / "index.sqlite")
+
+        def sections() -> Iterator[Section]:
+            yield Section("", None, "the first half", 0)
+            error = sqlite3.DatabaseError("it is damaged")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+
+        with pytest.raises(EdgeLlmError, match="made anew"):
+            index.put("a.md", FileMark(1, 1, ""), "A", sections())
+        assert index.marks() == {}
         index.close()
 
     def test_that_cannot_be_made_says_so(self, tmp_path: Path) -> None:

@@ -1,3 +1,8 @@
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from edge_llm.documents.reading.blocks import Block, Document, Heading, Lines, Paragraph
 from edge_llm.documents.reading.passages import (
     CHAPTER_TOKENS,
@@ -9,6 +14,18 @@ from edge_llm.documents.reading.sentences import sentences
 from edge_llm.documents.tokens import estimate_tokens
 
 SENTENCE = "The filter is rinsed under running water every month."
+
+
+_WORDS = st.integers(1, 80).flatmap(
+    lambda size: st.lists(st.integers(0, 10**6), min_size=size, max_size=size).map(
+        lambda numbers: ". ".join(f"w{number}" for number in numbers) + "."
+    )
+)
+BLOCKS = st.one_of(
+    st.builds(Heading, st.integers(1, 6), st.integers(0, 10**6).map("w{}".format)),
+    st.builds(Paragraph, _WORDS),
+    st.builds(Lines, st.lists(_WORDS, min_size=1, max_size=4).map(tuple), st.sampled_from(["", "w1 | w2"])),
+)
 
 
 def cut(*blocks: Block) -> list[Section]:
@@ -71,6 +88,16 @@ def test_each_part_of_a_long_list_has_the_line_that_introduces_it() -> None:
     found = cut(Paragraph("Before the first wash:"), Lines(items))
     assert len(found) > 1
     assert all(each.text.startswith("Before the first wash:\n- step") for each in found)
+
+
+@settings(max_examples=30)
+@given(st.lists(BLOCKS, max_size=12))
+def test_every_word_of_a_document_stands_in_some_passage_and_none_is_too_long(blocks: list[Block]) -> None:
+    found = cut(*blocks)
+    text = " ".join(f"{each.heading} {each.text}" for each in found)
+    words = [word for block in blocks for word in re.findall(r"\w+", str(block)) if word.startswith("w")]
+    assert set(words) <= set(re.findall(r"\w+", text))
+    assert all(estimate_tokens(each.text) <= PASSAGE_TOKENS + 60 for each in found)
 
 
 def test_no_sentence_before_a_list_is_lost() -> None:
