@@ -73,13 +73,18 @@ def question_of(text: str | None, messages: Sequence[Turn]) -> str:
     return text if text is not None else said[-1] if said else ""
 
 
-def sources_of(passages: Sequence[Passage]) -> list[dict[str, object]]:
-    """The passages as an answer names them, each place once."""
-    places = dict.fromkeys((each.document, each.title, each.heading, each.page) for each in passages)
+def sources_of(passages: Sequence[Passage], best: Sequence[Passage]) -> list[dict[str, object]]:
+    """The passages as an answer names them: each place once, those of ``best`` first."""
+    ranks = {_place_of(each): rank for rank, each in reversed([*enumerate(best)])}
+    places = sorted(dict.fromkeys(map(_place_of, passages)), key=lambda each: ranks.get(each, len(best)))
     return [
         Source(document=document, title=title, heading=heading, page=page).model_dump(exclude_none=True)
         for document, title, heading, page in places
     ]
+
+
+def _place_of(passage: Passage) -> tuple[str, str, str, int | None]:
+    return passage.document, passage.title, passage.heading, passage.page
 
 
 def _quoted(text: str) -> str:

@@ -38,6 +38,14 @@ class Question:
         self.said = ""
         """Text that has come so far."""
         self.passages: Sequence[Passage] = ()
+        """What goes before the question, in its order."""
+        self.best: Sequence[Passage] = ()
+        """What fits the question, best first."""
+
+    @property
+    def client(self) -> str:
+        """Who asks."""
+        return self.reply.asked.client
 
     @property
     def text(self) -> str:
@@ -78,7 +86,7 @@ class Question:
                 own.append(turns.pop(0)["content"])
             fields["system"] = system = prompt.system(self.passages, "\n\n".join(own))
             if self.needs_passages:
-                fields["id"] = self.id = _hash(self.reply.asked.client, request.id, system)
+                fields["id"] = self.id = _hash(self.client, request.id, system)
         return fields
 
     def relay(self, frame: Status | Delta | Call | Done) -> None:
@@ -138,7 +146,7 @@ class Question:
         custom = self.request.custom
         if custom is not None and not isinstance(custom, dict):
             return custom
-        return {**(custom or {}), "sources": sources_of(self.passages) if sourced else []}
+        return {**(custom or {}), "sources": sources_of(self.passages, self.best) if sourced else []}
 
 
 def _hash(*parts: str) -> str:

@@ -1,6 +1,6 @@
 """Answers requests from the papers: finds passages, asks the node with them, and relays what it says."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from threading import Condition, Thread
 from time import monotonic
@@ -19,6 +19,8 @@ log = EventLog(__name__)
 
 AT_ONCE = 16
 """Requests that are passed on at a time: each has a thread, and a node has less room than that."""
+SHARE = AT_ONCE // 2
+"""Maximum of them of one client: another one's is passed on at once."""
 WAITING = 48
 """Maximum number of requests that wait for one of these."""
 _RETRY_MS = 1000
@@ -27,8 +29,9 @@ _READING_MS = 5000
 _MARGIN_S = 5.0
 """Seconds after which the node should have said itself that a reply takes too long."""
 
-Find = Callable[[str, int], list[Passage]]
-"""Finds passages for a question, of so many characters at most (``Index.context``)."""
+Find = Callable[[str, int], tuple[list[Passage], list[Passage]]]
+"""Finds passages for a question, of so many characters at most, as they are quoted; and those that fit, best
+first (``Index.context``, ``Index.search``)."""
 
 
 class Responder:
@@ -154,18 +157,22 @@ class Responder:
                     self._changed.notify_all()
 
     def _next(self) -> Question | None:
-        """Wait for a request whose session has none in progress; None when it is time to stop."""
+        """Wait for a request that may be passed on; None when it is time to stop."""
         with self._changed:
             while not self._stopping:
-                busy = {each.session for each in self._active.values() if each.session}
-                for question in self._waiting:
-                    if question.session not in busy:
-                        self._waiting.remove(question)
-                        self._active[question.reply] = question
-                        return question
-                    # Those behind it in its session are not before it either.
+                if question := self._chosen():
+                    self._waiting.remove(question)
+                    self._active[question.reply] = question
+                    return question
                 self._changed.wait()
         return None
+
+    def _chosen(self) -> Question | None:
+        """The first of the client with the fewest in progress, whose session has none."""
+        busy = {each.session for each in self._active.values() if each.session}
+        clients = Counter(each.client for each in self._active.values())
+        able = [each for each in self._waiting if each.session not in busy and clients[each.client] < SHARE]
+        return min(able, key=lambda each: clients[each.client], default=None)
 
     def _answer(self, question: Question) -> None:
         request = question.request
@@ -173,7 +180,7 @@ class Responder:
             self._command(question, request)
             return
         if text := question.text:
-            found = self._find(text, self._prompt.characters(text))
+            found, question.best = self._find(text, self._prompt.characters(text))
             question.passages = self._prompt.fitting(found)
         if question.needs_passages and not question.passages:
             if not self._is_complete():
@@ -217,7 +224,11 @@ class Responder:
         Raises:
             RequestError: it has not answered.
         """
-        answer = self._client.command(command.op, question.session)
+        try:
+            answer = self._client.command(command.op, question.session)
+        except ValueError as error:
+            text = "session: which node of the pool has it is not known; ask in it first"
+            raise RequestError("bad_request", text) from error
         sessions = (command.session or "",) if question.session in answer.sessions else ()
         reply = question.reply
         reply.end(Sessions(**reply.header(), op=command.op, sessions=sessions, messages=answer.messages))

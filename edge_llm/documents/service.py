@@ -13,6 +13,7 @@ from edge_llm.contract.node import DocumentsInfo, Papers, RequestLimits
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.documents.folder import THREAD, Folder
 from edge_llm.documents.index import Index
+from edge_llm.documents.passage import Passage
 from edge_llm.documents.prompt import Prompt
 from edge_llm.documents.responder import AT_ONCE, WAITING, Responder
 from edge_llm.documents.words import words_of
@@ -40,6 +41,8 @@ _COMMANDS = 16
 """Messages that the broker may hand out beside the requests that fit: cancellations must not wait."""
 _CAPACITY = AT_ONCE + WAITING
 _INDEX = "documents.sqlite"
+_RANKED = 8
+"""Passages that are told apart by how well they fit."""
 
 
 def serve(settings: Settings, node: str | None = None) -> None:
@@ -143,7 +146,7 @@ class Service:
         self._client = Client(mqtt, one, mqtt.username or own.id, pool=asked.pool)
         prompt = Prompt(words_of(settings.house.language), own.context_tokens)
         self._responder = Responder(
-            self._index.context,
+            self._find,
             self._folder.was_read.is_set,
             prompt,
             self._client,
@@ -196,6 +199,9 @@ class Service:
         self._supervision.stop()
         self._database.close()
         self._index.close()
+
+    def _find(self, question: str, max_characters: int) -> tuple[list[Passage], list[Passage]]:
+        return self._index.context(question, max_characters), self._index.search(question, _RANKED)
 
     def status(self) -> str:
         """Say in words what the service does now, for people."""

@@ -57,23 +57,28 @@ class Stack:
         self._token = override.with_name("token")
         self._token.write_text("a-token-of-some-length")
         self._token.chmod(0o644)
+        self._papers = override.with_name("papers")
+        self._papers.mkdir()
+        (self._papers / "fridge.md").write_text("# Fridge\n\nThe fridge hums when it is too full.\n")
         self._files = ("-f", str(COMPOSE_FILE), "-f", str(override), "-p", f"edge_llm-{os.getpid()}")
         quick = {"interval": "1s", "timeout": "15s", "retries": 2, "start_period": "60s"}
         node = {"image": IMAGE_WITH_MODEL, "build": {"network": "host"}, "healthcheck": quick}
-        services = {"node": node, "web": {"image": IMAGE_WITH_MODEL}}
+        others = {name: {"image": IMAGE_WITH_MODEL} for name in ("web", "documents")}
+        services = {"node": node, **others}
         override.write_text(yaml.safe_dump({"services": services}))
 
     def __call__(self, *arguments: str) -> str:
         where = {"MODEL": "demo", "NODE_ID": NODE, "MQTT_PORT": str(self.port)}
         where |= {"WEB_PORT": str(self.web_port), "WEB_TOKEN_FILE": str(self._token)}
+        where["DOCUMENTS"] = str(self._papers)
         return run(*compose_command(), *self._files, *arguments, **where)
 
     def inspect(self, service: str) -> Any:
         container = run("docker", "inspect", self("ps", "--all", "--quiet", service).strip())
         return json.loads(container)[0]
 
-    def health(self) -> str:
-        health: str = self.inspect("node")["State"]["Health"]["Status"]
+    def health(self, service: str = "node") -> str:
+        health: str = self.inspect(service)["State"]["Health"]["Status"]
         return health
 
 
@@ -149,6 +154,17 @@ def test_the_profile_web_serves_the_page(stack: Stack) -> None:
         key = {"Authorization": "Bearer a-token-of-some-length"}
         assert browser.get("/v1/models", headers=key).json()["data"]
     stack("--profile", "web", "rm", "--stop", "--force", "web")
+
+
+def test_the_profile_documents_answers_from_a_folder(stack: Stack) -> None:
+    stack("--profile", "documents", "up", "--detach", "--no-build")
+    question = ("edge-llm", "ask", "--documents", "--max-tokens", "4", "Why does the fridge hum?")
+    assert "\nfrom: fridge.md" in stack("exec", "-T", "node", *question)
+    eventually(lambda: stack.health("documents") == "healthy", 60)
+    stack("exec", "-T", "documents", "python3", "-c", "import pypdf")
+    stack("--profile", "documents", "stop", "documents")
+    assert stack.inspect("documents")["State"]["ExitCode"] == 0
+    stack("--profile", "documents", "rm", "--force", "documents")
 
 
 def test_they_may_do_no_more_than_they_must(stack: Stack) -> None:

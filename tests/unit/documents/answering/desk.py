@@ -45,6 +45,7 @@ class FakeNode:
         self.commands: list[tuple[str, str | None]] = []
         self.cancelled: list[str] = []
         self.sessions: tuple[str, ...] = ()
+        self.knows_sessions = True
         self._frames: list[SimpleQueue[Any]] = []
 
     def stream(self, text: str | None, **fields: Any) -> Iterator[Any]:
@@ -69,6 +70,8 @@ class FakeNode:
 
     def command(self, op: str, session: str | None) -> Sessions:
         self.commands.append((op, session))
+        if not self.knows_sessions:
+            raise ValueError("this client asks a pool")
         turns = (Turn(role="user", content="Hi"),)
         return Sessions(**HEADER, op="get", sessions=(*self.sessions, "another"), messages=turns)
 
@@ -80,10 +83,10 @@ class Desk:
         self.node = FakeNode()
         self.in_flight = InFlight()
         self.complete = True
-        self.passages = [PASSAGE]
+        self.passages, self.best = [PASSAGE], [PASSAGE]
         prompt = Prompt(words_of("en"), 700)
         self.responder = Responder(
-            lambda text, _characters: self.passages if "E15" in text else [],
+            lambda text, _characters: (self.passages, self.best) if "E15" in text else ([], []),
             lambda: self.complete,
             prompt,
             cast("Client", self.node),

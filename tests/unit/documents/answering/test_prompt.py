@@ -55,11 +55,18 @@ def test_a_script_without_spaces_has_more_tokens_than_letters() -> None:
     assert prompt().characters("洗碗机显示 E15 是什么意思") == 700
 
 
-def test_sources_name_each_place_once() -> None:
-    assert sources_of([E15, E22, CARE]) == [
-        {"document": "kitchen/dishwasher.pdf", "title": "Dishwasher", "heading": "Error codes", "page": 12},
-        {"document": "dishwasher.pdf", "title": "Dishwasher", "heading": "Care"},
-    ]
+def test_sources_name_each_place_once_and_the_best_first() -> None:
+    codes = {
+        "document": "kitchen/dishwasher.pdf",
+        "title": "Dishwasher",
+        "heading": "Error codes",
+        "page": 12,
+    }
+    care = {"document": "dishwasher.pdf", "title": "Dishwasher", "heading": "Care"}
+    assert sources_of([E15, E22, CARE], []) == [codes, care]
+    assert sources_of([E15, E22, CARE], [E22, CARE]) == [codes, care]
+    assert sources_of([E15, E22, CARE], [CARE, E22]) == [care, codes]
+    assert sources_of([E15, E22, CARE], [CARE]) == [care, codes]
 
 
 def test_it_speaks_the_languages_of_houses_and_english_else() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from edge_llm.client import Delta, Done, RequestError, Status
 from edge_llm.contract.frames import Act, Call
-from tests.unit.documents.desk import HEADER, ON, PASSAGE, SOURCE, Desk, done, frames, terminal
+from tests.unit.documents.answering.desk import HEADER, ON, PASSAGE, SOURCE, Desk, done, frames, terminal
 
 
 def test_the_passages_go_before_the_question_and_the_answer_names_them(desk: Desk) -> None:

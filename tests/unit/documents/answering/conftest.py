@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge_llm.client import RequestError
-from tests.unit.documents.desk import Desk
+from tests.unit.documents.answering.desk import Desk
 
 
 @pytest.fixture

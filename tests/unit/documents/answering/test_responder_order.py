@@ -8,7 +8,7 @@ from edge_llm.client import Delta, RequestError
 from edge_llm.contract.frames import Error
 from edge_llm.documents import responder as module
 from tests.common import eventually
-from tests.unit.documents.desk import HEADER, PASSAGE, Desk, done, terminal
+from tests.unit.documents.answering.desk import HEADER, PASSAGE, Desk, done, terminal
 
 
 def test_a_request_in_progress_is_cancelled_on_the_node(desk: Desk) -> None:
@@ -53,6 +53,18 @@ def test_requests_of_one_session_are_asked_one_after_the_other(desk: Desk) -> No
     assert [text for text in asked if text[-1].isdigit()] == ["E15 0", "E15 1", "E15 2"]
 
 
+def test_a_client_that_asks_a_lot_does_not_hold_up_another(desk: Desk) -> None:
+    for number in range(20):
+        desk.ask(text=f"E15 {number}", id=str(number))
+    eventually(lambda: len(desk.node.asked) == module.SHARE)
+    desk.ask(text="E15 other", client="d")
+    eventually(lambda: len(desk.node.asked) == module.SHARE + 1)
+    assert desk.node.asked[-1]["text"] == "E15 other"
+    for number in range(module.SHARE):
+        desk.node.says(done(), number=number)
+    eventually(lambda: len(desk.node.asked) == 2 * module.SHARE + 1)
+
+
 def test_too_many_at_once_are_busy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAITING", 2)
     for number in range(3):
@@ -71,6 +83,9 @@ def test_sessions_are_looked_at_and_forgotten_on_the_node_and_never_listed(desk:
     answer = terminal(desk.ask(kind="session", op="get", session="s", transaction="t"))
     assert (answer.id, answer.sessions, answer.messages[0].content) == ("t", ("s",), "Hi")
     assert desk.node.commands == [("get", session)]
+    desk.node.knows_sessions = False
+    error = terminal(desk.ask(kind="session", op="get", session="s", transaction="u"))
+    assert (error.code, "pool" in error.message) == ("bad_request", True)
     with pytest.raises(RequestError, match="cannot be listed"):
         desk.responder.submit(desk.reply("session", op="list"))
     with pytest.raises(RequestError, match="prefill: passages come with their question"):
@@ -105,7 +120,7 @@ def test_a_fault_ends_one_request_alone_and_quotes_nothing(
     assert isinstance(error, Error)
     assert (error.code, error.message) == ("internal", "the request failed; the service's log says more")
     assert "What is E15?" not in caplog.text
-    desk.responder._find = lambda _text, _characters: [PASSAGE]
+    desk.responder._find = lambda _text, _characters: ([PASSAGE], [PASSAGE])
     reply = desk.ask(text="What is E15?", id="2")
     desk.node.says(done())
     assert terminal(reply).type == "done"
