@@ -38,6 +38,7 @@ class Embedder:
             self._tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1
+            options.enable_cpu_mem_arena = False  # it would keep what the longest passages took
             self._session = onnxruntime.InferenceSession(
                 directory / MODEL, options, providers=["CPUExecutionProvider"]
             )
