@@ -17,7 +17,7 @@ from benchmarks.documents.pdf import write_pdf
 from benchmarks.documents.retrieval import Found, holds, table
 from benchmarks.documents.speed import make_words
 from edge_llm.documents.passage import Passage
-from tests.unit.documents.desk import done
+from tests.unit.client.scripted import done
 
 QUESTIONS = {half: read_questions(half) for half in HALVES}
 ALL = [question for half in QUESTIONS.values() for question in half]
