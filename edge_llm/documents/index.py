@@ -59,8 +59,10 @@ class Index:
         """
         return self._read(lambda db: _context(db, question, max_characters, self._meaning))
 
-    def lines(self, question: str, passages: Sequence[Passage], limit: int = 5) -> list[str]:
+    def lines(self, question: str, passages: Sequence[Passage], limit: int = 5) -> list[Passage]:
         """Find the lines of ``passages`` that answer ``question`` most likely, the best first.
+
+        A line is a sentence, an item of a list or a row of a table, and comes as its passage with that text.
 
         Raises:
             EdgeLlmError: the file cannot be read.

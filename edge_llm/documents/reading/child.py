@@ -36,6 +36,8 @@ def main(path: str) -> None:
         _write({"problem": ""})
     except UnreadableError as error:
         _write({"problem": str(error)})
+    except RecursionError:
+        _write({"problem": "it is damaged (RecursionError)"})
     except MemoryError:
         _write({"problem": f"it needs more than {MAX_MEMORY_BYTES // 2**20} MiB of memory"})
     sys.stdout.flush()

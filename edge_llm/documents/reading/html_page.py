@@ -45,6 +45,13 @@ class _Page(HTMLParser):
         self._in_cell = False
         self._pre = 0
 
+    def parse_html_declaration(self, i: int) -> int:
+        """Take a declaration that HTMLParser does not know (``<![x``) for a comment, as browsers do."""
+        try:
+            return super().parse_html_declaration(i)
+        except AssertionError:
+            return self.parse_bogus_comment(i)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._skipped:
             self._skipped_depth += tag == self._skipped

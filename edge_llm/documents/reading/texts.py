@@ -28,14 +28,18 @@ def read_document(data: bytes, path: str) -> Document:
     """Read a file of text, whose path below the folder is ``path``.
 
     Raises:
-        UnreadableError: it is binary.
+        UnreadableError: it is binary or damaged.
     """
     ending = PurePosixPath(path).suffix.lower()
     charset = _CHARSET.search(data, 0, _CHARSET_BYTES) if ending.startswith(".htm") else None
     text = decode(data, charset.group(1).decode("ascii") if charset else "cp1252")
     if text.count("\0", 0, 4096) > 1:
         raise UnreadableError("it is binary, not text")
-    return TEXT_READERS[ending](text.replace("\0", ""), path)
+    try:
+        return TEXT_READERS[ending](text.replace("\0", ""), path)
+    except (AssertionError, ArithmeticError, LookupError, RecursionError, ValueError) as error:
+        # Of HTMLParser: one file must not end the reading of all.
+        raise UnreadableError(f"it is damaged ({type(error).__name__})") from error
 
 
 def decode(data: bytes, otherwise: str = "cp1252") -> str:

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.sentences import sentences
@@ -11,8 +12,12 @@ from edge_llm.documents.search.words import terms
 
 _NEIGHBOUR = 0.3
 """Part of the score of the better of the lines beside it that a line gets too."""
+_PASSAGE = 0.5
+"""Part of its passage's score that a line gets too."""
 _NEXT_PASSAGE = 1.0
 """What the lines of each next passage lose."""
+_IN_HEADING = 0.3
+"""What a word counts that the title or the heading has: it tells the passage, not the line."""
 _NUMBER = 2.0
 """What a line with a number gains where a number is asked for."""
 _ASKS_NUMBER = re.compile(
@@ -25,19 +30,31 @@ _ASKS_NUMBER = re.compile(
 _HAS_NUMBER = re.compile(r"\d|[一二两三四五六七八九十半]")
 
 
-def best_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passage], limit: int) -> list[str]:
-    """Choose at most ``limit`` lines of ``passages``, which stand best first; the best line first."""
+def best_lines(
+    db: sqlite3.Connection, question: str, passages: Sequence[Passage], limit: int
+) -> list[Passage]:
+    """Choose at most ``limit`` lines of ``passages``, which stand best first, about; the best line first.
+
+    A line comes as its passage with nothing else in its text.
+    """
     groups = read_question(question, Vocabulary(db)).groups
     asks_number = bool(_ASKS_NUMBER.search(question))
-    scored: list[tuple[float, str]] = []
+    scored: list[tuple[float, Passage]] = []
     for place, passage in enumerate(passages):
         lines = list(_lines(passage.text))
-        scores = [_score(line, groups) for line in lines]
+        above = set(terms(f"{passage.title} {passage.heading}"))
+        whole = _score(above | set(terms(passage.text)), groups, [group.weight for group in groups])
+        weights = [group.weight * (_IN_HEADING if above & group.variants.keys() else 1) for group in groups]
+        scores = [_score(set(terms(line)), groups, weights) for line in lines]
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
             number = _NUMBER if asks_number and _HAS_NUMBER.search(line) else 0.0
-            scored.append((own + _NEIGHBOUR * max(before, after) + number - _NEXT_PASSAGE * place, line))
+            score = own + _NEIGHBOUR * max(before, after) + number
+            scored.append((score + _PASSAGE * whole - _NEXT_PASSAGE * place, replace(passage, text=line)))
     scored.sort(key=lambda each: -each[0])  # lines of one score stay in their order
-    return list(dict.fromkeys(line for _, line in scored))[:limit]
+    unique: dict[str, Passage] = {}
+    for _, found in scored:
+        unique.setdefault(found.text, found)
+    return list(unique.values())[:limit]
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -45,9 +62,8 @@ def _lines(text: str) -> Iterator[str]:
         yield from (line,) if " | " in line else sentences(line)
 
 
-def _score(line: str, groups: Sequence[Group]) -> float:
-    have = set(terms(line))
+def _score(have: set[str], groups: Sequence[Group], weights: Sequence[float]) -> float:
     return sum(
-        group.weight * max((value for term, value in group.variants.items() if term in have), default=0.0)
-        for group in groups
+        weight * max((value for term, value in group.variants.items() if term in have), default=0.0)
+        for group, weight in zip(groups, weights, strict=True)
     )

@@ -153,7 +153,7 @@ def test_at_most_so_many_passages_as_asked_for(index: Index) -> None:
     ],
 )
 def test_the_best_line_answers_the_question(index: Index, question: str, line: str) -> None:
-    assert index.lines(question, index.search(question))[0] == line
+    assert index.lines(question, index.search(question))[0].text == line
 
 
 def test_lines_are_of_the_passages_alone_and_at_most_so_many(index: Index) -> None:

@@ -134,6 +134,12 @@ class TestHtml:
         text = "<table><tr><td><h2>Care</h2><p>Rinse it.</td></tr></table>"
         assert read(text, "a.html") == [Heading(2, "Care"), Paragraph("Rinse it.")]
 
+    @pytest.mark.parametrize(
+        "odd", ["<![x y>", "<![if !IE]>", "<![CDATA[x]]>", "<!x>", "<?php x ?>", "</>", "<!---->"]
+    )
+    def test_odd_declarations_are_left_out(self, odd: str) -> None:
+        assert read(f"<p>One{odd}<p>Two", "a.html") == [Paragraph("One"), Paragraph("Two")]
+
     def test_definitions_stand_with_their_words(self) -> None:
         assert read("<dl><dt>Salt<dd>monthly<dt>Aid<dd>weekly</dl>", "a.html") == [
             Lines(("- Salt: monthly", "- Aid: weekly")),
