@@ -26,3 +26,8 @@ class DocumentsSettings(BaseModel):
     context_tokens: int = Field(
         700, ge=100, le=32768, description="maximum length of the passages before a question in tokens"
     )
+    embeddings: Path | None = Field(
+        None,
+        description="directory of a sentence embedding model, with model.onnx and tokenizer.json: passages"
+        " are found by their meaning too; default: by their words alone",
+    )

@@ -85,6 +85,8 @@ class Folder:
             if self._progress:
                 self._progress(number + 1, len(changed))
         self.was_read.set()
+        while not self._closed.is_set() and self._index.embed_some():
+            pass
 
     def watch(self) -> None:
         """Scan the folder every few seconds, on a thread of its own that ends with ``close``."""

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.passages import Section
@@ -16,6 +16,9 @@ from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
 from edge_llm.state.aside import is_in_use, move_aside
 from edge_llm.state.file import is_damage, open_file, open_memory, words_of
+
+if TYPE_CHECKING:  # numpy and ONNX Runtime are loaded where embeddings are on alone
+    from edge_llm.documents.search.vectors import Meaning
 
 log = EventLog(__name__)
 
@@ -30,13 +33,13 @@ _Row = tuple[int, str, str, str, int | None, str]
 class Index:
     """Passages in an SQLite file; safe for several threads. A damaged file is moved aside and begun anew."""
 
-    def __init__(self, file: Path | None) -> None:
-        """Open the file, or make it; None keeps all in memory.
+    def __init__(self, file: Path | None, meaning: "Meaning | None" = None) -> None:
+        """Open the file, or make it; None keeps all in memory. ``meaning`` ranks beside the words.
 
         Raises:
             EdgeLlmError: it cannot be opened or made.
         """
-        self._file = file
+        self._file, self._meaning = file, meaning
         self._write_lock, self._read_lock = RLock(), RLock()
         self._open()
 
@@ -46,7 +49,7 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        return self._read(lambda db: [_passage(row) for row in _found(db, question, limit)])
+        return self._read(lambda db: [_passage(row) for row in _found(db, question, limit, self._meaning)])
 
     def context(self, question: str, max_characters: int) -> list[Passage]:
         """Find what to put before ``question``: the best passage's chapter in its order, then the next best.
@@ -54,7 +57,7 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        return self._read(lambda db: _context(db, question, max_characters))
+        return self._read(lambda db: _context(db, question, max_characters, self._meaning))
 
     def lines(self, question: str, passages: Sequence[Passage], limit: int = 5) -> list[Passage]:
         """Find the lines of ``passages`` that answer ``question`` most likely, the best first.
@@ -99,6 +102,11 @@ class Index:
         """Remove a document."""
         self._write(lambda db: tables.remove(db, path))
 
+    def embed_some(self) -> bool:
+        """Embed some passages that lack their vector; False where none does, or embeddings are off."""
+        meaning = self._meaning
+        return meaning is not None and self._write(meaning.embed_some) > 0
+
     def close(self) -> None:
         """Close the file."""
         with self._write_lock, self._read_lock:
@@ -127,6 +135,8 @@ class Index:
                 self._move_aside(error)
                 db = open_file(self._file)
         tables.create(db)
+        if self._meaning:
+            self._meaning.prepare(db)
         return db
 
     def _move_aside(self, damage: Exception) -> None:
@@ -158,12 +168,12 @@ class Index:
             finally:
                 self._reader.rollback()
 
-    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        self._guarded(lambda: self._writing(work))
+    def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        return self._guarded(lambda: self._writing(work))
 
-    def _writing(self, work: Callable[[sqlite3.Connection], object]) -> None:
+    def _writing(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._write_lock, self._writer as db:
-            work(db)
+            return work(db)
 
     def _guarded(self, work: Callable[[], Result]) -> Result:
         """Do ``work``; on an empty index once more if the file is damaged."""
@@ -182,16 +192,19 @@ class Index:
             raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
 
 
-def _found(db: sqlite3.Connection, question: str, limit: int) -> list[_Row]:
-    hits = [hit.passage for hit in rank(db, question)[:limit]]
+def _found(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> list[_Row]:
+    hits = [hit.passage for hit in rank(db, question)]
+    hits = (meaning.merged(db, question, hits) if meaning else hits)[:limit]
     rows: dict[int, _Row] = {
         row[0]: row for hit in hits for row in db.execute(f"{_PASSAGE} WHERE passages.id = ?", (hit,))
     }
     return [rows[hit] for hit in hits]
 
 
-def _context(db: sqlite3.Connection, question: str, max_characters: int) -> list[Passage]:
-    found = _found(db, question, 8)
+def _context(
+    db: sqlite3.Connection, question: str, max_characters: int, meaning: "Meaning | None"
+) -> list[Passage]:
+    found = _found(db, question, 8, meaning)
     if not found:
         return []
     chapter: list[_Row] = db.execute(

@@ -4,6 +4,7 @@ import faulthandler
 import signal
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from edge_llm import __version__
 from edge_llm.client import Client
@@ -30,6 +31,9 @@ from edge_llm.host.thread_watch import ThreadWatch, end_process
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
 from edge_llm.state.database import StateDatabase
+
+if TYPE_CHECKING:
+    from edge_llm.documents.search.vectors import Meaning
 
 log = EventLog(__name__)
 
@@ -105,6 +109,21 @@ def index_file(settings: Settings) -> Path | None:
     return settings.documents.file or (directory / _INDEX if directory else None)
 
 
+def meaning_of(settings: Settings) -> "Meaning | None":
+    """What ranks passages by their meaning; None without a model for that.
+
+    Raises:
+        ConfigError: the model cannot be used.
+    """
+    directory = settings.documents.embeddings
+    if directory is None:
+        return None
+    from edge_llm.documents.embeddings import Embedder  # noqa: PLC0415 - numpy and ONNX Runtime: 40 MB
+    from edge_llm.documents.search.vectors import Meaning  # noqa: PLC0415
+
+    return Meaning(Embedder(directory))
+
+
 class Service:
     """The parts, wired."""
 
@@ -119,7 +138,7 @@ class Service:
         self._asked = asked
         self._topics = topics = Topics(mqtt.base_topic, own.id)
         folder, file = folder_of(settings), index_file(settings)
-        self._index = Index(file)
+        self._index = Index(file, meaning_of(settings))
         self._folder = Folder(folder, self._index)
         self._database = StateDatabase(file.with_name(f"{file.stem}-requests{file.suffix}") if file else None)
         request_log = RequestLog(self._database)

@@ -122,9 +122,9 @@ def _read(settings: Settings) -> "Index":
     """Bring the index up to date, and return it; what is read is shown on a terminal meanwhile."""
     from edge_llm.documents.folder import Folder
     from edge_llm.documents.index import Index
-    from edge_llm.documents.service import folder_of, index_file
+    from edge_llm.documents.service import folder_of, index_file, meaning_of
 
-    folder, index = folder_of(settings), Index(index_file(settings))
+    folder, index = folder_of(settings), Index(index_file(settings), meaning_of(settings))
     on_terminal = sys.stderr.isatty()
     shown = 0.0
 
