@@ -19,6 +19,7 @@ from edge_llm.config.sections import (
     Settings,
     TelemetrySettings,
 )
+from edge_llm.config.voice import VoiceSettings
 from edge_llm.config.web import WebSettings
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "SessionsSettings",
     "Settings",
     "TelemetrySettings",
+    "VoiceSettings",
     "WebSettings",
     "load_settings",
 ]

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edge_llm.config.engine import EngineSettings
 from edge_llm.config.house import HouseSettings
 from edge_llm.config.sampling import SamplingSettings
+from edge_llm.config.voice import VoiceSettings
 from edge_llm.config.web import WebSettings
 from edge_llm.errors import ConfigError
 
@@ -238,6 +239,7 @@ class Settings(BaseSettings):
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     house: HouseSettings = HouseSettings()
     web: WebSettings = WebSettings()
+    voice: VoiceSettings = VoiceSettings()
     routes: tuple[RouteSettings, ...] = ()
 
     @model_validator(mode="after")

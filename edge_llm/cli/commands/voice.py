@@ -1,0 +1,35 @@
+"""`edge-llm voice`: the Wyoming server, through which speech programs talk to a node."""
+
+import argparse
+
+from edge_llm.config import load_settings
+from edge_llm.errors import EdgeLlmError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``voice``."""
+    parser.add_argument("--node", metavar="ID", help="default: node.id of the configuration")
+    parser.add_argument("--as", metavar="NAME", dest="name", help="client id (default: mqtt.username)")
+    parser.add_argument("--host", metavar="ADDRESS", help="listen on this address instead of voice.host")
+    parser.add_argument("--port", metavar="PORT", type=int, help="listen on this port instead of voice.port")
+    parser.add_argument("--area", metavar="AREA", help="where those who speak are, instead of voice.area")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    try:
+        from edge_llm.voice import server
+    except ImportError as error:
+        raise EdgeLlmError(
+            f"edge-llm voice needs more ({error.name}): pip install 'edge-llm[voice]'"
+        ) from error
+    from edge_llm.event_log import configure_logging
+
+    configure_logging()
+    settings = load_settings(options.config)
+    given = {
+        name: value for name in ("host", "port", "area") if (value := getattr(options, name)) is not None
+    }
+    settings = settings.model_copy(update={"voice": settings.voice.model_copy(update=given)})
+    server.serve(settings, options.node or settings.node.id, options.name)
+    return 0
