@@ -53,7 +53,10 @@ class Connection:
                 elif Ping.is_type(event.type):
                     await write_event(self._writer, Pong(event.data.get("text")).event())
                 elif Transcript.is_type(event.type):
-                    await _while(reading, self._answer(_transcript(event)))
+                    heard = _transcript(event)
+                    if reading.done():
+                        break
+                    await _while(reading, self._answer(heard))
             if reading.done():
                 reading.result()
         finally:
@@ -81,7 +84,7 @@ class Connection:
 
 
 async def _while(reading: asyncio.Task[None], answer: Coroutine[Any, Any, None]) -> None:
-    """Answer as long as the caller is there."""
+    """Answer as long as the caller is there, who is heard by ``reading``."""
     answering = asyncio.create_task(answer)
     try:
         await asyncio.wait((answering, reading), return_when=asyncio.FIRST_COMPLETED)

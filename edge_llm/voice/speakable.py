@@ -13,7 +13,7 @@ _MARKUP: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^\s*(?:[-*_]\s*){3,}$|^[\s|:-]+$"), ""),  # rules, and those of tables
     (re.compile(r"\s*\|\s*"), ", "),
     (re.compile(r"<[a-zA-Z/][^<>]*>"), ""),
-    (re.compile(r"[*`~]+|(?<!\w)_+|_+(?!\w)"), ""),
+    (re.compile(r"[`~]+|\*+(?!\s)|(?<!\s)\*+|(?<!\w)_+|_+(?!\w)"), ""),
     (re.compile("[\u2190-\u21ff\u2600-\u27bf\ufe0f\u200d\U0001f000-\U0001faff]"), ""),  # arrows, emoji
     (re.compile(r"\s+"), " "),
 )
