@@ -17,6 +17,8 @@ _MARKUP: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile("[\u2190-\u21ff\u2600-\u27bf\ufe0f\u200d\U0001f000-\U0001faff]"), ""),  # arrows, emoji
     (re.compile(r"\s+"), " "),
 )
+_LONG_NUMBER = re.compile(r"\b\d+\.\d{4,}\b")
+"""A third of 100 percent, for example."""
 
 
 class Sentences:
@@ -61,4 +63,5 @@ def spoken(text: str) -> str:
     """A line of text without Markdown and pictures."""
     for pattern, words in _MARKUP:
         text = pattern.sub(words, text)
+    text = _LONG_NUMBER.sub(lambda number: f"{float(number.group()):.1f}", text)
     return text.strip(" ,")

@@ -12,18 +12,17 @@ from wyoming.info import Describe, Info
 from wyoming.ping import Ping
 
 from edge_llm.client import Done, ToolCall
-from edge_llm.contract.frames import Act
+from edge_llm.contract.frames import Act, AnyFrame
 from edge_llm.errors import Code, RequestError
 from edge_llm.voice import asking, connection, server
 from tests.unit.client.scripted import call, delta, done
 from tests.unit.voice.parts import Voice, hear, say, until
 from tests.unit.web.parts import Node
 
-TOLD = Act(outcome="done")
 CALL = ToolCall(id="1", name="HassTurnOn", arguments={})
 
 
-def acted(text: str, outcome: str = "done") -> list[object]:
+def acted(text: str, outcome: str = "done") -> list[AnyFrame]:
     act = Act.model_validate({"outcome": outcome})
     return [delta(1, text), done(text, act=act)]
 
@@ -43,7 +42,7 @@ def test_it_describes_itself_in_the_language_of_the_house() -> None:
 
 
 def test_an_act_is_told() -> None:
-    voice = Voice(Node(acted("Turned on Lamp.")), area="Kitchen")  # type: ignore[arg-type]
+    voice = Voice(Node(acted("Turned on Lamp.")), area="Kitchen")
     [handled] = voice.run(lambda: voice.ask(" Turn on the lamp. "))
     assert (handled.type, handled.data["text"]) == ("handled", "Turned on Lamp.")
     asked = voice.node.request
@@ -53,7 +52,7 @@ def test_an_act_is_told() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "impossible", "unclear"])
 def test_what_is_not_done_is_not_handled(outcome: str) -> None:
-    voice = Voice(Node(acted("I cannot do that here.", outcome)))  # type: ignore[arg-type]
+    voice = Voice(Node(acted("I cannot do that here.", outcome)))
     [event] = voice.run(lambda: voice.ask("Fly"))
     assert (event.type, event.data["text"]) == ("not-handled", "I cannot do that here.")
 
@@ -68,8 +67,8 @@ def test_calls_that_nobody_carries_out_are_not_claimed_to_be() -> None:
 
 def test_a_reply_of_several_sentences_is_streamed() -> None:
     end = Event()
-    pieces = [delta(1, "**One** is the first. Two "), end, delta(2, "is it.")]
-    voice = Voice(Node([*pieces, done("**One** is the first. Two is it.")]))
+    said = "**One** is the first. Two is it."
+    voice = Voice(Node([delta(1, said[:25]), end, delta(2, said[25:]), done(said)]))
 
     async def scene() -> list[str]:
         async with voice.caller() as caller:
@@ -135,7 +134,7 @@ def test_a_node_without_a_house_is_talked_to() -> None:
 
 def test_a_connection_is_a_conversation_and_so_is_an_id_that_comes_along() -> None:
     """Home Assistant has a connection for each sentence, and an id for the conversation."""
-    voice = Voice(Node(*[acted("Done.")] * 6))  # type: ignore[list-item]
+    voice = Voice(Node(*[acted("Done.")] * 6))
 
     async def scene() -> list[str | None]:
         sessions = []
@@ -177,7 +176,7 @@ def test_a_caller_that_goes_away_cancels() -> None:
 
 
 def test_other_events_are_passed_over_and_pings_answered() -> None:
-    voice = Voice(Node(acted("Done.")))  # type: ignore[arg-type]
+    voice = Voice(Node(acted("Done.")))
 
     async def scene() -> None:
         async with voice.caller() as caller:

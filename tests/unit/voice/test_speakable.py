@@ -28,6 +28,7 @@ def sentences(text: str, piece: int = 3, *, is_cut: bool = False) -> list[str]:
             "今天天气非常非常非常好。我们现在就出去走一走吧。好",
             ["今天天气非常非常非常好。", "我们现在就出去走一走吧。", "好"],
         ),
+        ("Set the speed of Fan to 33.333333%.", ["Set the speed of Fan to 33.3%."]),
         (" \n ", []),
     ],
 )
