@@ -115,8 +115,9 @@ async def to_loudspeaker(audio: Audio) -> None:
         assert process.stdin
         process.stdin.write(chunk.audio)
         await process.stdin.drain()
-    if process:
-        await process.communicate()
+    if process and process.stdin:
+        process.stdin.close()
+        await process.wait()
 
 
 async def answer(options: argparse.Namespace, audio: Audio, context: dict[str, Any]) -> str:

@@ -37,7 +37,7 @@ class Answering:
     async def events(self, heard: Transcript, conversation: str) -> AsyncGenerator[Event]:
         """Yield the events of the answer; ``conversation`` is that of a caller that names none.
 
-        An ordinary reply is streamed sentence by sentence, once there is more than one.
+        A reply that takes its time is streamed sentence by sentence.
         """
         context = dict(heard.context or {})
         conversation = _text(context, "conversation_id") or conversation
@@ -71,13 +71,17 @@ class _Answer:
     def __init__(self, context: dict[str, Any]) -> None:
         self._context = context
         self._sentences = Sentences()
+        self._whole: list[str] = []
+        """Sentences that are streamed when more comes: what an act comes to is told at once."""
         self._said: list[str] = []
         self._is_streamed = self._has_calls = False
 
     def add(self, frame: Frame, not_here: str) -> list[Event]:
         """The events of a frame; ``not_here`` is said of calls, which are for a hub to carry out."""
         if isinstance(frame, Delta) and not self._has_calls:
-            return self._chunks(self._sentences.add(frame.text))
+            events = self._chunks(self._whole)
+            self._whole = self._sentences.add(frame.text)
+            return events
         if isinstance(frame, Call):
             self._has_calls = True
         return self._end(frame, not_here) if isinstance(frame, Done) else []
@@ -86,12 +90,12 @@ class _Answer:
         if done.calls:
             log.warning("voice.not_carried_out", intents=sorted({call.name for call in done.calls}))
             return self.fail(not_here)
-        is_cut = done.finish_reason == "length" and bool(self._said)
-        rest = self._sentences.end(is_cut=is_cut)
+        is_cut = done.finish_reason == "length" and bool(self._said or self._whole)
+        rest = self._whole + self._sentences.end(is_cut=is_cut)
         is_handled = done.act is None or done.act.outcome not in _NOT_DONE
         if not self._is_streamed:
-            return [self._whole(rest, is_handled=is_handled)]
-        return [*self._chunks(rest), self._whole(rest, is_handled=is_handled), HandledStop().event()]
+            return [self._handled(rest, is_handled=is_handled)]
+        return [*self._chunks(rest), self._handled(rest, is_handled=is_handled), HandledStop().event()]
 
     def fail(self, text: str) -> list[Event]:
         """End with a sentence that says what is wrong, also where some of it has been said."""
@@ -114,7 +118,7 @@ class _Answer:
             self._said.append(sentence)
         return events
 
-    def _whole(self, rest: list[str], *, is_handled: bool) -> Event:
+    def _handled(self, rest: list[str], *, is_handled: bool) -> Event:
         said = self._said if self._is_streamed else rest
         kind = Handled if is_handled else NotHandled
         return kind(" ".join(said), self._context).event()

@@ -68,7 +68,7 @@ def test_calls_that_nobody_carries_out_are_not_claimed_to_be() -> None:
 def test_a_reply_of_several_sentences_is_streamed() -> None:
     end = Event()
     said = "**One** is the first. Two is it."
-    voice = Voice(Node([delta(1, said[:25]), end, delta(2, said[25:]), done(said)]))
+    voice = Voice(Node([delta(1, said[:25]), delta(2, said[25:29]), end, delta(3, said[29:]), done(said)]))
 
     async def scene() -> list[str]:
         async with voice.caller() as caller:
@@ -90,7 +90,7 @@ def test_a_reply_that_was_cut_ends_with_a_whole_sentence() -> None:
     cut = done(said).model_copy(update={"finish_reason": "length"})
     assert isinstance(cut, Done)
     voice = Voice(Node([delta(1, said), cut]))
-    *_, handled, _stop = voice.run(lambda: voice.ask("Count"))
+    [handled] = voice.run(lambda: voice.ask("Count"))
     assert handled.data["text"] == "One is the first of all."
 
 
@@ -113,7 +113,9 @@ def test_what_is_wrong_is_said_in_the_language_of_the_house(code: Code, said: st
 
 
 def test_an_error_in_the_middle_ends_the_stream() -> None:
-    voice = Voice(Node([delta(1, "This is the first. And"), RequestError("unavailable", "gone")]))
+    voice = Voice(
+        Node([delta(1, "This is the first. A"), delta(2, "nd"), RequestError("unavailable", "gone")])
+    )
     events = voice.run(lambda: voice.ask("Tell me", language="en-GB"))
     assert [each.type for each in events][-2:] == ["not-handled", "handled-stop"]
     assert events[2].data["text"] == " I cannot reach the house's computer."
