@@ -15,7 +15,7 @@ WORKDIR /src
 # What the code needs changes less often than the code.
 COPY pyproject.toml .
 RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    print(*p['dependencies'], *p['optional-dependencies']['web'], sep='\n')" \
+    o = p['optional-dependencies']; print(*p['dependencies'], *o['web'], *o['voice'], sep='\n')" \
     >requirements.txt && pip install --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY edge_llm edge_llm

@@ -91,9 +91,12 @@ async def from_microphone(longest_s: float | None) -> Audio:
     try:
         while until is None or asyncio.get_running_loop().time() < until:
             yield AudioChunk(16000, 2, 1, await process.stdout.readexactly(2048))
+    except asyncio.IncompleteReadError:
+        raise OSError("the microphone gives nothing more: see what arecord says") from None
     finally:
-        process.terminate()
-        await process.wait()
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.communicate()  # what it has heard since goes nowhere
 
 
 async def to_file(path: Path, audio: Audio) -> None:
@@ -181,8 +184,8 @@ async def _send(client: AsyncClient, audio: Audio) -> None:
     await client.write_event(AudioStop().event())
 
 
-def main() -> None:
-    """Run it until Ctrl-C, or for one command from a file."""
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -198,7 +201,12 @@ def main() -> None:
     parser.add_argument("--language", help="what is spoken, if the recogniser is to be told: en")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="one command from here")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write what is said to here")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Run it until Ctrl-C, or for one command from a file."""
+    options = parser().parse_args()
     context = {"area": options.area} if options.area else {}
     try:
         asyncio.run(answer(options, from_file(options.wav), context) if options.wav else listen(options))
