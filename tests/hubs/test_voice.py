@@ -11,20 +11,25 @@ import re
 import sys
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any
 
 import pytest
+from wyoming.client import AsyncTcpClient
+from wyoming.info import Describe, Info
+from zeroconf import ServiceStateChange
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from edge_llm.cli.commands.demo import ACTING
 from edge_llm.config import MqttSettings
 from edge_llm.demo.house import SimulatedHouse
 from edge_llm.demo.processes import free_port
+from edge_llm.voice import announcement
 from tests import voice
-from tests.common import TOPICS, eventually
+from tests.common import NODE, TOPICS, eventually
 from tests.conversation import Hub
 from tests.hubs.voice import espeak
 from tests.hubs.voice.sentences import SPOKEN
@@ -77,7 +82,7 @@ class Speaker:
 
     def __init__(self, house: SimulatedHouse, uris: dict[str, str], directory: Path) -> None:
         self._house = house
-        self._uris = uris
+        self.uris = uris
         self._directory = directory
 
     async def turn(self, text: str, context: dict[str, Any]) -> Turn:
@@ -85,24 +90,24 @@ class Speaker:
         with wave.open(str(spoken)) as file:
             speech_s = file.getnframes() / file.getframerate()
         begin = monotonic()
-        heard = await room.hear(self._uris["hear"], room.from_file(spoken), "en")
+        heard = await room.hear(self.uris["hear"], room.from_file(spoken), "en")
         turn = Turn(text, speech_s, heard, monotonic() - begin)
         asked = monotonic()
         first_sound = 0.0
 
         async def answer() -> Any:
             nonlocal first_sound
-            async for piece in room.ask(self._uris["ask"], heard, context):
+            async for piece in room.ask(self.uris["ask"], heard, context):
                 turn.act_s = turn.act_s or monotonic() - asked
                 turn.answer += piece
-                async for chunk in room.speak(self._uris["speak"], piece):
+                async for chunk in room.speak(self.uris["speak"], piece):
                     first_sound = first_sound or monotonic()
                     yield chunk
 
         await room.to_file(self._directory / "answer.wav", answer())
         turn.first_sound_s = first_sound - begin
         turn.heard_again = await room.hear(
-            self._uris["hear"], room.from_file(self._directory / "answer.wav"), "en"
+            self.uris["hear"], room.from_file(self._directory / "answer.wav"), "en"
         )
         return turn
 
@@ -144,7 +149,7 @@ def speaker(broker: Broker, node: Nodes, hub: Hub, tmp_path: Path) -> Iterator[S
         str(RECOGNISER / "bin/python"),
         *("-m", "wyoming_faster_whisper", "--uri", f"tcp://127.0.0.1:{hearing}", "--model", str(model)),
         *("--data-dir", str(tmp_path), "--local-files-only", "--stt-library", "faster-whisper"),
-        *("--language", "en", "--compute-type", "int8", "--cpu-threads", "2"),
+        *("--language", "en", "--compute-type", "int8", "--cpu-threads", "2", "--vad-endpointing", "0.7"),
     ]
     settings = MqttSettings(host="127.0.0.1", port=broker.port)
     with (
@@ -172,6 +177,50 @@ def test_of_40_spoken_commands_60_percent_are_done_and_of_those_heard_right_95(s
     assert len(right) >= LEAST_RIGHT * len(commands)
     assert len(right_of_heard) >= LEAST_RIGHT_OF_HEARD * len(heard)
     assert all(turn.heard_again for command in commands for turn in command.turns)
+
+
+def test_the_recogniser_finds_that_somebody_has_finished(speaker: Speaker, tmp_path: Path) -> None:
+    """As of a microphone, which has no end."""
+    spoken = espeak.write("Turn on the coffee maker.", tmp_path / "said.wav")
+
+    async def microphone() -> Any:
+        async for chunk in room.from_file(spoken):
+            yield chunk
+        while True:
+            yield replace(chunk, audio=bytes(len(chunk.audio)))
+            await asyncio.sleep(0.01)
+
+    heard = asyncio.run(asyncio.wait_for(room.hear(speaker.uris["hear"], microphone(), "en"), 60))
+    assert same_words(heard, "turn on the coffee maker")
+
+
+def test_it_is_found_by_zeroconf_beyond_loopback(broker: Broker, tmp_path: Path) -> None:
+    async def found() -> AsyncServiceInfo:
+        names: asyncio.Queue[str] = asyncio.Queue()
+
+        def heard(name: str, state_change: ServiceStateChange, **_: Any) -> None:
+            if NODE in name and state_change is ServiceStateChange.Added:
+                names.put_nowait(name)
+
+        async with AsyncZeroconf() as network:
+            AsyncServiceBrowser(network.zeroconf, announcement.TYPE, handlers=[heard])
+            info = AsyncServiceInfo(announcement.TYPE, await asyncio.wait_for(names.get(), 60))
+            assert await info.async_request(network.zeroconf, 10_000)
+            return info
+
+    with voice.running(broker, tmp_path, voice__host="0.0.0.0") as uri:  # noqa: S104 - to be found
+        info = asyncio.run(found())
+        assert uri.endswith(f":{info.port}")
+        client = AsyncTcpClient(info.parsed_addresses()[0], info.port or 0)
+        assert asyncio.run(describe(client)).handle[0].name == "edge_llm"
+
+
+async def describe(client: AsyncTcpClient) -> Info:
+    async with client:
+        await client.write_event(Describe().event())
+        event = await client.read_event()
+        assert event
+        return Info.from_event(event)
 
 
 def report(commands: list[Command]) -> None:
