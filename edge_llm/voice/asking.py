@@ -1,7 +1,7 @@
 """Asks the node on a thread for asyncio, and cancels what nobody waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from threading import Thread
 from typing import Any
@@ -20,8 +20,11 @@ Frame = Status | Delta | Call | Done
 class _Reply:
     """One reply, whose frames come from a thread."""
 
-    def __init__(self, client: Client, timeout_s: float, fields: dict[str, Any]) -> None:
+    def __init__(
+        self, client: Client, timeout_s: float, fields: dict[str, Any], on_end: Callable[[], None]
+    ) -> None:
         self._client = client
+        self._on_end = on_end
         self._id = uuid4().hex
         self._timeout_s = timeout_s
         self._fields = fields
@@ -55,10 +58,15 @@ class _Reply:
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             log.error("voice.failed", error=type(error).__name__, stack=stack_of(error))  # noqa: TRY400 - a message may quote what was said
             self._put(RequestError("internal", "the reply failed"))
+        finally:
+            self._call(self._on_end)
 
     def _put(self, frame: Frame | RequestError) -> None:
+        self._call(self._frames.put_nowait, frame)
+
+    def _call(self, what: Callable[..., None], *arguments: Any) -> None:
         with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._frames.put_nowait, frame)
+            self._loop.call_soon_threadsafe(what, *arguments)
 
 
 class Asker:
@@ -80,10 +88,13 @@ class Asker:
         if self._in_progress >= MOST:
             raise RequestError("busy", f"{MOST} replies are in progress")
         self._in_progress += 1
-        reply = _Reply(self._client, self._timeout_s, fields)
+        reply = _Reply(self._client, self._timeout_s, fields, self._ended)
         Thread(target=reply.run, name="reply", daemon=True).start()
         try:
             yield reply.frames()
         finally:
             reply.close()
-            self._in_progress -= 1
+
+    def _ended(self) -> None:
+        """A thread has ended: until then it counts, also where nobody waits for it."""
+        self._in_progress -= 1

@@ -1,6 +1,7 @@
 """`edge-llm voice`: the Wyoming server, through which speech programs talk to a node."""
 
 import argparse
+from contextlib import suppress
 
 from edge_llm.config import load_settings
 from edge_llm.errors import EdgeLlmError
@@ -31,5 +32,6 @@ def run(options: argparse.Namespace) -> int:
         name: value for name in ("host", "port", "area") if (value := getattr(options, name)) is not None
     }
     settings = settings.model_copy(update={"voice": settings.voice.model_copy(update=given)})
-    server.serve(settings, options.node or settings.node.id, options.name)
+    with suppress(KeyboardInterrupt):  # before it listens
+        server.serve(settings, options.node or settings.node.id, options.name)
     return 0

@@ -9,17 +9,26 @@ from wyoming.asr import Transcript
 from wyoming.client import AsyncTcpClient
 from wyoming.event import Event
 
+from edge_llm.client import ToolCall
 from edge_llm.config import MqttSettings
+from edge_llm.contract.frames import Act, AnyFrame
 from edge_llm.contract.node import HouseInfo
 from edge_llm.voice.answering import Answering
 from edge_llm.voice.asking import Asker
 from edge_llm.voice.node_view import NodeView
 from edge_llm.voice.server import Server
 from edge_llm.voice.wire import MAX_LINE
-from tests.unit.client.scripted import client_of
+from tests.unit.client.scripted import client_of, delta, done
 from tests.unit.web.parts import INFO, TOPICS, Node
 
+CALL = ToolCall(id="1", name="HassTurnOn", arguments={})
 HOUSE = HouseInfo(devices=3, areas=2, sources=("s",), language="de", ready=True)
+
+
+def acted(text: str, outcome: str = "done") -> list[AnyFrame]:
+    """The frames of an act."""
+    act = Act.model_validate({"outcome": outcome})
+    return [delta(1, text), done(text, act=act)]
 
 
 class Voice:
@@ -29,7 +38,8 @@ class Voice:
         self.node = node
         self.view = NodeView(MqttSettings(), TOPICS)
         self.view._info = INFO.model_copy(update={"house": house})
-        self.server = Server(Answering(Asker(client_of(node), 60), self.view, area, 50), self.view)
+        self.asker = Asker(client_of(node), 60)
+        self.server = Server(Answering(self.asker, self.view, area, 50), self.view)
         self.port = 0
 
     @asynccontextmanager

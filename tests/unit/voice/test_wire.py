@@ -2,11 +2,22 @@
 
 import asyncio
 import json
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wyoming.event import Event
 
 from edge_llm.voice.wire import MAX_LINE, WireError, read_event
+
+FIELDS = ("type", "data", "data_length", "payload_length", "version")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 99) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
 
 
 def read(sent: bytes, *, ends: bool = True) -> Event | None:
@@ -42,6 +53,14 @@ def test_an_event_with_data_behind_its_line_and_audio() -> None:
 )
 def test_a_peer_that_goes_away(sent: bytes) -> None:
     assert read(sent) is None
+
+
+@settings(max_examples=40)
+@given(st.binary(max_size=60), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
+def test_whatever_comes_is_an_event_or_refused(rest: bytes, header: dict[str, Any]) -> None:
+    with suppress(WireError):
+        event = read(line(**header) + rest)
+        assert event is None or isinstance(event.data, dict)
 
 
 @pytest.mark.parametrize(
