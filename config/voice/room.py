@@ -215,5 +215,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, EOFError):  # Ctrl-C, Ctrl-D
         main()

@@ -53,7 +53,8 @@ async def _serve(settings: VoiceSettings, node: str, view: NodeView, client: Cli
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    print(f"tcp://{settings.host}:{settings.port}", flush=True)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"tcp://{host}:{settings.port}", flush=True)
     log.info("voice.ready", host=settings.host, port=settings.port, node=node)
     announcement = None
     if not _is_loopback(settings.host):  # on loopback nobody else could reach it
@@ -90,6 +91,8 @@ class Server:
             else:
                 await self._converse(reader, writer)
         except OSError:  # it has gone
+            pass
+        except asyncio.CancelledError:  # the server ends; asyncio 3.11 logs a cancelled callback as an error
             pass
         finally:
             self._callers.discard(task)

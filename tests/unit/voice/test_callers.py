@@ -120,7 +120,7 @@ def test_who_says_nothing_for_long_is_left(monkeypatch: pytest.MonkeyPatch) -> N
     voice.run(scene)
 
 
-def test_a_server_that_ends_cancels() -> None:
+def test_a_server_that_ends_cancels(caplog: pytest.LogCaptureFixture) -> None:
     end = Event()
     voice = Voice(Node([end, done("Done.")]))
 
@@ -133,6 +133,7 @@ def test_a_server_that_ends_cancels() -> None:
         end.set()
 
     voice.run(scene)
+    assert caplog.text == ""
 
 
 def test_nothing_that_was_said_is_logged(caplog: pytest.LogCaptureFixture) -> None:
