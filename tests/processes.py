@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from edge_llm.bundle import Bundle
+from edge_llm.config import DOCUMENTS_ID
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.demo.processes import free_port
 from tests.common import NODE, answers, eventually
@@ -65,29 +67,29 @@ class Service:
     environment.
     """
 
-    def __init__(self, port: int, bundle: Bundle, log: Path, **settings: object) -> None:
+    command: ClassVar = "serve"
+
+    def __init__(self, port: int, bundle: Bundle | None, log: Path, **settings: object) -> None:
         self.log = log
         self._port = port
-        self._topics = Topics(
-            str(settings.get("mqtt__base_topic", "edge_llm")), str(settings.get("node__id", NODE))
-        )
-        defaults = {
-            "mqtt__host": "127.0.0.1",
-            "mqtt__port": port,
-            "node__id": NODE,
-            "engine__bundle": bundle.path,
-        }
+        self._topics = Topics(str(settings.get("mqtt__base_topic", "edge_llm")), self._own_id(settings))
+        defaults = {"mqtt__host": "127.0.0.1", "mqtt__port": port, "node__id": NODE}
+        defaults |= {"engine__bundle": bundle.path} if bundle else {}
         self._environment = clean_environment() | {
             name if name.isupper() else f"EDGE_LLM_{name.upper()}": str(value)
             for name, value in {**defaults, **settings}.items()
         }
         self.start()
 
+    @staticmethod
+    def _own_id(settings: Mapping[str, object]) -> str:
+        return str(settings.get("node__id", NODE))
+
     def start(self) -> None:
         self.ended_by_test = False
         self._log_from = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "edge_llm.cli", "serve"]
+            command = [sys.executable, "-m", "edge_llm.cli", self.command]
             self.process = subprocess.Popen(command, env=self._environment, stderr=log)
 
     def log_text(self) -> str:
@@ -126,6 +128,16 @@ class Service:
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
+
+
+class Documents(Service):
+    """A real `edge-llm documents` process; it needs no bundle."""
+
+    command = "documents"
+
+    @staticmethod
+    def _own_id(settings: Mapping[str, object]) -> str:
+        return str(settings.get("documents__id", DOCUMENTS_ID))
 
 
 class Nodes:

@@ -16,6 +16,7 @@ from homeassistant.const import CONF_LLM_HASS_API, CONF_NAME, CONF_PROMPT
 from homeassistant.core import callback
 from homeassistant.helpers import llm
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -26,6 +27,7 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
 from .const import (
     CONF_BASE_TOPIC,
+    CONF_DOCUMENTS,
     CONF_NODE,
     DEFAULT_BASE_TOPIC,
     DEFAULT_PROMPT,
@@ -34,7 +36,7 @@ from .const import (
     SUBENTRY_CONVERSATION,
 )
 from .node.client import async_find
-from .node.wire import Topics, is_node, read_info
+from .node.wire import Topics, is_documents, is_node, read_info
 
 _FIND_S = 5.0
 _NODE_SCHEMA = vol.Schema(
@@ -68,8 +70,8 @@ class EdgeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
         base, node, _ = discovery_info.topic.rsplit("/", 2)
         self._topics = Topics(base, node)
         await self._async_set_node(by_hand=False)
-        if not _acts(info):
-            return self.async_abort(reason="cannot_act")
+        if reason := _why_not(info):
+            return self.async_abort(reason=reason)
         self.context["title_placeholders"] = {"name": node}
         return await self.async_step_confirm()
 
@@ -139,7 +141,8 @@ class EdgeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
         info = await async_find(self.hass, self._topics, _FIND_S)
         if info is None:
             return {"base": "not_found"}
-        return {} if _acts(info) else {"base": "cannot_act"}
+        reason = _why_not(info)
+        return {"base": reason} if reason else {}
 
     def _create(self) -> ConfigFlowResult:
         agent = ConfigSubentryData(
@@ -151,9 +154,11 @@ class EdgeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_create_entry(title=self._title, data=self._data, subentries=[agent])
 
 
-def _acts(info: dict[str, Any]) -> bool:
-    """Whether a node takes sentences to the house: not with ``engine.constraints`` off."""
-    return "act" in (info.get("features") or ())
+def _why_not(info: dict[str, Any]) -> str | None:
+    """Why it is no node that takes sentences to the house: ``engine.constraints`` is off, for example."""
+    if is_documents(info):
+        return "is_documents"
+    return None if "act" in (info.get("features") or ()) else "cannot_act"
 
 
 class ConversationFlow(ConfigSubentryFlow):
@@ -178,7 +183,11 @@ class ConversationFlow(ConfigSubentryFlow):
         name = {vol.Required(CONF_NAME): TextSelector()} if named else {}
         apis = [SelectOptionDict(label=api.name, value=api.id) for api in llm.async_get_apis(self.hass)]
         chosen = SelectSelector(SelectSelectorConfig(options=apis, multiple=True))
-        fields = {vol.Optional(CONF_PROMPT): _PROMPT, vol.Optional(CONF_LLM_HASS_API): chosen}
+        fields = {
+            vol.Optional(CONF_PROMPT): _PROMPT,
+            vol.Required(CONF_DOCUMENTS, default=False): BooleanSelector(),
+            vol.Optional(CONF_LLM_HASS_API): chosen,
+        }
         return self.add_suggested_values_to_schema(vol.Schema(name | fields), suggested)
 
 

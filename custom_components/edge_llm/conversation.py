@@ -21,14 +21,15 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.llm import LLMContext
 from homeassistant.util.ulid import ulid_now
 
-from .const import ASSISTANT, DOMAIN, SUBENTRY_CONVERSATION
+from .const import ASSISTANT, CONF_DOCUMENTS, DOMAIN, SUBENTRY_CONVERSATION
 from .entity import EdgeLlmEntity
 from .node.client import EdgeLlmConfigEntry, Node, NodeError
+from .node.documents import Documents
 from .node.wire import Request, session_of
 from .talk.act import CONFIRM, Turn
 from .talk.chat import async_answer, messages_of, tools_of
 from .talk.local import async_answer_locally, async_read_sentences
-from .talk.speech import async_error
+from .talk.speech import async_error, async_papers
 
 PARALLEL_UPDATES = 0
 
@@ -54,8 +55,20 @@ class EdgeLlmConversation(EdgeLlmEntity, ConversationEntity):
         super().__init__(node, subentry)
         self._prompt: str | None = subentry.data.get(CONF_PROMPT) or None
         self._apis: list[str] = subentry.data.get(CONF_LLM_HASS_API) or []
+        self._asks_papers: bool = subentry.data.get(CONF_DOCUMENTS, False) and not self._apis
+        self._documents: Documents | None = None
         self._unconfirmed: set[str] = set()
         """Ids of the conversations in which the node waits for a yes: whatever comes next is its answer."""
+        self._asked_by: dict[str, Node] = {}
+        """By conversation, who has asked something back: the answer goes there."""
+
+    async def async_added_to_hass(self) -> None:
+        """Follow the node, and the documents service where it is to be asked."""
+        await super().async_added_to_hass()
+        if self._asks_papers:
+            self._documents = Documents(self.hass, self._node.topics.base)
+            await self._documents.async_start()
+            self.async_on_remove(self._documents.async_stop)
 
     @property
     def supported_languages(self) -> list[str] | Literal["*"]:
@@ -112,28 +125,35 @@ class EdgeLlmConversation(EdgeLlmEntity, ConversationEntity):
         if not is_answer and (result := await async_answer_locally(self.hass, user_input, chat_log)):
             return result
         system = "\n".join(filter(None, (self._prompt, user_input.extra_system_prompt))) or None
-        turn = Turn(self.hass, self._node, user_input, session_of(conversation), system)
+        asks = self._asked_by.pop(conversation, None) or self._documents or self._node
+        if not asks.is_reachable():  # nothing has been sent yet: it goes to the node
+            asks = self._node
+        turn = Turn(self.hass, self._node, asks, user_input, session_of(conversation), system)
         async with aclosing(turn.async_deltas()) as deltas:
             async for _ in chat_log.async_add_delta_content_stream(self.entity_id, deltas):
                 pass
         if turn.outcome == CONFIRM:
             self._unconfirmed.add(conversation)
-        return _result(turn, chat_log)
+        if turn.asks_back:
+            self._asked_by[conversation] = asks
+        result = _result(turn, conversation)
+        if turn.sources:
+            title, lines = await async_papers(self.hass, user_input.language, turn.sources)
+            result.response.async_set_card(title, lines)
+        return result
 
 
-def _result(turn: Turn, chat_log: ChatLog) -> ConversationResult:
-    last = chat_log.content[-1]
-    text = (last.content if isinstance(last, AssistantContent) else None) or ""
+def _result(turn: Turn, conversation: str) -> ConversationResult:
     response = intent.IntentResponse(language=turn.user_input.language)
     if turn.asked:
         response.response_type = intent.IntentResponseType.QUERY_ANSWER
         response.async_set_states(turn.asked)
     if turn.has_failed:
-        response.async_set_error(intent.IntentResponseErrorCode.FAILED_TO_HANDLE, text)
+        response.async_set_error(intent.IntentResponseErrorCode.FAILED_TO_HANDLE, turn.text)
     results = turn.results.values()
     response.async_set_results(
         [target for result in results for target in result.done],
         [target for result in results for target in result.failed],
     )
-    response.async_set_speech(text)
-    return ConversationResult(response, chat_log.conversation_id, turn.asks_back)
+    response.async_set_speech(turn.text)
+    return ConversationResult(response, conversation, turn.asks_back)

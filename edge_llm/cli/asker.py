@@ -3,27 +3,36 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from edge_llm.client import Call, Client, Delta, Done, Status, ToolCall
 from edge_llm.config import load_settings
-from edge_llm.errors import EdgeLlmError
+from edge_llm.contract.node import Source
+from edge_llm.errors import EdgeLlmError, RequestError
 
 _SAMPLING = ("max_tokens", "temperature", "seed")
+_SOURCES = TypeAdapter(list[Source])
 
 
-def add_node_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose the node or pool, and the client id."""
+def add_node_options(parser: argparse.ArgumentParser, *, documents: bool = False) -> None:
+    """Add the options that choose the node or pool, with ``documents`` also those, and the client id."""
     whom = parser.add_mutually_exclusive_group()
     whom.add_argument("--node", metavar="ID", help="default: node.id of the configuration")
     whom.add_argument("--pool", metavar="P", help="ask any free node of this pool")
+    if documents:
+        text = "answer from the household's papers: ask `edge-llm documents` (documents.id)"
+        whom.add_argument("--documents", action="store_true", help=text)
     parser.add_argument("--as", metavar="NAME", dest="name", help="client id (default: mqtt.username)")
 
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose the node, and those of a request."""
-    add_node_options(parser)
+    """Add the options that choose whom to ask, and those of a request."""
+    add_node_options(parser, documents=True)
     parser.add_argument("--system", metavar="TEXT", help="system prompt")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="maximum length of the reply in tokens")
     parser.add_argument("--temperature", type=float, metavar="T", help="0 always takes the most likely token")
@@ -34,7 +43,22 @@ def make_client(options: argparse.Namespace, name: str | None = None) -> Client:
     """Make the client that the options choose; ``name`` is its id if options and settings have none."""
     settings = load_settings(options.config)
     node = None if options.pool else options.node or settings.node.id
+    if getattr(options, "documents", False):
+        node = settings.documents.id
     return Client(settings.mqtt, node, options.name or settings.mqtt.username or name, pool=options.pool)
+
+
+def expect_documents(client: Client) -> None:
+    """Wait until `edge-llm documents` is there.
+
+    Raises:
+        RequestError: unavailable; the text names that command.
+    """
+    try:
+        client.wait_online()
+    except RequestError as error:
+        text = str(error).replace("edge-llm serve", "edge-llm documents")
+        raise RequestError(error.code, text) from error
 
 
 def request_fields(options: argparse.Namespace) -> dict[str, Any]:
@@ -89,11 +113,21 @@ class _Shown:
             print()
         for call in (done.act and done.act.carried_out) or ():
             print_call(call)
+        for line in _sources(done):
+            print(line)
 
     def _end_line(self) -> None:
         if self._line_is_open:
             print()
         self._line_is_open = False
+
+
+def _sources(done: Done) -> Iterator[str]:
+    """Yield a line for each passage that an answer of `edge-llm documents` was made from."""
+    custom = done.custom if isinstance(done.custom, dict) else {}
+    with suppress(ValidationError):  # anybody's custom
+        for source in _SOURCES.validate_python(custom.get("sources", ())):
+            yield f"from: {source.line()}"
 
 
 def print_call(call: ToolCall) -> None:

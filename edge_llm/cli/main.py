@@ -18,6 +18,7 @@ from edge_llm.cli.commands import (
     check,
     demo,
     doctor,
+    documents,
     house,
     info,
     prepare,
@@ -135,6 +136,15 @@ _COMMANDS = (
         " token is the page's login and the clients' API key. Needs the extra `web`. Try it:"
         " edge-llm web --demo",
         web.add_options,
+    ),
+    _Command(
+        "documents",
+        documents.run,
+        "answer from the household's papers",
+        "Read a folder of manuals, contracts and notes, and answer questions from it: the passages that fit"
+        " go before the question, and a node answers.",
+        documents.add_options,
+        as_json=True,
     ),
     _Command(
         "voice",

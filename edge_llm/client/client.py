@@ -99,13 +99,20 @@ class Client:
         raise AssertionError("a stream ends in done, or raises")
 
     def stream(
-        self, text: str | None = None, *, timeout_s: float = TIMEOUT_S, retry: bool = True, **fields: Any
+        self,
+        text: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        retry: bool = True,
+        begin_by: float | None = None,
+        **fields: Any,
     ) -> Iterator[Status | Delta | Call | Done]:
         """Ask, and yield the frames of the reply as they come, Done last.
 
         Without ``retry`` a refusal for a reason that may pass (``busy``, ``rate_limited``, ``unavailable``)
-        is raised at once. The deltas together are the text of Done, and the calls its calls, unless the reply
-        had to be generated again and became another one.
+        is raised at once. On MQTT 5 the request is not begun after ``begin_by`` (time.monotonic). The deltas
+        together are the text of Done, and the calls its calls, unless the reply had to be generated again and
+        became another one.
 
         Raises:
             RequestError: see ``ask``.
@@ -115,7 +122,11 @@ class Client:
         called = 0
         last_seq = -1
         frames = self._exchange.frames(
-            request, lambda: self._request_topic(request.session), timeout_s, retry=retry
+            request,
+            lambda: self._request_topic(request.session),
+            timeout_s,
+            retry=retry,
+            begin_by=begin_by,
         )
         for frame in frames:
             if frame.seq == 0:  # the reply started again

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from queue import Empty, SimpleQueue
 from threading import Condition
 from time import monotonic, sleep
@@ -14,7 +15,7 @@ from edge_llm.config import MqttSettings
 from edge_llm.contract.frames import FRAMES, AnyFrame, Call, Delta, Done, Error, Sessions, Status
 from edge_llm.contract.requests import EVERYTHING, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import ONLINE, Topics
-from edge_llm.errors import RequestError
+from edge_llm.errors import Code, RequestError
 from edge_llm.event_log import EventLog
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.message import Message, Outcome
@@ -57,6 +58,8 @@ class Exchange:
         self._pool = topics.pool
         self._online: set[str] = set()
         self._limits: dict[str, int] = {}
+        self._strangers: set[str] = set()
+        """Nodes whose info says that they are not in the pool: of others, and `edge-llm documents`."""
         self._info_is_late = False
         self._info_topic = topics.info
         self._pending: dict[str, _Pending] = {}
@@ -78,8 +81,11 @@ class Exchange:
         self._connection.start()
 
     def stop(self) -> None:
-        """Disconnect."""
+        """Disconnect; what still waits for a reply ends in ``unavailable``."""
         self._connection.stop()
+        with self._changed:
+            for request_id, pending in self._pending.items():
+                pending.frames.put(_failed(request_id, "unavailable", "the client has been closed"))
 
     def topics_of(self, node: str) -> Topics:
         """Return the topics of one node."""
@@ -102,7 +108,11 @@ class Exchange:
                 "unavailable", f"no MQTT broker at {where} ({why}): start one, or set mqtt.host"
             )
         with self._changed:
-            if not self._changed.wait_for(lambda: self._online, min(timeout_s, ONLINE_S)):
+            found = self._changed.wait_for(self._members, min(timeout_s, ONLINE_S))
+            if found and self._pool is not None:
+                self._wait_for_infos()  # which say whether it is a node of this pool
+                found = self._changed.wait_for(self._members, min(timeout_s, ONLINE_S))
+            if not found:
                 raise RequestError(
                     "unavailable",
                     f"{self._whom} is not online at {where}: is `edge-llm serve` running there?",
@@ -114,7 +124,7 @@ class Exchange:
             pending = self._pending.get(request_id)
             for each in self._pending.values() if request_id == EVERYTHING else (pending,) if pending else ():
                 each.cancelled = True
-            nodes = [pending.node] if pending and pending.node else list(self._online)
+            nodes = [pending.node] if pending and pending.node else sorted(self._members())
         for node in nodes:
             self._connection.publish(self.topics_of(node).cancel(self._name), request_id.encode())
 
@@ -125,11 +135,12 @@ class Exchange:
         timeout_s: float,
         *,
         retry: bool = True,
+        begin_by: float | None = None,
     ) -> Iterator[Status | Delta | Call | Done | Sessions]:
         """Send a request, again if that can help, and yield its frames up to the terminal one.
 
         ``topic`` is asked each time that the request is sent. Without ``retry`` a refusal for a reason that
-        may pass is an error at once.
+        may pass is an error at once. On MQTT 5 it is not begun after ``begin_by`` (time.monotonic).
 
         Raises:
             RequestError: the broker or the node cannot be reached, the request was refused or failed, or
@@ -142,7 +153,8 @@ class Exchange:
                 self._refused(request.id, len(payload))
 
         def send() -> None:
-            self._connection.publish(topic(), payload, on_sent=on_sent)
+            left_s = None if begin_by is None else max(1, ceil(begin_by - monotonic()))
+            self._connection.publish(topic(), payload, on_sent=on_sent, expiry_s=left_s)
 
         deadline = monotonic() + timeout_s
         self.wait_online(timeout_s)
@@ -155,14 +167,14 @@ class Exchange:
                 except Empty:
                     break
                 if frame is None:
-                    self._refuse_cancelled(request.id, pending)
+                    self._refuse_in_vain(request.id, pending, begin_by)
                     send()
                 elif isinstance(frame, Error):
                     wait_s = _RETRY_S if frame.retry_after_ms is None else frame.retry_after_ms / 1000
                     if not (retry and frame.retryable) or monotonic() + wait_s >= deadline:
                         raise RequestError(frame.code, frame.message, retry_after_ms=frame.retry_after_ms)
                     sleep(wait_s)
-                    self._refuse_cancelled(request.id, pending)
+                    self._refuse_in_vain(request.id, pending, begin_by)
                     send()
                 else:
                     pending.node = frame.node
@@ -172,12 +184,14 @@ class Exchange:
             self.cancel(request.id)
             raise RequestError("timeout", f"{self._whom} has not answered within {timeout_s:g} s")
 
-    def _refuse_cancelled(self, request_id: str, pending: _Pending) -> None:
+    def _refuse_in_vain(self, request_id: str, pending: _Pending, begin_by: float | None) -> None:
         """End what nobody waits for any longer, instead of sending it again.
 
         Raises:
-            RequestError: unavailable: the request was cancelled.
+            RequestError: unavailable: it was cancelled; expired: no node has begun it in time.
         """
+        if begin_by is not None and monotonic() >= begin_by and pending.node is None:
+            raise RequestError("expired", f"{self._whom} was away until it was too late to begin")
         if pending.cancelled:
             self.cancel(request_id)  # a node that was away may have it
             raise RequestError("unavailable", f"cancelled while {self._whom} could not answer")
@@ -191,14 +205,22 @@ class Exchange:
         if size <= _ALWAYS_TAKEN_BYTES:
             return
         with self._changed:
-            if not self._info_is_late:
-                self._info_is_late = not self._changed.wait_for(
-                    lambda: self._online <= self._limits.keys(), _INFO_S
-                )
-            limits = [self._limits.get(node, size) for node in self._online]
+            self._wait_for_infos()
+            limits = [self._limits.get(node, size) for node in self._members()]
         if limits and size > max(limits):
             text = f"{self._whom} takes requests of {max(limits)} bytes, this one has {size}"
             raise RequestError("too_large", text)
+
+    def _members(self) -> set[str]:
+        """The nodes that are online and may answer; called with ``_changed`` held."""
+        return self._online - self._strangers
+
+    def _wait_for_infos(self) -> None:
+        """Wait for the infos of all nodes that are online, until that was in vain once."""
+        if not self._info_is_late:
+            self._info_is_late = not self._changed.wait_for(
+                lambda: self._online <= self._limits.keys(), _INFO_S
+            )
 
     @contextmanager
     def _expecting(self, request_id: str) -> Iterator[_Pending]:
@@ -222,9 +244,7 @@ class Exchange:
         with self._changed:
             pending = self._pending.get(request_id)
         if pending:
-            pending.frames.put(
-                Error(id=request_id, node="", seq=0, code="too_large", message=message, retryable=False)
-            )
+            pending.frames.put(_failed(request_id, "too_large", message))
 
     def _ask_again(self) -> None:
         """Send every request again: it or its answer may have been lost."""
@@ -245,12 +265,16 @@ class Exchange:
 
     def _on_info(self, message: Message) -> None:
         try:
-            limit = json.loads(message.payload)["limits"]["request_bytes"]
+            info = json.loads(message.payload)
+            limit, pool = info["limits"]["request_bytes"], info.get("pool")
         except (ValueError, LookupError, TypeError, RecursionError):  # retired, or none of ours
-            limit = None
+            return
+        node = message.topic.split("/")[-2]
         with self._changed:
             if isinstance(limit, int):
-                self._limits[message.topic.split("/")[-2]] = limit
+                self._limits[node] = limit
+                is_stranger = self._pool is not None and pool != self._pool
+                (self._strangers.add if is_stranger else self._strangers.discard)(node)
                 self._changed.notify_all()
 
     def _on_state(self, message: Message) -> None:
@@ -264,3 +288,8 @@ class Exchange:
                 # that. In a pool, another node can answer at once.
                 if changed and (online if self._pool is None else not online and pending.node == node):
                     pending.frames.put(None)
+
+
+def _failed(request_id: str, code: Code, message: str) -> Error:
+    """Make the error of a request that no node has answered."""
+    return Error(id=request_id, node="", seq=0, code=code, message=message, retryable=False)

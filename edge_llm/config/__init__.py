@@ -3,6 +3,7 @@
 ``EDGE_LLM_MQTT__HOST=broker`` is ``mqtt: {host: broker}`` in YAML. Unknown keys are refused.
 """
 
+from edge_llm.config.documents import DOCUMENTS_ID, DocumentsSettings
 from edge_llm.config.engine import EngineSettings
 from edge_llm.config.house import WHOLE_HOUSE, HouseSettings
 from edge_llm.config.load import DEFAULT_PATH, load_settings
@@ -24,10 +25,12 @@ from edge_llm.config.web import WebSettings
 
 __all__ = [
     "DEFAULT_PATH",
+    "DOCUMENTS_ID",
     "ENV_PREFIX",
     "ID_PATTERN",
     "PLACEHOLDER",
     "WHOLE_HOUSE",
+    "DocumentsSettings",
     "EngineSettings",
     "HomeAssistantSettings",
     "HouseSettings",

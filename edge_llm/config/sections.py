@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from edge_llm.config.documents import DocumentsSettings
 from edge_llm.config.engine import EngineSettings
 from edge_llm.config.house import HouseSettings
 from edge_llm.config.sampling import SamplingSettings
@@ -239,14 +240,23 @@ class Settings(BaseSettings):
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     house: HouseSettings = HouseSettings()
     web: WebSettings = WebSettings()
+    documents: DocumentsSettings = DocumentsSettings()
     voice: VoiceSettings = VoiceSettings()
     routes: tuple[RouteSettings, ...] = ()
 
     @model_validator(mode="after")
-    def _no_shared_level(self) -> Self:
+    def _ids_of_their_own(self) -> Self:
         if self.node.id in SHARED_LEVELS:
             topic = f"{self.mqtt.base_topic}/{self.node.id}"
             raise ValueError(f"node.id: {topic} belongs to all nodes; name this one otherwise")
+        if self.documents.id in SHARED_LEVELS:
+            topic = f"{self.mqtt.base_topic}/{self.documents.id}"
+            raise ValueError(f"documents.id: {topic} belongs to all nodes; name it otherwise")
+        if self.node.id == self.documents.id:
+            raise ValueError(
+                f"node.id: {self.node.id} is the id of `edge-llm documents`; name this node otherwise, or set"
+                " documents.id"
+            )
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from edge_llm.contract.frames import Call, Delta, Status, Terminal
 from edge_llm.contract.house import House
-from edge_llm.contract.node import Info, Telemetry
+from edge_llm.contract.node import DocumentsInfo, Info, Telemetry
 from edge_llm.contract.reading import VERSION
 from edge_llm.contract.requests import Cancel, Prefill, Request, SessionCommand
 from edge_llm.contract.topics import Topics
@@ -109,7 +109,7 @@ CHANNELS = (
         text="online or offline; the latter is the last will.",
         retain=True,
     ),
-    Channel("info", _TOPICS.info, "send", "version, model, limits", (Info,), retain=True),
+    Channel("info", _TOPICS.info, "send", "version, model, limits", (Info, DocumentsInfo), retain=True),
     Channel(
         "telemetry",
         _TOPICS.telemetry,

@@ -11,16 +11,23 @@ from edge_llm.contract.reading import VERSION
 
 FEATURES = ("tools", "json_schema", "act")
 """Kinds of requests that a node takes unless ``engine.constraints`` is off."""
+DOCUMENTS_FEATURES = ("documents",)
+"""Features of `edge-llm documents`, which is asked as a node is; it is no node of a pool, and no agent."""
 
 
-class Limits(Payload):
-    """Maximum sizes, rates and ages of requests."""
+class RequestLimits(Payload):
+    """Maximum sizes, rates and ages of requests, and how many may wait."""
 
     request_bytes: int
-    context_tokens: int
     queue: int
     requests_per_minute: float
     ttl_s: float
+
+
+class Limits(RequestLimits):
+    """Limits of a node's requests."""
+
+    context_tokens: int
 
 
 class Pinning(Payload):
@@ -91,6 +98,50 @@ class Info(Payload):
     """Absent when all is kept that should be."""
     house: HouseInfo | None = None
     """Absent where no source describes one, and from nodes of older versions."""
+
+
+class Papers(Payload):
+    """What `edge-llm documents` has read."""
+
+    documents: int
+    passages: int
+    unread: int = 0
+    """Files that could not be read; the service's log says why."""
+
+
+class DocumentsInfo(Payload):
+    """Description of `edge-llm documents`, retained on the info topic of its own id."""
+
+    v: int = VERSION
+    version: str
+    release: str | None = None
+    node: str
+    """Its own id, as a node's is in its topics: ``documents.id``."""
+    protocol: str
+    features: tuple[str, ...] = DOCUMENTS_FEATURES
+    asks_node: str | None = None
+    """Id of the node that answers from the passages; absent where a pool does."""
+    asks_pool: str | None = None
+    """Pool whose nodes answer; absent where one node does."""
+    limits: RequestLimits
+    papers: Papers
+
+
+class Source(Payload):
+    """A passage that an answer was made from: an entry of ``sources`` in the ``custom`` of its Done."""
+
+    document: str
+    """Path of the file below the folder of the papers, with /."""
+    title: str
+    heading: str
+    """Headings above the passage, joined by " > "; empty where there are none."""
+    page: int | None = None
+    """Page of a PDF, from 1."""
+
+    def line(self) -> str:
+        """Where it is, in words: manual.pdf, page 12: Error codes."""
+        page = f", page {self.page}" if self.page else ""
+        return f"{self.document}{page}" + (f": {self.heading}" if self.heading else "")
 
 
 class Cpu(Payload):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Literal
@@ -52,7 +52,8 @@ def process(
     try:
         yield child
     finally:
-        child.terminate()
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself
+            child.terminate()
         try:
             child.wait(10)
         except psutil.TimeoutExpired:

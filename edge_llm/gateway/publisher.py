@@ -114,7 +114,7 @@ class Publisher:
         """Send a terminal frame; when the broker has it, the request is acknowledged."""
         terminal = self._complete(reply, terminal)
         client = reply.asked.client
-        if isinstance(terminal, Error) and terminal.code == "unavailable" and reply.qos1:
+        if isinstance(terminal, Error) and terminal.code == "unavailable" and reply.qos1 and not reply.told:
             # Not acknowledged: the broker hands it out again, and the restarted node answers.
             log.info("request.left_to_restart", client=client, id=terminal.id)
             self._in_flight.remove(key)

@@ -105,6 +105,8 @@ class Reply:
         self._delta_sent: float | None = None
         self._sent = monotonic()
         self._terminal: Terminal | None = None
+        self.told = False
+        """Whether ``unavailable`` is what the client is told, and not that the next process will answer."""
 
     @property
     def qos1(self) -> bool:
@@ -148,13 +150,25 @@ class Reply:
             id=request.id, node=self._node, seq=self._seq, session=request.session, custom=request.custom
         )
 
-    def end(self, terminal: Terminal) -> None:
-        """End the reply; without effect on one that has ended."""
+    def end(self, terminal: Terminal, *, told: bool = False) -> None:
+        """End the reply; without effect on one that has ended.
+
+        ``unavailable`` at QoS 1 leaves the request to the next process, unless it is to be ``told``.
+        """
         with self._changed:
-            self._terminal = self._terminal or terminal
+            if self._terminal is None:
+                self._terminal, self.told = terminal, told
             self._changed.notify()
 
-    def error(self, code: Code, message: str, *, text: str = "", retry_after_ms: int | None = None) -> None:
+    def error(
+        self,
+        code: Code,
+        message: str,
+        *,
+        text: str = "",
+        retry_after_ms: int | None = None,
+        told: bool = False,
+    ) -> None:
         """End the reply in an error; ``text`` is what was said so far."""
         self.end(
             Error(
@@ -164,7 +178,8 @@ class Reply:
                 retryable=code in RETRYABLE,
                 retry_after_ms=retry_after_ms,
                 text=text,
-            )
+            ),
+            told=told,
         )
 
     def broken(self) -> Error:

@@ -9,9 +9,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from edge_llm.client import Client, RequestError
+from edge_llm.client import RequestError
 from edge_llm.config import WebSettings
 from edge_llm.web import account, chat
+from edge_llm.web.clients import Clients
 from edge_llm.web.errors import Problem, refusal
 from edge_llm.web.live.node_feed import NodeFeed
 from edge_llm.web.live.stream import Live
@@ -26,7 +27,9 @@ STATIC = Path(__file__).parent / "static"
 """The built page; a checkout has none before scripts/web has built it."""
 
 
-def make_app(settings: WebSettings, client: Client, replies: Replies, feed: NodeFeed, live: Live) -> FastAPI:
+def make_app(
+    settings: WebSettings, clients: Clients, replies: Replies, feed: NodeFeed, live: Live
+) -> FastAPI:
     """Make the application.
 
     Raises:
@@ -38,7 +41,7 @@ def make_app(settings: WebSettings, client: Client, replies: Replies, feed: Node
         Guard, hosts=Hosts(settings.hosts), login=login, requests_per_minute=settings.requests_per_minute
     )
     app.include_router(account.routes(login, feed))
-    app.include_router(chat.routes(client, replies, feed.node))
+    app.include_router(chat.routes(clients, replies, feed))
     app.include_router(live.routes())
     app.include_router(openai.routes(feed, replies))
     app.include_router(ollama.routes(feed, replies))

@@ -8,14 +8,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edge_llm.client import Client, RequestError
+from edge_llm.client import RequestError
 from edge_llm.contract.frames import Error
 from edge_llm.errors import RETRYABLE
 from edge_llm.web.bodies import Lenient, read
+from edge_llm.web.clients import Clients
 from edge_llm.web.events import EVENTS, event
+from edge_llm.web.live.node_feed import NodeFeed
 from edge_llm.web.replies import Replies, Reply, ReplyResponse
-
-_FORGET_S = 10.0
 
 
 class Said(Lenient):
@@ -26,6 +26,8 @@ class Said(Lenient):
     act: Literal["auto", "required"] | None = None
     area: str | None = None
     max_tokens: int | None = None
+    documents: bool = False
+    """Answer from the household's papers; such a conversation is another one than without."""
 
 
 class Forgotten(Lenient):
@@ -34,32 +36,35 @@ class Forgotten(Lenient):
     session: str
 
 
-def routes(client: Client, replies: Replies, node: str) -> APIRouter:
-    """The endpoints; ``node`` is named in errors that it has not sent itself."""
+def routes(clients: Clients, replies: Replies, feed: NodeFeed) -> APIRouter:
+    """The endpoints."""
     router = APIRouter()
 
     @router.post("/chat")
     async def chat(request: Request) -> ReplyResponse:
         said = await read(request, Said)
         reply = replies.ask(
+            documents=said.documents,
             text=said.text,
             session=said.session,
             act=said.act,
             context_area=said.area if said.act else None,
             max_tokens=said.max_tokens,
         )
+        node = feed.documents if said.documents else feed.node
         return ReplyResponse(reply, _events(reply, node, said.session), EVENTS)
 
     @router.post("/forget")
     async def forget(request: Request) -> Response:
         session = (await read(request, Forgotten)).session
-        await asyncio.to_thread(client.command, "delete", session, timeout_s=_FORGET_S)
+        await asyncio.to_thread(clients.forget, session)
         return Response(status_code=204)
 
     return router
 
 
 async def _events(reply: Reply, node: str, session: str | None) -> AsyncIterator[bytes]:
+    """The reply's frames; ``node`` is named in an error that it has not sent itself."""
     last_seq = -1
     try:
         async for frame in reply:

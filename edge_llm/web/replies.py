@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_llm.client import Call, Client, Delta, Done, RequestError, Status
 from edge_llm.event_log import EventLog, stack_of
+from edge_llm.web.clients import Clients
 
 log = EventLog(__name__)
 
@@ -108,21 +109,22 @@ class Reply:
 class Replies:
     """All replies in progress."""
 
-    def __init__(self, client: Client, timeout_s: float) -> None:
-        """Ask by ``client``, whose node answers within ``timeout_s``, or never."""
-        self._client = client
+    def __init__(self, clients: Clients, timeout_s: float) -> None:
+        """Ask by one of ``clients``; it answers within ``timeout_s``, or never."""
+        self._clients = clients
         self._timeout_s = timeout_s
         self._in_progress: set[Reply] = set()
 
-    def ask(self, **fields: Any) -> Reply:
-        """Send a request with these fields, of docs/mqtt.md.
+    def ask(self, *, documents: bool = False, **fields: Any) -> Reply:
+        """Send a request with these fields, of docs/mqtt.md, to the node, or to the documents service.
 
         Raises:
-            RequestError: busy: there are too many already.
+            RequestError: busy: there are too many already; unavailable: there is no documents service.
         """
+        client = self._clients.of(documents=documents)
         if len(self._in_progress) >= MOST:
             raise RequestError("busy", f"{MOST} replies are in progress", retry_after_ms=_BUSY_MS)
-        reply = Reply(self._client, self._timeout_s, fields, self._in_progress.discard)
+        reply = Reply(client, self._timeout_s, fields, self._in_progress.discard)
         self._in_progress.add(reply)
         return reply
 

@@ -14,6 +14,7 @@ from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
 from edge_llm.gateway.routes import filters_of
 from edge_llm.web.app import make_app
+from edge_llm.web.clients import Clients
 from edge_llm.web.live.changes import Changes
 from edge_llm.web.live.house import HouseView
 from edge_llm.web.live.node_feed import NodeFeed
@@ -42,11 +43,14 @@ def serve(settings: Settings, node: str, name: str | None = None) -> None:
     changes = Changes()
     topics = Topics(settings.mqtt.base_topic, node)
     house = HouseView(settings.house, settings.mqtt, topics, filters_of(settings.routes), changes)
-    feed = NodeFeed(settings.mqtt, topics, house, changes)
-    client = Client(settings.mqtt, node, name or settings.mqtt.username or CLIENT)
+    papers = Topics(settings.mqtt.base_topic, settings.documents.id)
+    feed = NodeFeed(settings.mqtt, topics, papers, house, changes)
+    name = name or settings.mqtt.username or CLIENT
+    client, documents = Client(settings.mqtt, node, name), Client(settings.mqtt, feed.documents, name)
+    clients = Clients(client, documents, feed)
     live = Live(feed, house, changes)
-    replies = Replies(client, settings.sampling.timeout_s + _MARGIN_S)
-    app = make_app(settings.web, client, replies, feed, live)
+    replies = Replies(clients, settings.sampling.timeout_s + _MARGIN_S)
+    app = make_app(settings.web, clients, replies, feed, live)
     config = uvicorn.Config(
         app,
         http="h11",
@@ -61,7 +65,7 @@ def serve(settings: Settings, node: str, name: str | None = None) -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    with _listening(settings.web.host, settings.web.port) as listener, client:
+    with _listening(settings.web.host, settings.web.port) as listener, client, documents:
         house.start()
         feed.start()
         log.info("web.ready", host=settings.web.host, port=settings.web.port, node=node)

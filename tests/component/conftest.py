@@ -57,10 +57,12 @@ async def node(
 ) -> FakeNode:
     """A node that is there, and has told so."""
     node = FakeNode(hass)
+    node.beside = [node]
     publish, subscribe = mqtt_client_mock.publish.side_effect, mqtt_client_mock.subscribe.side_effect
 
     def on_publish(topic: str, payload: Any, *arguments: Any) -> Any:
-        node.on_publish(topic, payload, retain=arguments[1])
+        for each in node.beside:
+            each.on_publish(topic, payload, retain=arguments[1])
         return publish(topic, payload, *arguments)
 
     def on_subscribe(topics: Any, *arguments: Any, **options: Any) -> Any:

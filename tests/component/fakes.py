@@ -39,9 +39,9 @@ def call(intent: str, *devices: str, call_id: str = "c1", **arguments: Any) -> d
     return {"type": "call", "index": 0, "call": listed}
 
 
-def done(text: str = "", *calls: dict[str, Any], outcome: str | None = None) -> dict[str, Any]:
+def done(text: str = "", *calls: dict[str, Any], outcome: str | None = None, **more: Any) -> dict[str, Any]:
     act = {"act": {"outcome": outcome}} if outcome else {}
-    return {"type": "done", "text": text, "calls": [each["call"] for each in calls], **act}
+    return {"type": "done", "text": text, "calls": [each["call"] for each in calls], **act, **more}
 
 
 def error(code: str, retry_after_ms: int | None = None) -> dict[str, Any]:
@@ -49,9 +49,13 @@ def error(code: str, retry_after_ms: int | None = None) -> dict[str, Any]:
     return {"type": "error", "code": code, "message": "", "retryable": False, **retry}
 
 
+def translations(language: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((TRANSLATIONS / f"{language}.json").read_text())
+    return read
+
+
 def words(language: str, reason: str) -> str:
-    path = TRANSLATIONS / f"{language}.json"
-    return str(json.loads(path.read_text())["exceptions"][reason]["message"])
+    return str(translations(language)["exceptions"][reason]["message"])
 
 
 def spoken(result: ConversationResult) -> str:
@@ -63,12 +67,15 @@ class FakeNode:
     """Answers each request with the next of its replies; what else was published is kept."""
 
     hass: HomeAssistant
+    topic: str = TOPIC
     requests: list[dict[str, Any]] = field(default_factory=list)
     published: list[tuple[str, str, bool]] = field(default_factory=list)
     """Topic, payload, and whether it is retained."""
     retained: dict[str, str] = field(default_factory=dict)
     on_request: Callable[[], None] | None = None
     """Called at a request for which there is no reply."""
+    beside: list["FakeNode"] = field(default_factory=list)
+    """All that hear what is published, the node itself among them."""
     _replies: deque[Frames] = field(default_factory=deque)
     _seq: Any = field(default_factory=count)
 
@@ -79,7 +86,7 @@ class FakeNode:
     def say(self, frame: dict[str, Any], request: int = -1) -> None:
         """Publish a frame of the reply to a request that was made."""
         header = {"v": 1, "id": self.requests[request]["id"], "node": NODE, "seq": next(self._seq)}
-        self.fire(f"{TOPIC}/stream/homeassistant", json.dumps(header | frame))
+        self.fire(f"{self.topic}/stream/homeassistant", json.dumps(header | frame))
 
     def fire(self, topic: str, payload: str, *, retain: bool = False) -> None:
         """Deliver a message; what is retained, to later subscribers, too (and only to them as retained)."""
@@ -88,10 +95,10 @@ class FakeNode:
         async_fire_mqtt_message(self.hass, topic, payload)
 
     def info(self, info: dict[str, Any]) -> None:
-        self.fire(f"{TOPIC}/info", json.dumps(info), retain=True)
+        self.fire(f"{self.topic}/info", json.dumps(info), retain=True)
 
     def state(self, state: str) -> None:
-        self.fire(f"{TOPIC}/state", state, retain=True)
+        self.fire(f"{self.topic}/state", state, retain=True)
 
     def on(self, topic: str) -> list[str]:
         """What was published on a topic."""
@@ -107,7 +114,7 @@ class FakeNode:
 
     def on_publish(self, topic: str, payload: str, *, retain: bool) -> None:
         self.published.append((topic, payload, retain))
-        if topic != f"{TOPIC}/request/homeassistant":
+        if topic != f"{self.topic}/request/homeassistant":
             return
         self.requests.append(json.loads(payload))
         if self._replies:

@@ -91,6 +91,8 @@ async def test_a_node_under_another_topic_is_found(hass: HomeAssistant, node: Fa
         ("[]", "invalid_discovery_info"),
         (json.dumps(INFO | {"features": ["tools"]}), "cannot_act"),
         (json.dumps({"node": NODE}), "cannot_act"),
+        (json.dumps({"node": "documents", "features": ["documents"]}), "is_documents"),
+        (json.dumps({"node": "documents", "features": ["documents", "act"]}), "is_documents"),
     ],
 )
 async def test_what_is_no_node_that_acts_is_not_offered(
@@ -125,6 +127,9 @@ async def test_a_node_is_added_by_hand_after_every_error(
     node.info(INFO | {"features": []})
     flow = await filled(hass, flow, **FIELDS)
     assert flow["errors"] == {"base": "cannot_act"}
+    node.info(INFO | {"features": ["documents"]})
+    flow = await filled(hass, flow, **FIELDS)
+    assert flow["errors"] == {"base": "is_documents"}
     node.info(INFO)
     added = await filled(hass, flow, base_topic=f" {BASE}/ ", node=f"{NODE} ")
     assert (added["type"], added["data"]) == ("create_entry", FIELDS)
@@ -188,16 +193,16 @@ async def test_an_agent_is_added_and_changed(
     assert hass.states.get("conversation.with_tools")
 
     made = next(each for each in entry.subentries.values() if each.title == "With tools")
-    assert made.data == {"prompt": "Be kind.", "llm_hass_api": ["assist"]}
+    assert made.data == {"prompt": "Be kind.", "llm_hass_api": ["assist"], "documents": False}
     flow = await flows.async_init(
         (entry.entry_id, "conversation"),
         context={"source": SOURCE_RECONFIGURE, "subentry_id": made.subentry_id},
     )
     assert (flow["type"], flow["step_id"]) == ("form", "reconfigure")
-    changed: Any = await flows.async_configure(flow["flow_id"], {"prompt": "Be brief."})
+    changed: Any = await flows.async_configure(flow["flow_id"], {"prompt": "Be brief.", "documents": True})
     await hass.async_block_till_done()
     assert (changed["type"], changed["reason"]) == ("abort", "reconfigure_successful")
-    assert entry.subentries[made.subentry_id].data == {"prompt": "Be brief."}
+    assert entry.subentries[made.subentry_id].data == {"prompt": "Be brief.", "documents": True}
     assert entry.subentries[made.subentry_id].title == "With tools"
 
 

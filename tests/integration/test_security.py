@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext, create_default_context
@@ -17,7 +18,7 @@ from edge_llm.bundle import Bundle
 from edge_llm.client import Client, MqttSettings, RequestError
 from tests.common import NODE, TOPICS, eventually
 from tests.conversation import LONG, Conversation, Hub
-from tests.processes import Broker, Nodes, Service
+from tests.processes import Broker, Documents, Nodes, Service
 
 CONFIG = Path(__file__).parents[2] / "config/mosquitto"
 USERS = {
@@ -26,6 +27,7 @@ USERS = {
     "guest": "guest's secret",
     "bath-pc": "of another node",
     "homeassistant": "its secret",
+    "documents": "of the papers",
 }
 
 
@@ -65,6 +67,13 @@ class SecureBroker:
 
     def context(self) -> SSLContext:
         return create_default_context(cafile=str(self.directory / "ca.pem"))
+
+
+def is_online(client: Client) -> bool:
+    with suppress(RequestError):
+        client.wait_online()
+        return True
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -252,3 +261,24 @@ def test_no_secret_and_no_prompt_stands_in_the_log(service: Service) -> None:
     log = service.log_text()
     assert not [secret for secret in USERS.values() if secret in log]
     assert "capital" not in log
+
+
+def test_documents_need_no_lines_of_their_own(broker: SecureBroker, service: Service, tmp_path: Path) -> None:
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers/fridge.md").write_text("# Fridge\n\nThe fridge hums when it is too full.\n")
+    settings: dict[str, Any] = {
+        "mqtt__host": "localhost",
+        "mqtt__tls": True,
+        "mqtt__ca_file": broker.directory / "ca.pem",
+        "mqtt__username": "documents",
+        "mqtt__password": USERS["documents"],
+        "documents__folder": tmp_path / "papers",
+    }
+    documents = Documents(broker.port, None, tmp_path / "log", **settings)
+    documents.wait_ready()
+    with Client(broker.settings("guest"), "documents") as client:
+        eventually(lambda: is_online(client))
+        done = client.ask("Why does the fridge hum?", max_tokens=4)
+    assert [each["document"] for each in done.custom["sources"]] == ["fridge.md"]
+    assert documents.stop() == 0
+    assert "subscription_refused" not in documents.log_text()

@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -52,14 +53,19 @@ class Stack:
     """What the compose file starts, on a port of its own, with a health check that is quicker to despair."""
 
     def __init__(self, override: Path) -> None:
-        self.port = free_port()
+        self.port, self.web_port = free_port(), free_port()
+        self._token = override.with_name("token")
+        self._token.write_text("a-token-of-some-length")
+        self._token.chmod(0o644)
         self._files = ("-f", str(COMPOSE_FILE), "-f", str(override), "-p", f"edge_llm-{os.getpid()}")
         quick = {"interval": "1s", "timeout": "15s", "retries": 2, "start_period": "60s"}
         node = {"image": IMAGE_WITH_MODEL, "build": {"network": "host"}, "healthcheck": quick}
-        override.write_text(yaml.safe_dump({"services": {"node": node}}))
+        services = {"node": node, "web": {"image": IMAGE_WITH_MODEL}}
+        override.write_text(yaml.safe_dump({"services": services}))
 
     def __call__(self, *arguments: str) -> str:
         where = {"MODEL": "demo", "NODE_ID": NODE, "MQTT_PORT": str(self.port)}
+        where |= {"WEB_PORT": str(self.web_port), "WEB_TOKEN_FILE": str(self._token)}
         return run(*compose_command(), *self._files, *arguments, **where)
 
     def inspect(self, service: str) -> Any:
@@ -125,6 +131,24 @@ def test_a_prompt_is_answered_through_the_broker(stack: Stack) -> None:
     assert hub.on(TOPICS.state) == [b"online"]
     hub.close()
     assert "Tokyo" in stack("exec", "-T", "node", "edge-llm", "ask", "What is the capital of Japan?")
+
+
+def test_the_profile_web_serves_the_page(stack: Stack) -> None:
+    stack("--profile", "web", "up", "--detach", "--no-build")
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.web_port}") as browser:
+
+        def is_online() -> bool:
+            try:
+                return browser.get("/healthz").status_code == httpx.codes.OK
+            except httpx.TransportError:
+                return False
+
+        eventually(is_online, 60)
+        assert 'id="page"' in browser.get("/").text
+        assert browser.get("/v1/models").status_code == httpx.codes.UNAUTHORIZED
+        key = {"Authorization": "Bearer a-token-of-some-length"}
+        assert browser.get("/v1/models", headers=key).json()["data"]
+    stack("--profile", "web", "rm", "--stop", "--force", "web")
 
 
 def test_they_may_do_no_more_than_they_must(stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """The parts of custom_components that need no Home Assistant: what they send and read is the contract's."""
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from edge_llm.config import DOCUMENTS_ID
 from edge_llm.contract import frames
 from edge_llm.contract.house import House, parse_house
+from edge_llm.contract.node import DocumentsInfo, Papers, RequestLimits, Source
 from edge_llm.contract.requests import Request, parse, parse_cancel
 from edge_llm.contract.tools import ToolCall
 from edge_llm.contract.topics import Topics
@@ -51,6 +54,36 @@ def test_topics_are_those_of_the_contract() -> None:
     assert ours.stream == theirs.stream("homeassistant")
     assert (ours.state, ours.info) == (theirs.state, theirs.info)
     assert theirs.house_source(ours.house) == "homeassistant"
+
+
+def test_the_documents_service_is_known_by_its_id_and_its_info() -> None:
+    info = DocumentsInfo(
+        version="1",
+        node=DOCUMENTS_ID,
+        protocol="5",
+        limits=RequestLimits(request_bytes=1, queue=1, requests_per_minute=1, ttl_s=1),
+        papers=Papers(documents=1, passages=1),
+    )
+    assert wire.DOCUMENTS == DOCUMENTS_ID
+    assert wire.is_documents(wire.read_info(info.encode()))
+    assert not wire.is_documents({"node": "kitchen-pc"})
+
+
+@pytest.mark.parametrize(
+    ("custom", "documents"),
+    [
+        ({"sources": [{"document": "a.pdf", "title": "A", "heading": "", "page": 3}]}, ["a.pdf"]),
+        ({"sources": [{"document": "b.md"}, 5, {}]}, ["b.md"]),
+        ({"sources": 5}, []),
+        ([1], []),
+        (None, []),
+    ],
+)
+def test_sources_are_read_whatever_else_there_is(custom: Any, documents: list[str]) -> None:
+    frame = HEADER | {"type": "done", "text": "Hello", "custom": custom}
+    _, done = wire.read_frame(json.dumps(frame))
+    assert (done.text, [source.document for source in done.sources]) == ("Hello", documents)
+    assert {field.name for field in dataclasses.fields(wire.Source)} <= set(Source.model_fields)
 
 
 def test_a_sentence_is_a_request_and_so_is_what_became_of_its_calls() -> None:

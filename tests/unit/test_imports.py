@@ -12,7 +12,7 @@ import edge_llm
 ROOT = Path(edge_llm.__file__).parent
 FLOORS = (
     ("cli",),
-    ("bench", "voice", "web"),
+    ("bench", "documents", "voice", "web"),
     ("node", "client", "convert", "demo"),
     ("gateway", "engine", "telemetry", "homeassistant", "house"),
     ("mqtt", "contract", "host"),
@@ -82,6 +82,13 @@ def test_paho_is_imported_in_one_folder() -> None:
         path.parent.name for path in ROOT.rglob("*.py") if "paho.mqtt" in path.read_text(encoding="utf-8")
     }
     assert importers == {"mqtt"}
+
+
+def test_documents_load_neither_a_model_nor_what_runs_one() -> None:
+    code = "import sys, edge_llm.documents.service, edge_llm.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    heavy = {"onnxruntime", "numpy", "tokenizers", "llguidance", "pypdf"}
+    assert heavy & set(loaded.split()) == set()
 
 
 def test_the_running_service_loads_no_heavy_package() -> None:

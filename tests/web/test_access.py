@@ -115,6 +115,23 @@ def test_a_phone_shows_one_thing_at_a_time(stub: Stub) -> None:
             assert page.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("width", [320, 390, 820, 1440])
+def test_nothing_that_is_said_makes_the_page_wider(stub: Stub, width: int) -> None:
+    wide = (
+        "```python\n" + "x = 1; " * 80 + "\n```",
+        "a" * 500,
+        "| a |" + " b |" * 60 + "\n|" + "-|" * 61,
+        "$" * 300,
+    )
+    with browser(width, 800) as driver:
+        page = Page(driver, stub)
+        for text in wide:
+            stub.says(("done", done(text)))
+            page.ask("w" * 300)
+        assert page.run("return document.documentElement.scrollWidth") <= width
+        assert page.run("return document.querySelector('#message').getBoundingClientRect().right") <= width
+
+
 def test_light_and_dark_follow_the_system(stub: Stub) -> None:
     grounds = set()
     for dark in (False, True):

@@ -99,7 +99,7 @@ class Node:
                     yield frame
         finally:
             del self._waiting[request.id]
-            if not ended and self.is_reachable():
+            if not ended and mqtt.is_connected(self._hass):  # one that is away finds it with the request
                 self._cancel(request.id)
 
     async def _send(self, request: Request) -> None:
@@ -125,8 +125,13 @@ class Node:
     @callback
     def _on_frame(self, message: mqtt.ReceiveMessage) -> None:
         # Others ask in Home Assistant's name, too: the entities of MQTT discovery.
-        if (read := read_frame(message.payload)) and (queue := self._waiting.get(read[0])):
-            queue.put_nowait(read[1])
+        if (read := read_frame(message.payload)) and read[0] in self._waiting:
+            self._take(*read)
+
+    @callback
+    def _take(self, request_id: str, frame: Frame) -> None:
+        """Hand on a frame of a reply that is waited for."""
+        self._waiting[request_id].put_nowait(frame)
 
     @callback
     def _on_state(self, message: mqtt.ReceiveMessage) -> None:
@@ -141,9 +146,14 @@ class Node:
     def _set_online(self, online: bool) -> None:
         self.online = online
         if not online:
-            for queue in self._waiting.values():
-                queue.put_nowait(None)
+            self._give_up()
         async_dispatcher_send(self._hass, self.signal)
+
+    @callback
+    def _give_up(self) -> None:
+        """End all requests in progress."""
+        for queue in self._waiting.values():
+            queue.put_nowait(None)
 
 
 async def _next(queue: Queue, timeout_s: float) -> Frame:

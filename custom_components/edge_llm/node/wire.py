@@ -12,6 +12,8 @@ from typing import Any
 
 CLIENT = "homeassistant"
 """Client id in the topics: where the broker has an ACL, the user name of Home Assistant."""
+DOCUMENTS = "documents"
+"""Node id of `edge-llm documents` in the topics, and its feature."""
 ONLINE = "online"
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -77,6 +79,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A passage of the household's papers that a reply was made from."""
+
+    document: str
+    heading: str
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The end of a reply: all of its text and calls, whatever was lost of them on the way."""
 
@@ -84,6 +95,8 @@ class Done:
     calls: tuple[Call, ...]
     outcome: str | None
     """Of an act without calls: ``unclear``, ``confirm``, ``impossible`` or ``spoken``."""
+    sources: tuple[Source, ...] = ()
+    """Of a reply of the documents service, the best one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +190,8 @@ def _frame(fields: dict[str, Any]) -> Frame:
             return _call(fields["call"])
         case "done":
             calls = tuple(_call(call) for call in fields.get("calls") or ())
-            return Done(str(fields["text"]), calls, (fields.get("act") or {}).get("outcome"))
+            outcome = (fields.get("act") or {}).get("outcome")
+            return Done(str(fields["text"]), calls, outcome, _sources(fields.get("custom")))
         case "error":
             after_ms = fields.get("retry_after_ms") if fields.get("retryable") else None
             return Failure(str(fields["code"]), None if after_ms is None else after_ms / 1000)
@@ -189,6 +203,22 @@ def _call(fields: dict[str, Any]) -> Call:
     # An id that another source's device has, too, is given the name of its source.
     ids = tuple(str(each).removeprefix(f"{CLIENT}:") for each in fields.get("device_ids") or ())
     return Call(str(fields["id"]), str(fields["name"]), dict(fields["arguments"]), ids)
+
+
+def _sources(custom: Any) -> tuple[Source, ...]:
+    # Whoever asks may have any custom: what is not as the service writes it is none of its sources.
+    listed = custom.get("sources") if isinstance(custom, dict) else None
+    found = (each for each in listed if isinstance(each, dict)) if isinstance(listed, list) else ()
+    return tuple(
+        Source(str(each["document"]), str(each.get("heading") or ""), each.get("page"))
+        for each in found
+        if "document" in each
+    )
+
+
+def is_documents(info: Mapping[str, Any]) -> bool:
+    """Whether an info is the documents service's: it is asked as a node is, and is none."""
+    return DOCUMENTS in (info.get("features") or ())
 
 
 def session_of(conversation_id: str) -> str:

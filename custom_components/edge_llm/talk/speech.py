@@ -7,6 +7,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.translation import async_get_translations, async_translate_state
 
 from ..const import DOMAIN
+from ..node.wire import Source
 
 _CHINESE = "zh-Hans"
 
@@ -15,6 +16,16 @@ async def async_error(hass: HomeAssistant, language: str, reason: str) -> str:
     """The sentence for an error, in the language of who has asked."""
     translations = await async_get_translations(hass, _known(language), "exceptions", [DOMAIN])
     return translations[f"component.{DOMAIN}.exceptions.{reason}.message"]
+
+
+async def async_papers(hass: HomeAssistant, language: str, sources: Iterable[Source]) -> tuple[str, str]:
+    """A title, and a line for each of the papers that an answer was made from."""
+    words = await async_get_translations(hass, _known(language), "common", [DOMAIN])
+    lines = []
+    for source in sources:
+        page = words[f"component.{DOMAIN}.common.page"].format(page=source.page) if source.page else ""
+        lines.append(", ".join(filter(None, (source.document, page, source.heading))))
+    return words[f"component.{DOMAIN}.common.papers"], "\n".join(dict.fromkeys(lines))
 
 
 def _known(language: str) -> str:

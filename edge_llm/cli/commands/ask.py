@@ -4,7 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from edge_llm.cli.asker import add_request_options, make_client, read_json, request_fields, show
+from edge_llm.cli.asker import (
+    add_request_options,
+    expect_documents,
+    make_client,
+    read_json,
+    request_fields,
+    show,
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     fields["tools"] = read_json("--tools", options.tools)
     fields["schema"] = read_json("--schema", options.schema)
     with make_client(options) as client:
+        if options.documents:
+            expect_documents(client)
         done = show(client, prompt, quiet=options.json, session=options.session, **fields)
     if options.json:
         print(done.encode().decode())

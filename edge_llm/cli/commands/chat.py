@@ -5,7 +5,14 @@ import signal
 import sys
 from typing import Any
 
-from edge_llm.cli.asker import add_request_options, make_client, read_prompt, request_fields, show
+from edge_llm.cli.asker import (
+    add_request_options,
+    expect_documents,
+    make_client,
+    read_prompt,
+    request_fields,
+    show,
+)
 from edge_llm.client import Client, Session
 from edge_llm.errors import RequestError
 
@@ -25,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     """Talk until an empty line; Ctrl-C ends the reply in progress."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with make_client(options, name="chat") as client:
+        if options.documents:
+            expect_documents(client)
         session = client.session(options.session)
         if sys.stdin.isatty():
             before = len(session.messages())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from edge_llm.errors import RequestError
 from edge_llm.event_log import EventLog
 from edge_llm.house.announced.plan import PLAN, Plan
 from edge_llm.state.database import StateDatabase
@@ -37,16 +38,22 @@ class ActLog:
         database.define(lambda db: db.executescript(_SCHEMA))
 
     def find(self, key: str) -> Begun | None:
-        """The act of a request, if it was begun."""
+        """The act of a request, if it was begun.
+
+        Raises:
+            RequestError: internal: by another version of the node, whose plan cannot be read. It is not
+                begun anew: it would be done twice.
+        """
         query = "SELECT plan, sent FROM act WHERE key = ?"
         row = self._database.run(lambda db: db.execute(query, (key,)).fetchone())
         if row is None:
             return None
         try:
             return Begun(PLAN.validate_json(row[0]), bool(row[1]))
-        except ValidationError as error:  # of another version: the request is begun anew
+        except ValidationError as error:
             log.error("act_log.unreadable", errors=error.error_count())  # noqa: TRY400 - it may quote names
-            return None
+            text = "another version of the node had begun this act: whether the devices got it is not known"
+            raise RequestError("internal", text) from None  # its words may quote names
 
     def begin(self, key: str, plan: Plan) -> None:
         """Write down an act before anything of it is sent."""

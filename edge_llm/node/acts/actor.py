@@ -117,7 +117,11 @@ class Actor:
             self._thread.join()
 
     def begun(self, key: str) -> Plan | None:
-        """The plan of an act that was begun before, by this process or an earlier one."""
+        """The plan of an act that was begun before, by this process or an earlier one.
+
+        Raises:
+            RequestError: see ``ActLog.find``.
+        """
         found = self._act_log.find(key)
         return found.plan if found else None
 

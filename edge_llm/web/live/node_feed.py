@@ -1,4 +1,4 @@
-"""Follows what a node says of itself: its state, info and telemetry."""
+"""Follows what a node says of itself, its state, info and telemetry, and whether documents are served."""
 
 from typing import TypeVar
 from uuid import uuid4
@@ -6,7 +6,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError
 
 from edge_llm.config import MqttSettings
-from edge_llm.contract.node import Info, Telemetry
+from edge_llm.contract.node import DocumentsInfo, Info, Telemetry
 from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
 from edge_llm.mqtt.connection import Connection
@@ -21,16 +21,22 @@ Read = TypeVar("Read", bound=BaseModel)
 class NodeFeed:
     """The newest of each, by a connection of its own; any thread may read."""
 
-    def __init__(self, mqtt: MqttSettings, topics: Topics, house: HouseView, changes: Changes) -> None:
-        """Notify ``changes`` of what is new; what is said of the house goes to ``house``.
+    def __init__(
+        self, mqtt: MqttSettings, topics: Topics, documents: Topics, house: HouseView, changes: Changes
+    ) -> None:
+        """Follow the node of ``topics`` and the service of ``documents``.
+
+        Notify ``changes`` of what is new; what is said of the house goes to ``house``.
 
         Raises:
             ConfigError: a file of the settings cannot be used.
         """
         self.node = topics.node
+        self.documents = documents.node
         self.info: Info | None = None
         self.telemetry: Telemetry | None = None
         self._said_online = False
+        self._documents_online = self._documents_known = False
         self._changes = changes
         on_house = house.subscriptions
         self._house_topics = tuple(on_house)
@@ -41,6 +47,8 @@ class NodeFeed:
                 topics.state: Subscription(self._on_state),
                 topics.info: Subscription(self._on_info),
                 topics.telemetry: Subscription(self._on_telemetry, qos=0),
+                documents.state: Subscription(self._on_documents_state),
+                documents.info: Subscription(self._on_documents_info),
                 **on_house,
             },
             on_ready=self._on_ready,
@@ -50,6 +58,15 @@ class NodeFeed:
     def state(self) -> str:
         """``online``, or ``offline``: also where the broker is away."""
         return "online" if self._said_online and self._connection.ready else "offline"
+
+    @property
+    def has_documents(self) -> bool:
+        """Whether a documents service is online; a node may have its name by chance."""
+        return self._documents_online and self._documents_known and self._connection.ready
+
+    def is_documents(self, model: str | None) -> bool:
+        """Whether ``model``, as a client of an API names it, is the documents service."""
+        return model == self.documents
 
     def start(self) -> None:
         """Begin to follow it."""
@@ -85,6 +102,14 @@ class NodeFeed:
 
     def _on_telemetry(self, message: Message) -> None:
         self.telemetry = _read(Telemetry, message.payload) or self.telemetry
+        self._heard(message)
+
+    def _on_documents_state(self, message: Message) -> None:
+        self._documents_online = message.payload == ONLINE
+        self._heard(message)
+
+    def _on_documents_info(self, message: Message) -> None:
+        self._documents_known = _read(DocumentsInfo, message.payload) is not None
         self._heard(message)
 
     def _heard(self, message: Message) -> None:

@@ -82,6 +82,10 @@ class Live:
         if seen.get("state") != feed.state:
             seen["state"] = feed.state
             chunks.append(event("state", json.dumps({"state": feed.state}).encode()))
+        if seen.get("documents") is not feed.has_documents:
+            seen["documents"] = feed.has_documents
+            state = "online" if feed.has_documents else "offline"
+            chunks.append(event("documents", json.dumps({"state": state}).encode()))
         for name, record in (("info", feed.info), ("telemetry", feed.telemetry)):
             if record is not None and seen.get(name) is not record:
                 seen[name] = record

@@ -57,6 +57,7 @@ def _message(model: str, text: str, calls: tuple[ToolCall, ...] = ()) -> dict[st
 def _end(done: Done) -> dict[str, Any]:
     timing = done.timing_ms
     decode_ms = max(0.0, timing.total - timing.queue - timing.prefill)
+    sources = {"edge_llm": done.custom} if done.custom else {}
     return {
         "done": True,
         "done_reason": "length" if done.finish_reason == "length" else "stop",
@@ -66,4 +67,5 @@ def _end(done: Done) -> dict[str, Any]:
         "prompt_eval_duration": round(timing.prefill * _NS_PER_MS),
         "eval_count": done.usage.completion_tokens,
         "eval_duration": round(decode_ms * _NS_PER_MS),
+        **sources,
     }

@@ -17,12 +17,13 @@ from edge_llm.web.replies import Replies, ReplyResponse, attended
 
 _VERSION = "0.12.6"
 """The release of Ollama whose API this follows: clients compare it with what they need."""
+_LATEST = ":latest"
 _NEVER = "2318-01-01T00:00:00Z"
 """The model is not unloaded."""
 
 
 def routes(feed: NodeFeed, replies: Replies) -> APIRouter:
-    """The endpoints. A node has one model: whatever model is asked for, that one answers."""
+    """The endpoints. A node has one model, which answers unless the documents service is named."""
     router = APIRouter(prefix="/api")
     since = datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
@@ -32,13 +33,15 @@ def routes(feed: NodeFeed, replies: Replies) -> APIRouter:
 
     @router.get("/tags")
     async def tags() -> JSONResponse:
-        return JSONResponse({"models": [_model(feed.known_info()) | {"modified_at": since}]})
+        info = feed.known_info()
+        names = [_name(info.model), *([_name(feed.documents)] if feed.has_documents else [])]
+        return JSONResponse({"models": [_model(info, name) | {"modified_at": since} for name in names]})
 
     @router.get("/ps")
     async def ps() -> JSONResponse:
         info = feed.known_info()
         running = {"expires_at": _NEVER, "size_vram": 0, "context_length": info.limits.context_tokens}
-        models = [_model(info) | running] if feed.state == "online" else []
+        models = [_model(info, _name(info.model)) | running] if feed.state == "online" else []
         return JSONResponse({"models": models})
 
     @router.post("/show")
@@ -49,10 +52,11 @@ def routes(feed: NodeFeed, replies: Replies) -> APIRouter:
     async def chat(request: Request) -> Response:
         asked = await read(request, Chat)
         info = feed.known_info()
-        name = asked.model or _name(info)
+        name = asked.model or _name(info.model)
         if not asked.messages:
             return JSONResponse(loaded(name))
-        reply = replies.ask(**asked.fields(info.limits.context_tokens))
+        documents = feed.is_documents(name.removesuffix(_LATEST))
+        reply = replies.ask(documents=documents, **asked.fields(info.limits.context_tokens))
         if not asked.streams:
             return JSONResponse(whole(await attended(request, reply, reply.done()), name))
         first = await attended(request, reply, reply.begun())
@@ -61,9 +65,9 @@ def routes(feed: NodeFeed, replies: Replies) -> APIRouter:
     return router
 
 
-def _name(info: Info) -> str:
-    """The model's name, with a tag: clients add one where there is none, and look for that."""
-    return info.model if ":" in info.model else f"{info.model}:latest"
+def _name(model: str) -> str:
+    """The name of a model with a tag: clients add one where there is none, and look for that."""
+    return model if ":" in model else model + _LATEST
 
 
 def _details(info: Info) -> dict[str, Any]:
@@ -77,8 +81,7 @@ def _details(info: Info) -> dict[str, Any]:
     }
 
 
-def _model(info: Info) -> dict[str, Any]:
-    name = _name(info)
+def _model(info: Info, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "model": name,

@@ -13,7 +13,7 @@ from edge_llm.web.replies import Frame, Reply
 _END = message(b"[DONE]")
 
 
-def completion(done: Done) -> dict[str, Any]:
+def completion(done: Done, model: str) -> dict[str, Any]:
     """The whole reply."""
     said: dict[str, Any] = {"role": "assistant", "content": done.text or None if done.calls else done.text}
     if done.calls:
@@ -22,7 +22,7 @@ def completion(done: Done) -> dict[str, Any]:
         "id": f"chatcmpl-{done.id}",
         "object": "chat.completion",
         "created": int(time()),
-        "model": done.model,
+        "model": model,
         "choices": [{"index": 0, "message": said, "logprobs": None, "finish_reason": _finish_reason(done)}],
         "usage": _usage(done),
         "edge_llm": _figures(done),
@@ -84,7 +84,6 @@ def _usage(done: Done) -> dict[str, Any]:
 
 
 def _figures(done: Done) -> dict[str, Any]:
-    """What the node measured; OpenAI has no place for it."""
-    return done.model_dump(
-        mode="json", include={"node", "timing_ms", "tokens_per_second", "energy"}, exclude_none=True
-    )
+    """What the node measured, and sources of an answer from the papers; OpenAI has no place for it."""
+    names = {"node", "timing_ms", "tokens_per_second", "energy"}
+    return done.model_dump(mode="json", include=names, exclude_none=True) | (done.custom or {})

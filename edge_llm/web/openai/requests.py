@@ -129,6 +129,7 @@ def _listed(value: Any) -> Any:
 class Completion(Lenient):
     """A request for a chat completion."""
 
+    model: str | None = None
     messages: Annotated[tuple[Message, ...], Field(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

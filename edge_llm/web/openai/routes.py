@@ -16,34 +16,38 @@ from edge_llm.web.replies import Replies, ReplyResponse, attended
 
 
 def routes(feed: NodeFeed, replies: Replies) -> APIRouter:
-    """The endpoints. A node has one model: whatever model is asked for, that one answers."""
+    """The endpoints. A node has one model, which answers unless the documents service is named."""
     router = APIRouter(prefix="/v1")
 
     @router.get("/models")
     async def models() -> JSONResponse:
-        return JSONResponse({"object": "list", "data": [_model(feed.known_info())]})
+        info = feed.known_info()
+        names = [info.model, *([feed.documents] if feed.has_documents else [])]
+        return JSONResponse({"object": "list", "data": [_model(info, name) for name in names]})
 
     @router.get("/models/{name:path}")
     async def model(name: str) -> JSONResponse:
-        del name
-        return JSONResponse(_model(feed.known_info()))
+        info = feed.known_info()
+        return JSONResponse(_model(info, name if feed.is_documents(name) else info.model))
 
     @router.post("/chat/completions")
     async def chat_completions(request: Request) -> Response:
         asked = await read(request, Completion)
         info = feed.known_info()
-        reply = replies.ask(**asked.fields(info.limits.context_tokens))
+        documents = feed.is_documents(asked.model)
+        model = feed.documents if documents else info.model
+        reply = replies.ask(documents=documents, **asked.fields(info.limits.context_tokens))
         if not asked.stream:
-            return JSONResponse(completion(await attended(request, reply, reply.done())))
+            return JSONResponse(completion(await attended(request, reply, reply.done()), model))
         first = await attended(request, reply, reply.begun())
-        return ReplyResponse(reply, chunks(reply, first, info.model, usage=asked.includes_usage), EVENTS)
+        return ReplyResponse(reply, chunks(reply, first, model, usage=asked.includes_usage), EVENTS)
 
     return router
 
 
-def _model(info: Info) -> dict[str, Any]:
+def _model(info: Info, name: str) -> dict[str, Any]:
     return {
-        "id": info.model,
+        "id": name,
         "object": "model",
         "created": 0,  # nobody has noted it
         "owned_by": "edge_llm",

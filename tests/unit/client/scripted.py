@@ -49,7 +49,7 @@ class Script:
         return Topics("edge_llm", node)
 
     def frames(
-        self, request: Any, topic: Callable[[], str], timeout_s: float, *, retry: bool = True
+        self, request: Any, topic: Callable[[], str], timeout_s: float, *, retry: bool = True, **_: Any
     ) -> Iterator[AnyFrame]:
         kind = "session" if isinstance(request, SessionCommand) else "request"
         payload = request.model_dump_json(exclude_none=True, by_alias=True).encode()

@@ -194,3 +194,17 @@ def test_the_first_end_of_a_reply_counts(start: Start, broker: Broker) -> None:
     reply.end(done(reply, "hi"))
     frames = eventually(broker.terminals)
     assert [Error.model_validate(frame).code for frame in frames] == ["timeout"]
+
+
+def test_unavailable_leaves_a_request_to_the_next_process_unless_it_is_told(
+    start: Start, broker: Broker, request_log: RequestLog
+) -> None:
+    left, not_acknowledged = start("left")
+    left.error("unavailable", "the node is stopping")
+    told, acknowledged = start("told")
+    told.error("unavailable", "another node is away", told=True)
+    assert eventually(lambda: acknowledged)
+    assert [frame["id"] for frame in broker.terminals()] == ["told"]
+    assert not_acknowledged == []
+    assert request_log.find("c", "left")
+    assert request_log.find("c", "told") is None  # it may be asked again

@@ -11,11 +11,13 @@ from fastapi import FastAPI
 
 from edge_llm.config import HouseSettings, MqttSettings, WebSettings
 from edge_llm.contract.frames import AnyFrame, Done, Status
-from edge_llm.contract.node import Info, Limits, Pinning
+from edge_llm.contract.node import DocumentsInfo, Info, Limits, Papers, Pinning, RequestLimits
 from edge_llm.contract.requests import Request
-from edge_llm.contract.topics import Topics
+from edge_llm.contract.topics import ONLINE, Topics
 from edge_llm.errors import RequestError
+from edge_llm.mqtt.message import Message
 from edge_llm.web.app import make_app
+from edge_llm.web.clients import Clients
 from edge_llm.web.live.changes import Changes
 from edge_llm.web.live.house import HouseView
 from edge_llm.web.live.node_feed import NodeFeed
@@ -24,6 +26,7 @@ from edge_llm.web.replies import Replies
 from tests.unit.client.scripted import HEADER, Script, client_of, delta, done
 
 TOPICS = Topics("edge_llm", "n")
+DOCUMENTS = Topics("edge_llm", "documents")
 INFO = Info(
     version="1",
     node="n",
@@ -35,6 +38,14 @@ INFO = Info(
     features=("tools", "json_schema", "act"),
     limits=Limits(request_bytes=65536, context_tokens=512, queue=4, requests_per_minute=60, ttl_s=60),
     pinning=Pinning(requested="auto", effective="0", mode="pinned"),
+)
+PAPERS = DocumentsInfo(
+    version="1",
+    node="documents",
+    protocol="5",
+    asks_node="n",
+    limits=RequestLimits(request_bytes=65536, queue=4, requests_per_minute=60, ttl_s=60),
+    papers=Papers(documents=1, passages=9),
 )
 SAID: Sequence[AnyFrame] = (
     Status(**HEADER, seq=0, state="queued"),
@@ -58,7 +69,7 @@ class Node(Script):
         self.cancelled.append(request_id)
 
     def frames(
-        self, request: Any, topic: Callable[[], str], timeout_s: float, *, retry: bool = True
+        self, request: Any, topic: Callable[[], str], timeout_s: float, *, retry: bool = True, **_: Any
     ) -> Iterator[AnyFrame]:
         self.retries.append(retry)
         for each in super().frames(request, topic, timeout_s):
@@ -84,12 +95,19 @@ class Web:
         self.node = node or Node(SAID)
         self.changes = Changes()
         self.house = HouseView(HouseSettings(), MqttSettings(), TOPICS, (), self.changes)
-        self.feed = NodeFeed(MqttSettings(), TOPICS, self.house, self.changes)
+        self.feed = NodeFeed(MqttSettings(), TOPICS, DOCUMENTS, self.house, self.changes)
         self.feed.info = INFO if known else None
         self.live = Live(self.feed, self.house, self.changes)
-        client = client_of(self.node)
-        self.replies = Replies(client, 60)
-        self.app: FastAPI = make_app(WebSettings(**settings), client, self.replies, self.feed, self.live)
+        self.documents = Node(SAID)
+        clients = Clients(client_of(self.node), client_of(self.documents), self.feed)
+        self.replies = Replies(clients, 60)
+        self.app: FastAPI = make_app(WebSettings(**settings), clients, self.replies, self.feed, self.live)
+
+    def have_documents(self, state: bytes = ONLINE, info: bytes = PAPERS.encode()) -> None:
+        """Hear this of a documents service, by a connection that is up."""
+        self.feed._connection._ready.set()
+        self.feed._on_documents_state(Message(DOCUMENTS.state, state))
+        self.feed._on_documents_info(Message(DOCUMENTS.info, info))
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.call("GET", path, **options)

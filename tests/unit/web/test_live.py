@@ -42,8 +42,9 @@ def test_everything_is_there_at_once_and_then_what_changes() -> None:
     async def scene() -> None:
         web.house._on_house(HOUSE)
         events = web.live.events()
-        state, info, house = await take(events, 3)
+        state, documents, info, house = await take(events, 4)
         assert state == ("state", {"state": "offline"})
+        assert documents == ("documents", {"state": "offline"})
         assert info == ("info", json.loads(INFO.encode()))
         assert house == ("house", web.house.shown())
         web.feed.info = INFO.model_copy(update={"version": "2"})
@@ -65,7 +66,7 @@ def test_a_house_that_changes_often_is_sent_twice_a_second_at_most(monkeypatch: 
     async def scene() -> None:
         nonlocal now
         events = web.live.events()
-        await take(events, 3)
+        await take(events, 4)
         for _ in range(5):
             web.house._on_house(HOUSE)
         monkeypatch.setattr(stream, "_HOUSE_EVERY_S", 0.02)
@@ -82,7 +83,7 @@ def test_a_comment_keeps_it_alive(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def scene() -> None:
         events = web.live.events()
-        await take(events, 3)
+        await take(events, 4)
         assert await anext(events) == b": alive\n\n"
 
     web.run(scene())
@@ -93,7 +94,7 @@ def test_it_ends_with_the_server() -> None:
 
     async def scene() -> None:
         events = web.live.events()
-        await take(events, 3)
+        await take(events, 4)
         web.live.stop()
         assert [event async for event in events] == []
 

@@ -20,6 +20,14 @@ export interface Energy {
   quality: string;
 }
 
+/** A passage of the household's papers that an answer was made from. */
+export interface Source {
+  document: string;
+  title: string;
+  heading: string;
+  page: number | null;
+}
+
 export interface Done {
   text: string;
   calls?: Call[];
@@ -29,6 +37,7 @@ export interface Done {
   timing_ms: { queue: number; ttft: number; total: number };
   tokens_per_second: number;
   energy?: Energy;
+  custom?: { sources?: Source[] } | null;
 }
 
 export interface Failure {

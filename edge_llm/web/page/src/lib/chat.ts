@@ -1,6 +1,6 @@
 // The conversation: its turns, the reply that is coming, and what of them is kept over a reload.
 import { computed, reactive, watch } from "vue";
-import type { Act, Call, Done, Failure } from "../contract";
+import type { Act, Call, Done, Failure, Source } from "../contract";
 import { account, post } from "./account";
 import { events } from "./events";
 import { live } from "./live";
@@ -28,6 +28,9 @@ export interface Turn {
   forgotten?: number;
   error?: Failure;
   figures?: Figures;
+  /** Whether the documents service was asked. */
+  papers?: boolean;
+  sources?: Source[];
 }
 
 const KEPT_TURNS = 60;
@@ -36,6 +39,7 @@ export const chat = reactive({
   session: kept("session", "") || newSession(),
   turns: kept<Turn[]>("turns", []).map(ended),
   area: kept("area", ""),
+  papers: kept("papers", false),
 });
 let abort: AbortController | undefined;
 
@@ -47,6 +51,7 @@ export const busy = computed(() => {
 let saving: ReturnType<typeof setTimeout> | undefined;
 watch(() => chat.turns, () => (saving ??= setTimeout(save, 500)), { deep: true });
 watch(() => chat.area, (area) => keep("area", area));
+watch(() => chat.papers, (papers) => keep("papers", papers));
 addEventListener("pagehide", save);
 
 function save(): void {
@@ -65,21 +70,29 @@ function ended(turn: Turn): Turn {
   return turn.state === "waiting" || turn.state === "streaming" ? { ...turn, state: "stopped" } : turn;
 }
 
-function add(turn: Pick<Turn, "role" | "text" | "state">): Turn {
+function add(turn: Pick<Turn, "role" | "text" | "state" | "papers">): Turn {
   chat.turns.push({ id: randomId(), calls: [], ...turn });
   return chat.turns.at(-1)!; // the reactive one
+}
+
+/** Whether a sentence goes to the papers; the answer to a question goes where the question has come from. */
+function goesToPapers(): boolean {
+  const last = chat.turns.at(-1);
+  const isAsked = last?.act?.outcome === "confirm" || (last?.act?.outcome === "unclear" && !!last.act.candidates?.length);
+  return isAsked ? !!last.papers : chat.papers && live.documents;
 }
 
 /** Sends a sentence and shows the reply as it comes; without `acting` it is a question, whatever it sounds like. */
 export async function send(text: string, acting = true): Promise<void> {
   if (busy.value || !text.trim()) return;
-  add({ role: "user", text, state: "whole" });
-  const turn = add({ role: "assistant", text: "", state: "waiting" });
+  const papers = goesToPapers();
+  add({ role: "user", text, state: "whole", papers });
+  const turn = add({ role: "assistant", text: "", state: "waiting", papers });
   const reveal = new Reveal((shown) => (turn.text = shown));
   abort = new AbortController();
   try {
     const act = acting && live.info?.house?.devices ? "auto" : null;
-    const body = { text, session: chat.session, act, area: chat.area || null };
+    const body = { text, session: chat.session, act, area: chat.area || null, documents: papers };
     await receive(await post("/chat", body, abort.signal), turn, reveal);
   } catch {
     reveal.finish();
@@ -121,6 +134,7 @@ function finish(turn: Turn, done: Done): void {
   turn.act = done.act;
   turn.cut = done.finish_reason === "length";
   turn.forgotten = done.usage.dropped_messages;
+  turn.sources = unique(Array.isArray(done.custom?.sources) ? done.custom.sources : []);
   if (done.usage.completion_tokens) {
     turn.figures = {
       tokens: done.usage.completion_tokens,
@@ -134,8 +148,15 @@ function finish(turn: Turn, done: Done): void {
   turn.state = done.finish_reason === "cancelled" ? "stopped" : "whole";
 }
 
+/** Several passages may be of one page. */
+function unique(sources: Source[]): Source[] {
+  const keys = sources.map(({ document, heading, page }) => JSON.stringify([document, heading, page]));
+  return sources.filter((_, index) => keys.indexOf(keys[index]!) === index);
+}
+
 function fail(turn: Turn, error: Failure): void {
-  turn.error = error;
+  const isPapersAway = turn.papers && !live.documents && error.code === "unavailable";
+  turn.error = isPapersAway ? { ...error, code: "papers" } : error;
   turn.state = "failed";
 }
 

@@ -12,6 +12,8 @@ export const live = reactive({
   info: undefined as Info | undefined,
   telemetry: [] as Telemetry[],
   house: { areas: [], devices: [] } as House,
+  /** Whether a documents service is online. */
+  documents: false,
 });
 
 let source: EventSource | undefined;
@@ -21,6 +23,7 @@ export function connect(): void {
   disconnect();
   source = new EventSource("/live");
   on<{ state: string }>("state", (data) => (live.state = data.state));
+  on<{ state: string }>("documents", (data) => (live.documents = data.state === "online"));
   on<Info>("info", (data) => (live.info = data));
   on<House>("house", (data) => (live.house = data));
   on<Telemetry>("telemetry", (data) => (live.telemetry = [...live.telemetry, data].slice(-KEPT)));

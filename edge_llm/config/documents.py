@@ -1,0 +1,28 @@
+"""The settings of `edge-llm documents`: which papers it reads, and where it keeps its index of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DOCUMENTS_ID = "documents"
+_ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
+
+
+class DocumentsSettings(BaseModel):
+    """The household's papers, and the service that answers from them: `edge-llm documents`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path | None = Field(None, description="folder of the papers: .md, .txt, .html and .pdf files")
+    file: Path | None = Field(
+        None,
+        description="sqlite file of the index; default: documents.sqlite in the service's state directory,"
+        " else in memory",
+    )
+    id: Annotated[str, Field(pattern=_ID_PATTERN)] = Field(
+        DOCUMENTS_ID, description="name of the service in its topics: a node id of its own"
+    )
+    context_tokens: int = Field(
+        700, ge=100, le=32768, description="maximum length of the passages before a question in tokens"
+    )

@@ -1,0 +1,186 @@
+"""The index of the papers in one SQLite file: keeps their passages and finds those for a question."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import RLock
+from typing import TypeVar
+
+from edge_llm.documents.passage import Passage
+from edge_llm.documents.reading.passages import Section
+from edge_llm.documents.search import tables
+from edge_llm.documents.search.ranking import rank
+from edge_llm.documents.search.tables import FileMark
+from edge_llm.errors import EdgeLlmError
+from edge_llm.event_log import EventLog
+from edge_llm.state.aside import is_in_use, move_aside
+from edge_llm.state.file import is_damage, open_file, open_memory, words_of
+
+log = EventLog(__name__)
+
+Result = TypeVar("Result")
+_PASSAGE = """
+SELECT passages.id, documents.path, documents.title, passages.heading, passages.page, passages.text
+FROM passages JOIN documents ON documents.id = passages.document
+"""
+_Row = tuple[int, str, str, str, int | None, str]
+
+
+class Index:
+    """Passages in an SQLite file; safe for several threads. A damaged file is moved aside and begun anew."""
+
+    def __init__(self, file: Path | None) -> None:
+        """Open the file, or make it; None keeps all in memory.
+
+        Raises:
+            EdgeLlmError: it cannot be opened or made.
+        """
+        self._file = file
+        self._write_lock, self._read_lock = RLock(), RLock()
+        self._open()
+
+    def search(self, question: str, limit: int = 3) -> list[Passage]:
+        """Find at most ``limit`` passages, the best first; none where nothing fits.
+
+        Raises:
+            EdgeLlmError: the file cannot be read.
+        """
+        return self._read(lambda db: [_passage(row) for row in _found(db, question, limit)])
+
+    def context(self, question: str, max_characters: int) -> list[Passage]:
+        """Find what to put before ``question``: the best passage's chapter in its order, then the next best.
+
+        Raises:
+            EdgeLlmError: the file cannot be read.
+        """
+        return self._read(lambda db: _context(db, question, max_characters))
+
+    def marks(self) -> dict[str, FileMark]:
+        """All documents by their path, with what tells whether their files have changed."""
+        return self._read(tables.marks)
+
+    def count(self) -> tuple[int, int, int]:
+        """Count documents with passages, passages, and documents without any."""
+        return self._read(tables.count)
+
+    def put(self, path: str, mark: FileMark, title: str, sections: Iterable[Section]) -> None:
+        """Add a document, or replace it, in one transaction."""
+        self._write(lambda db: tables.put(db, path, mark, title, sections))
+
+    def mark(self, path: str, mark: FileMark) -> None:
+        """Keep the time of a file whose content has not changed."""
+        self._write(lambda db: tables.mark_file(db, path, mark))
+
+    def remove(self, path: str) -> None:
+        """Remove a document."""
+        self._write(lambda db: tables.remove(db, path))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._write_lock, self._read_lock:
+            self._reader.close()
+            self._writer.close()
+
+    def _open(self) -> None:
+        try:
+            self._writer = self._opened()
+            # A second connection: a search does not wait while a long document is written.
+            self._reader = self._opened() if self._file else self._writer
+        except (OSError, sqlite3.Error) as error:
+            raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
+        if self._reader is self._writer:
+            self._read_lock = self._write_lock
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._file is None:
+            db = open_memory()
+        else:
+            try:
+                db = open_file(self._file)
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise
+                self._move_aside(error)
+                db = open_file(self._file)
+        tables.create(db)
+        return db
+
+    def _move_aside(self, damage: Exception) -> None:
+        assert self._file
+        if is_in_use(self._file):
+            raise OSError("it looks damaged, and another process has it open")
+        kept = move_aside(self._file, "-wal", "-shm")
+        log.warning("documents.index_damaged", file=str(self._file), kept_as=kept.name, reason=str(damage))
+
+    def _read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        return self._guarded(lambda: self._reading(work))
+
+    def _reading(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        with self._read_lock:
+            # One state of the index for all statements of a search.
+            if self._reader is self._writer:
+                return work(self._reader)
+            self._reader.execute("BEGIN")
+            try:
+                return work(self._reader)
+            finally:
+                self._reader.rollback()
+
+    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        self._guarded(lambda: self._writing(work))
+
+    def _writing(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        with self._write_lock, self._writer as db:
+            work(db)
+
+    def _guarded(self, work: Callable[[], Result]) -> Result:
+        """Do ``work``; on an empty index once more if the file is damaged."""
+        try:
+            return work()
+        except sqlite3.Error as error:
+            if not (self._file and is_damage(error)):
+                raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
+            with self._write_lock, self._read_lock:
+                self.close()
+                try:
+                    self._move_aside(error)
+                except OSError as failed:
+                    raise EdgeLlmError(f"the index {self._file} cannot be used: {failed}") from error
+                self._open()
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
+
+
+def _found(db: sqlite3.Connection, question: str, limit: int) -> list[_Row]:
+    hits = [hit.passage for hit in rank(db, question)[:limit]]
+    rows: dict[int, _Row] = {
+        row[0]: row for hit in hits for row in db.execute(f"{_PASSAGE} WHERE passages.id = ?", (hit,))
+    }
+    return [rows[hit] for hit in hits]
+
+
+def _context(db: sqlite3.Connection, question: str, max_characters: int) -> list[Passage]:
+    found = _found(db, question, 8)
+    if not found:
+        return []
+    chapter: list[_Row] = db.execute(
+        f"{_PASSAGE} JOIN passages AS best"
+        " ON best.document = passages.document AND best.chapter = passages.chapter"
+        " WHERE best.id = ? ORDER BY passages.id",
+        (found[0][0],),
+    ).fetchall()
+    if sum(len(row[-1]) for row in chapter) > max_characters:
+        chapter = found[:1]
+    chosen = {row[0]: row for row in chapter}
+    left = max_characters - sum(len(row[-1]) for row in chapter)
+    for row in found:
+        if row[0] not in chosen and len(row[-1]) <= left:
+            chosen[row[0]] = row
+            left -= len(row[-1])
+    return [_passage(row) for row in chosen.values()]
+
+
+def _passage(row: _Row) -> Passage:
+    return Passage(*row[1:])

@@ -1,0 +1,114 @@
+"""Finds the passages for a question: candidates by FTS5, ranked and judged by the words they cover."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from edge_llm.documents.search.question import Group, Question, Vocabulary, read_question
+
+_CANDIDATES = 40
+"""Passages that FTS5 hands on for ranking."""
+LEAST_COVERED = 0.46
+"""Part of the question's content words, by weight, that one of the best passages must have."""
+_LEAST_NEXT = 0.35
+"""Part of the best passage's score that another must have to be named with it."""
+_COMMON = 0.05
+_COMMON_FROM = 2000
+"""From so many passages on, a word that this part of them has finds none where there is a rarer one."""
+_WEIGHTS = 1.5, 2.0, 1.0
+"""What a term counts in the title, in a heading and in the text."""
+_SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
+"""k1 and b of bm25, and about how many terms a passage has."""
+_NEAR = 4
+_NEAR_WEIGHT = 0.5
+"""Words that stand side by side in the question count more, by this part, where they stand so near."""
+_FOREIGN = 0.6
+"""What a passage in another language than the question's counts."""
+
+_Row = tuple[int, str, str, str, str]
+"""Passage, language, and the terms of the title, of the heading and of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found."""
+
+    passage: int
+    score: float
+    covered: float
+    """Part of the question's content words that it has, by weight."""
+
+
+def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
+    """Find the passages for ``question``, best first; none where none answers it."""
+    vocabulary = Vocabulary(db)
+    asked = read_question(question, vocabulary)
+    wanted = frozenset(term for group in asked.groups for term in group.variants)
+    hits = [_judge(row, asked, wanted) for row in _candidates(db, asked.groups, vocabulary.passages)]
+    hits.sort(key=lambda hit: (-hit.score, hit.passage))
+    if not hits or max(hit.covered for hit in hits[:3]) < LEAST_COVERED:
+        return []
+    return [hit for hit in hits if hit.score >= _LEAST_NEXT * hits[0].score]
+
+
+def _candidates(db: sqlite3.Connection, groups: list[Group], passages: int) -> list[_Row]:
+    known = [group for group in groups if group.variants]
+    rare = [group for group in known if group.passages <= _COMMON * passages]
+    if passages < _COMMON_FROM or not rare:
+        rare = known
+    if not rare:
+        return []
+    # A term has letters and digits alone, and stands in quotes: no question is syntax.
+    query = " OR ".join(f'"{term}"' for term in sorted({term for group in rare for term in group.variants}))
+    return db.execute(
+        "SELECT terms.rowid, documents.language, terms.title, terms.heading, terms.body FROM terms"
+        " JOIN passages ON passages.id = terms.rowid JOIN documents ON documents.id = passages.document"
+        " WHERE terms MATCH ? AND rank MATCH ? ORDER BY rank LIMIT ?",
+        (query, f"bm25{_WEIGHTS}", _CANDIDATES),
+    ).fetchall()
+
+
+def _judge(row: _Row, asked: Question, wanted: frozenset[str]) -> Hit:
+    passage, language, *columns = row
+    found: dict[str, float] = {}
+    places: dict[str, list[int]] = {}
+    length = 0
+    for weight, text in zip(_WEIGHTS, columns, strict=True):
+        in_column = text.split()
+        for place, term in enumerate(in_column, start=length):
+            if term in wanted:
+                found[term] = found.get(term, 0.0) + weight
+                places.setdefault(term, []).append(place)
+        length += len(in_column) + 2 * _NEAR
+    norm = _SATURATION * (1 - _LENGTH + _LENGTH * length / _AVERAGE_TERMS)
+    score = covered = total = 0.0
+    groups = asked.groups
+    for group in groups:
+        total += group.weight
+        have = {term: value for term, value in group.variants.items() if term in found}
+        if not have:
+            continue
+        # The halves of a compound add up; words that stand for the whole do not.
+        stands = sum(have.values()) if max(group.variants.values()) <= 0.5 else max(have.values())
+        frequency = sum(found[term] * value for term, value in have.items())
+        covered += group.weight * stands
+        score += group.weight * stands * frequency * (_SATURATION + 1) / (frequency + norm)
+    for one, other in asked.neighbours:
+        weight = _NEAR_WEIGHT * min(groups[one].weight, groups[other].weight)
+        total += weight
+        if _are_near(groups[one], groups[other], places):
+            covered += weight
+            score += weight
+    if asked.language and language and language != asked.language:
+        covered *= _FOREIGN
+        score *= _FOREIGN
+    return Hit(passage, score, covered / total if total else 0.0)
+
+
+def _are_near(one: Group, other: Group, places: dict[str, list[int]]) -> bool:
+    others = [place for term in other.variants for place in places.get(term, ())]
+    return any(
+        abs(place - each) <= _NEAR
+        for term in one.variants
+        for place in places.get(term, ())
+        for each in others
+    )

@@ -1,0 +1,117 @@
+"""The tables of the index, and the statements that change them. Knows no files but their paths."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge_llm.documents.reading.passages import Section
+from edge_llm.documents.search.question import language_of
+from edge_llm.documents.search.words import terms
+
+VERSION = 1
+"""Goes up with each change of tables, passages or terms: an index of another version is made anew."""
+_SAMPLE = 5000
+_COMPOUND_LETTERS = 8
+"""A word of at least this many letters may be a compound, and is found by its end too."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS documents (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, title TEXT NOT NULL, language TEXT NOT NULL,
+    mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS passages (
+    id INTEGER PRIMARY KEY, document INTEGER NOT NULL, chapter INTEGER NOT NULL,
+    heading TEXT NOT NULL, page INTEGER, text TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS passages_of_chapter ON passages (document, chapter);
+CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5 (title, heading, body, tokenize = 'ascii');
+CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab (terms, row);
+CREATE TABLE IF NOT EXISTS compounds (reversed TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_DROP = """
+DROP TABLE IF EXISTS vocabulary; DROP TABLE IF EXISTS terms; DROP TABLE IF EXISTS documents;
+DROP TABLE IF EXISTS passages; DROP TABLE IF EXISTS compounds; DROP TABLE IF EXISTS version;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FileMark:
+    """What tells whether a file has changed."""
+
+    mtime_ns: int
+    size: int
+    sha256: str
+    """Hexadecimal hash of the content."""
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Make the tables; those of another version go."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'version'").fetchone():
+        if db.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
+            return
+        db.executescript(f"BEGIN; {_DROP} COMMIT;")
+    db.executescript(f"BEGIN; {_TABLES}")
+    db.execute("INSERT INTO version VALUES (?)", (VERSION,))
+    db.commit()
+
+
+def marks(db: sqlite3.Connection) -> dict[str, FileMark]:
+    """All documents by their path."""
+    rows = db.execute("SELECT path, mtime_ns, size, sha256 FROM documents")
+    return {path: FileMark(*mark) for path, *mark in rows}
+
+
+def count(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """Count documents with passages, passages, and documents without any."""
+    documents = db.execute("SELECT count(*) FROM documents").fetchone()[0]
+    passages, readable = db.execute("SELECT count(*), count(DISTINCT document) FROM passages").fetchone()
+    return readable, passages, documents - readable
+
+
+def put(db: sqlite3.Connection, path: str, mark: FileMark, title: str, sections: Iterable[Section]) -> None:
+    """Replace a document and its passages."""
+    remove(db, path)
+    document = db.execute(
+        "INSERT INTO documents (path, title, language, mtime_ns, size, sha256) VALUES (?, ?, '', ?, ?, ?)",
+        (path, title, mark.mtime_ns, mark.size, mark.sha256),
+    ).lastrowid
+    title_terms = " ".join(terms(title))
+    compounds: set[str] = set()
+    sample = ""
+    for section in sections:
+        passage = db.execute(
+            "INSERT INTO passages (document, chapter, heading, page, text) VALUES (?, ?, ?, ?, ?)",
+            (document, section.chapter, section.heading, section.page, section.text),
+        ).lastrowid
+        sample += section.text if len(sample) < _SAMPLE else ""
+        heading, body = list(terms(section.heading)), list(terms(section.text))
+        db.execute(
+            "INSERT INTO terms (rowid, title, heading, body) VALUES (?, ?, ?, ?)",
+            (passage, title_terms, " ".join(heading), " ".join(body)),
+        )
+        compounds.update(
+            term for term in (*heading, *body) if len(term) >= _COMPOUND_LETTERS and term.isalpha()
+        )
+    db.execute("UPDATE documents SET language = ? WHERE id = ?", (language_of(sample), document))
+    db.executemany(
+        "INSERT OR IGNORE INTO compounds VALUES (?)", ((term[::-1],) for term in sorted(compounds))
+    )
+
+
+def mark_file(db: sqlite3.Connection, path: str, mark: FileMark) -> None:
+    """Keep another time of a file whose content is the same."""
+    db.execute(
+        "UPDATE documents SET mtime_ns = ?, size = ?, sha256 = ? WHERE path = ?",
+        (mark.mtime_ns, mark.size, mark.sha256, path),
+    )
+
+
+def remove(db: sqlite3.Connection, path: str) -> None:
+    """Remove a document and its passages."""
+    row = db.execute("SELECT id FROM documents WHERE path = ?", (path,)).fetchone()
+    if row is None:
+        return
+    db.execute("DELETE FROM terms WHERE rowid IN (SELECT id FROM passages WHERE document = ?)", row)
+    db.execute("DELETE FROM passages WHERE document = ?", row)
+    db.execute("DELETE FROM documents WHERE id = ?", row)

@@ -1,0 +1,82 @@
+"""Turns text into index terms: stems of words; characters and pairs where no space parts words."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+
+from edge_llm.documents.tokens import UNSPACED
+
+_RUN = re.compile(f"[{UNSPACED}]+|[^\\W_{UNSPACED}]+")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_CODE = re.compile(r"(?<![^\W_])([a-z]{1,3})[-. ](\d{1,5}[a-z]?)(?![^\W_])")
+_LONGEST = 64
+"""Characters of a word that count."""
+
+# Endings of English, German, Dutch, French and Spanish, long ones first, with the fewest characters to leave.
+_ENDINGS = tuple(
+    (ending, least)
+    for least, endings in (
+        (4, "ationen ationes aciones ations ation acion ierung ieren iert ements ement ments ment"),
+        (4, "ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
+        (3, "ies es en s e"),
+        (4, "os as o a"),
+    )
+    for ending in endings.split()
+)
+
+
+def normalise(text: str) -> str:
+    """Fold case, width and accents."""
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
+    # Voicing marks of Kana change the word; accents of letters rarely do.
+    kept = "".join(each for each in folded if not "\u0300" <= each <= "\u036f")
+    return unicodedata.normalize("NFC", kept)
+
+
+def runs(text: str) -> list[str]:
+    """Words of a normalised text, and whole runs of characters where no space parts words."""
+    return _RUN.findall(text)
+
+
+def is_unspaced(run: str) -> bool:
+    """Whether a run is of a script that puts no space between words."""
+    return bool(_UNSPACED.match(run))
+
+
+def codes(text: str) -> list[str]:
+    """Codes that are written with a gap, without it: ``e-15`` is also found as ``e15``."""
+    return [letters + digits for letters, digits in _CODE.findall(text)]
+
+
+def terms(text: str) -> Iterator[str]:
+    """Yield the terms under which ``text`` is found."""
+    text = normalise(text)
+    for run in _RUN.findall(text):
+        if run.isascii() or not is_unspaced(run):
+            yield stem(run)
+        else:
+            yield from run
+            yield from map("".join, pairwise(run))
+    yield from codes(text)
+
+
+@lru_cache(maxsize=20_000)
+def stem(word: str) -> str:
+    """Cut an ending off a word, the same for all languages: ``cleaning`` and ``cleans`` become ``clean``."""
+    word = word[:_LONGEST]
+    if len(word) < 4 or not word.isalpha():
+        return word
+    for ending, least in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith("ss"):
+            word = word[: -len(ending)]
+            if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
+                word = word[:-1]  # swapped, swap
+            break
+    # cleane(d), batteri(es) and batter(y)
+    if word.endswith("y") and len(word) > 3:
+        return word[:-1] + "i"
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
