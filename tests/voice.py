@@ -24,14 +24,14 @@ EXAMPLE = Path(__file__).parents[1] / "config/voice/room.py"
 
 
 @contextmanager
-def running(broker: HasPort, directory: Path, **settings: object) -> Iterator[str]:
+def running(broker: HasPort, directory: Path, *options: str, **settings: object) -> Iterator[str]:
     """Run the server at a broker; yields its URI."""
     port = free_port()
     given = {"MQTT__HOST": "127.0.0.1", "MQTT__PORT": broker.port, "NODE__ID": NODE, "VOICE__PORT": port}
     environment = clean_environment() | {
         f"EDGE_LLM_{name.upper()}": str(value) for name, value in {**given, **settings}.items()
     }
-    command = [sys.executable, "-m", "edge_llm.cli", "voice"]
+    command = [sys.executable, "-m", "edge_llm.cli", "voice", *options]
     with process(command, directory / "voice.log", environment) as server:
         eventually(lambda: answers(port))
         yield f"tcp://127.0.0.1:{port}"

@@ -30,15 +30,18 @@ _REPLY_S = 30.0
 """Seconds that somebody waits for an answer who has said something aloud."""
 
 
-def serve(settings: Settings, node: str, name: str | None = None) -> None:
+def serve(settings: Settings, node: str, name: str | None = None, *, documents: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C; ``name`` is the client id, by default the user name at the broker.
+
+    With ``documents`` the papers' service before ``node`` is asked.
 
     Raises:
         ConfigError: a setting cannot be used.
         EdgeLlmError: the port is taken, or the address is none of this machine's.
     """
     view = NodeView(settings.mqtt, Topics(settings.mqtt.base_topic, node))
-    with Client(settings.mqtt, node, name or settings.mqtt.username or CLIENT) as client:
+    asked = settings.documents.id if documents else node
+    with Client(settings.mqtt, asked, name or settings.mqtt.username or CLIENT) as client:
         view.start()
         try:
             asyncio.run(_serve(settings.voice, node, view, client))

@@ -22,7 +22,7 @@ from edge_llm.demo.house import SimulatedHouse
 from tests import voice
 from tests.common import TOPICS, eventually
 from tests.conversation import Hub
-from tests.processes import Broker, Nodes
+from tests.processes import Broker, Documents, Nodes
 
 WAIT_S = 60
 ROUTE = {
@@ -111,6 +111,25 @@ def test_talk_is_answered_aloud(uri: str) -> None:
     heard = exchange(uri, Transcript("What is the capital of Japan?").event(), "handled-stop")
     whole = next(event for event in heard if event.type == "handled")
     assert "Tokyo" in whole.data["text"]
+
+
+def test_the_papers_answer_aloud_and_commands_are_done_as_ever(
+    house: SimulatedHouse, broker: Broker, tmp_path: Path
+) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "dishwasher.md").write_text("# Dishwasher\n\n## E15\nThe tap is closed. Open the tap.\n")
+    papers = Documents(broker.port, None, tmp_path / "documents.log", documents__folder=folder)
+    papers.wait_serving()
+    with voice.running(broker, tmp_path, "--documents") as uri:
+        question = Transcript("What does error E15 on the dishwasher mean?").event()
+        handled = exchange(uri, question, "handled-stop")[-1]
+        assert "tap" in handled.data["text"].casefold()
+        [handled] = exchange(uri, Transcript("Turn off the hall light.").event())
+        assert handled.data["text"] == "Turned off Hall light."
+    assert papers.stop() == 0
+    house.wait_idle()
+    assert house.state("Hall light")["state"] == "off"
 
 
 def wav(path: Path) -> Path:

@@ -10,6 +10,11 @@ from edge_llm.errors import EdgeLlmError
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``voice``."""
     parser.add_argument("--node", metavar="ID", help="default: node.id of the configuration")
+    parser.add_argument(
+        "--documents",
+        action="store_true",
+        help="answer from the household's papers, too: ask `edge-llm documents` (documents.id)",
+    )
     parser.add_argument("--as", metavar="NAME", dest="name", help="client id (default: mqtt.username)")
     parser.add_argument("--host", metavar="ADDRESS", help="listen on this address instead of voice.host")
     parser.add_argument("--port", metavar="PORT", type=int, help="listen on this port instead of voice.port")
@@ -33,5 +38,6 @@ def run(options: argparse.Namespace) -> int:
     }
     settings = settings.model_copy(update={"voice": settings.voice.model_copy(update=given)})
     with suppress(KeyboardInterrupt):  # before it listens
-        server.serve(settings, options.node or settings.node.id, options.name)
+        node = options.node or settings.node.id
+        server.serve(settings, node, options.name, documents=options.documents)
     return 0
