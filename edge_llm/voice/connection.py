@@ -16,7 +16,7 @@ from edge_llm.voice.wire import WireError, read_event, write_event
 IDLE_S = 300.0
 """Seconds without a whole event after which a connection, and so its conversation, ends."""
 _MOST_AHEAD = 8
-"""Maximum number of events that a caller may send while an answer is due."""
+"""Maximum number of events that ask for something which a caller may send ahead of the answers."""
 
 
 class Connection:
@@ -36,7 +36,7 @@ class Connection:
         self._writer = writer
         self._conversation = new_conversation()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
-        """Events that were read, None last; they are at most _MOST_AHEAD."""
+        """Events that ask for something, None last; they are at most _MOST_AHEAD."""
 
     async def run(self) -> None:
         """Answer until the caller goes away, or says nothing for IDLE_S.
@@ -65,6 +65,8 @@ class Connection:
     async def _read(self) -> None:
         try:
             while event := await read_event(self._reader):
+                if not any(kind.is_type(event.type) for kind in (Describe, Ping, Transcript)):
+                    continue  # of audio and of other services
                 if self._events.qsize() >= _MOST_AHEAD:
                     raise WireError("too much is sent before there is an answer")
                 self._events.put_nowait(event)

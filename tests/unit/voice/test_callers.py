@@ -38,7 +38,8 @@ def test_other_events_are_passed_over_and_pings_answered() -> None:
 
     async def scene() -> None:
         async with voice.caller() as caller:
-            await caller.write_event(AudioChunk(16000, 2, 1, bytes(2000)).event())
+            for _ in range(100):
+                await caller.write_event(AudioChunk(16000, 2, 1, bytes(2000)).event())
             await caller.write_event(Ping("there?").event())
             assert (await hear(caller)).data == {"text": "there?"}
             [handled] = await say(caller, "On")
