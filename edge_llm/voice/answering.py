@@ -10,7 +10,7 @@ from wyoming.event import Event
 from wyoming.handle import Handled, HandledChunk, HandledStart, HandledStop, NotHandled
 
 from edge_llm.client import Call, Delta, Done, RequestError
-from edge_llm.event_log import EventLog
+from edge_llm.event_log import EventLog, RateLimitedLog
 from edge_llm.voice.apologies import apology, reason_of
 from edge_llm.voice.asking import Asker, Frame
 from edge_llm.voice.node_view import NodeView
@@ -33,6 +33,7 @@ class Answering:
         self._node = node
         self._area = area
         self._max_tokens = max_tokens
+        self._log = RateLimitedLog(log)
 
     async def events(self, heard: Transcript, conversation: str) -> AsyncGenerator[Event]:
         """Yield the events of the answer; ``conversation`` is that of a caller that names none.
@@ -54,7 +55,7 @@ class Answering:
                     for event in answer.add(frame, apology("not_here", *languages)):
                         yield event
         except RequestError as error:
-            log.warning("voice.not_handled", code=error.code)
+            self._log.info("voice.not_handled", code=error.code)
             for event in answer.fail(apology(reason_of(error.code), *languages)):
                 yield event
 
