@@ -10,9 +10,10 @@ from wyoming.event import Event
 from wyoming.handle import Handled, HandledChunk, HandledStart, HandledStop, NotHandled
 
 from edge_llm.client import Call, Delta, Done, RequestError
+from edge_llm.client.asynchronous import Frame
 from edge_llm.event_log import EventLog, RateLimitedLog
 from edge_llm.voice.apologies import apology, reason_of
-from edge_llm.voice.asking import Asker, Frame
+from edge_llm.voice.asking import Asker
 from edge_llm.voice.node_view import NodeView
 from edge_llm.voice.speakable import Sentences
 
