@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.commands.report import percentiles
 from benchmarks.documents import answers, speed
 from benchmarks.documents.data import HALVES, lay_papers, lay_squad, read_questions
-from benchmarks.documents.retrieval import PASSAGES, ask_all, table
+from benchmarks.documents.retrieval import ask_all, table
 from edge_llm.documents.embeddings import Embedder
 from edge_llm.documents.folder import Folder
 from edge_llm.documents.index import Index
@@ -69,7 +69,7 @@ def _retrieval(options: argparse.Namespace) -> int:
             questions = read_questions(options.half)
         index = Index(file, _meaning(options.embeddings))
         Folder(papers, index).scan()
-        found = ask_all(questions, lambda question: index.search(question, PASSAGES))
+        found = ask_all(questions, index)
         index.close()
     print(options.squad or f"half {options.half}")
     print(table(found))
