@@ -25,7 +25,7 @@ FROM venv AS build
 # What the code needs changes less often than the code.
 COPY pyproject.toml .
 RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    o = p['optional-dependencies']; print(*p['dependencies'], *o['web'], *o['documents'], sep='\n')" \
+    o = p['optional-dependencies']; print(*p['dependencies'], *o['web'], *o['documents'], *o['voice'], sep='\n')" \
     >requirements.txt && pip install --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY edge_llm edge_llm

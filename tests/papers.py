@@ -25,7 +25,12 @@ def served_papers(broker: HasPort, directory: Path) -> Iterator[Documents]:
         (folder / name).write_text(text)
     file = directory / "index.sqlite"
     documents = Documents(
-        broker.port, None, directory / "log", documents__folder=folder, documents__file=file
+        broker.port,
+        None,
+        directory / "log",
+        documents__folder=folder,
+        documents__file=file,
+        documents__answer="model",
     )
     try:
         documents.wait_serving()

@@ -25,6 +25,7 @@ from edge_llm.cli.commands import (
     schema,
     serve,
     verify,
+    voice,
     web,
 )
 from edge_llm.errors import EdgeLlmError, RequestError
@@ -144,6 +145,17 @@ _COMMANDS = (
         " go before the question, and a node answers.",
         documents.add_options,
         as_json=True,
+    ),
+    _Command(
+        "voice",
+        voice.run,
+        "let speech programs talk to a node",
+        "Serve one node to speech programs by the Wyoming protocol, until SIGTERM: what was heard comes in as"
+        " text, acts are carried out, and what to say goes back. By default on tcp://127.0.0.1:10500 and for"
+        " this machine alone, because the protocol has no authentication. With another --host whoever reaches"
+        " it may speak to the house, and zeroconf announces it. Needs the extra `voice`. With Home Assistant"
+        " the conversation agent serves instead: docs/voice.md.",
+        voice.add_options,
     ),
     _Command(
         "house",

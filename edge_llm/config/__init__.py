@@ -20,6 +20,7 @@ from edge_llm.config.sections import (
     Settings,
     TelemetrySettings,
 )
+from edge_llm.config.voice import VoiceSettings
 from edge_llm.config.web import WebSettings
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "SessionsSettings",
     "Settings",
     "TelemetrySettings",
+    "VoiceSettings",
     "WebSettings",
     "load_settings",
 ]

@@ -1,7 +1,7 @@
 """The settings of `edge-llm documents`: which papers it reads, and where it keeps its index of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,8 +23,13 @@ class DocumentsSettings(BaseModel):
     id: Annotated[str, Field(pattern=_ID_PATTERN)] = Field(
         DOCUMENTS_ID, description="name of the service in its topics: a node id of its own"
     )
+    answer: Literal["quotation", "model"] = Field(
+        "quotation",
+        description="how a question is answered: `quotation`, by the lines of the papers that fit best, word"
+        " for word; `model`, by the node in its own words, from whole passages",
+    )
     context_tokens: int = Field(
-        700, ge=100, le=32768, description="maximum length of the passages before a question in tokens"
+        700, ge=100, le=32768, description="maximum length of the passages before a question to the model"
     )
     embeddings: Path | None = Field(
         None,

@@ -16,6 +16,7 @@ from edge_llm.config.documents import DocumentsSettings
 from edge_llm.config.engine import EngineSettings
 from edge_llm.config.house import HouseSettings
 from edge_llm.config.sampling import SamplingSettings
+from edge_llm.config.voice import VoiceSettings
 from edge_llm.config.web import WebSettings
 from edge_llm.errors import ConfigError
 
@@ -240,6 +241,7 @@ class Settings(BaseSettings):
     house: HouseSettings = HouseSettings()
     web: WebSettings = WebSettings()
     documents: DocumentsSettings = DocumentsSettings()
+    voice: VoiceSettings = VoiceSettings()
     routes: tuple[RouteSettings, ...] = ()
 
     @model_validator(mode="after")

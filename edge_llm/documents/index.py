@@ -1,7 +1,7 @@
 """The index of the papers in one SQLite file: keeps their passages and finds those for a question."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
-from edge_llm.documents.search.lines import best_lines
+from edge_llm.documents.search.lines import quotation
 from edge_llm.documents.search.ranking import rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
@@ -27,6 +27,8 @@ _PASSAGE = """
 SELECT passages.id, documents.path, documents.title, passages.heading, passages.page, passages.text
 FROM passages JOIN documents ON documents.id = passages.document
 """
+_QUOTED = 3
+"""Number of passages whose lines may be quoted."""
 _Row = tuple[int, str, str, str, int | None, str]
 
 
@@ -59,15 +61,21 @@ class Index:
         """
         return self._read(lambda db: _context(db, question, max_characters, self._meaning))
 
-    def lines(self, question: str, passages: Sequence[Passage], limit: int = 5) -> list[Passage]:
-        """Find the lines of ``passages`` that answer ``question`` most likely, the best first.
+    def quotation(self, question: str) -> list[Passage]:
+        """Find the lines that answer ``question`` most likely: at most three of one document, in its order.
 
         A line is a sentence, an item of a list or a row of a table, and comes as its passage with that text.
+        There is none where nothing fits.
 
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        return self._read(lambda db: best_lines(db, question, passages, limit))
+
+        def read(db: sqlite3.Connection) -> list[Passage]:
+            found = _found(db, question, _QUOTED, self._meaning)
+            return quotation(db, question, [_passage(row) for row in found])
+
+        return self._read(read)
 
     def marks(self) -> dict[str, FileMark]:
         """All documents by their path, with what tells whether their files have changed."""

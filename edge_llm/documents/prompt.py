@@ -1,8 +1,9 @@
-"""Puts passages before a question: a system text that quotes them within a number of tokens.
+"""Makes passages a part of a question or its answer: a system text that holds them, or a quotation.
 
 The model's special tokens cannot be forged by a passage: the node takes what it is sent for plain text.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,13 +14,19 @@ from edge_llm.documents.tokens import estimate_tokens
 from edge_llm.documents.words import Words
 
 _CHARACTERS_PER_TOKEN = 4
+_MARK = re.compile(r"^[-*•] ")
+"""What an item of a list begins with."""
 
 
 class Prompt:
     """Makes system texts in one language."""
 
-    def __init__(self, words: Words, context_tokens: int) -> None:
-        """Quote passages of at most ``context_tokens``, as far as that can be told without a tokenizer."""
+    def __init__(self, words: Words, context_tokens: int, *, quotes: bool) -> None:
+        """Quote passages of at most ``context_tokens``, as far as that can be told without a tokenizer.
+
+        Whether it ``quotes``: lines of the papers are the answer then, and no model's words.
+        """
+        self.quotes = quotes
         self._words = words
         self._context_tokens = context_tokens
 
@@ -65,6 +72,15 @@ class Prompt:
         page = self._words.page.format(page=passage.page) if passage.page else ""
         parts = passage.title or passage.document, page, passage.heading
         return f"[{_line(', '.join(filter(None, parts)))}]"
+
+
+def quotation_of(lines: Sequence[Passage]) -> str:
+    """Say lines of one document as an answer, word for word, behind its title."""
+    title = _line(lines[0].title or lines[0].document)
+    said = [_MARK.sub("", _line(each.text)).replace(" | ", "; ") for each in lines]
+    return (
+        f"{title}: {said[0]}" if len(said) == 1 else "\n".join([f"{title}:", *(f"- {each}" for each in said)])
+    )
 
 
 def question_of(text: str | None, messages: Sequence[Turn]) -> str:

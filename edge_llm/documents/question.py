@@ -8,7 +8,7 @@ from typing import Any
 from edge_llm.contract.frames import Call, Delta, Done, FinishReason, Header, Status, TimingMs, Usage
 from edge_llm.contract.requests import Request, SessionCommand
 from edge_llm.documents.passage import Passage
-from edge_llm.documents.prompt import Prompt, question_of, sources_of
+from edge_llm.documents.prompt import Prompt, question_of, quotation_of, sources_of
 from edge_llm.errors import RequestError
 from edge_llm.gateway.reply import Reply
 
@@ -38,7 +38,8 @@ class Question:
         self.said = ""
         """Text that has come so far."""
         self.passages: Sequence[Passage] = ()
-        """What goes before the question, in its order."""
+        """What goes before the question, in its order; or what is quoted instead of a model's words."""
+        self._quotation: str | None = None
         self.best: Sequence[Passage] = ()
         """What fits the question, best first."""
 
@@ -71,7 +72,7 @@ class Question:
         return isinstance(request, Request) and bool(request.tools) and request.tool_choice != "none"
 
     def fields(self, prompt: Prompt) -> dict[str, Any]:
-        """The request's fields for the node; passages are in its system text.
+        """The request's fields for the node; passages are in its system text, or what it says otherwise.
 
         Of a question alone the id is another one with other passages: the folder may have changed since it
         was asked first. What may act keeps its id.
@@ -80,7 +81,10 @@ class Question:
         assert isinstance(request, Request)
         fields = request.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OWN_FIELDS)
         fields |= {"id": self.id, "session": self.session, "text": request.text}
-        if self.passages:
+        if self.passages and prompt.quotes and request.act:
+            if request.act == "auto":
+                fields["otherwise"] = self._quotation = quotation_of(self.passages)
+        elif self.passages:
             turns, own = fields.get("messages"), [request.system] if request.system else []
             while turns and len(turns) > 1 and turns[0]["role"] == "system":  # a model may take one alone
                 own.append(turns.pop(0)["content"])
@@ -110,6 +114,12 @@ class Question:
         self.reply.delta(text)
         self._end(text, "stop")
 
+    def quote(self) -> None:
+        """End with the lines that fit, word for word, which no model was asked for."""
+        text = quotation_of(self.passages)
+        self.reply.delta(text)
+        self._end(text, "stop", sourced=True)
+
     def cancel(self) -> None:
         """End as cancelled, without the node."""
         self._end(self.said, "cancelled")
@@ -121,8 +131,8 @@ class Question:
             message = "the papers have changed since this was asked first: ask under a new id"
         self.reply.error(code, message, text=self.said, retry_after_ms=error.retry_after_ms, told=True)
 
-    def _end(self, text: str, reason: FinishReason) -> None:
-        header: Header = {**self.reply.header(), "custom": self._custom(sourced=False)}
+    def _end(self, text: str, reason: FinishReason, *, sourced: bool = False) -> None:
+        header: Header = {**self.reply.header(), "custom": self._custom(sourced=sourced)}
         self.reply.end(
             Done(
                 **header,
@@ -136,10 +146,12 @@ class Question:
         )
 
     def _is_from_passages(self, done: Done) -> bool:
-        """Whether the model has read the passages: not of an act, nor of what the house itself answers."""
+        """Whether they are quoted, or the model has read them: not of an act, nor what the house answers."""
         if not (isinstance(self.request, Request) and self.request.act):
             return True
-        return done.act is not None and done.act.outcome == "spoken" and done.usage.prompt_tokens > 0
+        if done.act is None or done.act.outcome != "spoken":
+            return False
+        return done.text == self._quotation or done.usage.prompt_tokens > 0
 
     def _custom(self, *, sourced: bool) -> Any:
         """The asker's ``custom`` with the sources, if it is of a form that can have them."""

@@ -1,4 +1,4 @@
-"""Answers requests from the papers: finds passages, asks the node with them, and relays what it says."""
+"""Answers requests from the papers: quotes them, or asks the node with them and relays what it says."""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class Responder:
         timeout_s: float,
         ttl_s: float,
     ) -> None:
-        """Quote what ``find`` has found by ``prompt``, and ask by ``client``, which is running.
+        """Answer with what ``find`` has found by ``prompt``, and ask by ``client``, which is running.
 
         Until ``is_complete`` nobody is told that something is not there. The node ends a reply after
         ``timeout_s`` and begins none after ``ttl_s``, unless a request says so.
@@ -186,6 +186,9 @@ class Responder:
             if not self._is_complete():
                 raise RequestError("busy", "the papers are still being read", retry_after_ms=_READING_MS)
             question.absent(self._prompt.absent)
+            return
+        if question.needs_passages and self._prompt.quotes:
+            question.quote()
             return
         self._ask(question, request)
 

@@ -144,9 +144,10 @@ class Service:
         request_log = RequestLog(self._database)
         one = None if asked.pool else asked.node
         self._client = Client(mqtt, one, mqtt.username or own.id, pool=asked.pool)
-        prompt = Prompt(words_of(settings.house.language), own.context_tokens)
+        quotes = own.answer == "quotation"
+        prompt = Prompt(words_of(settings.house.language), own.context_tokens, quotes=quotes)
         self._responder = Responder(
-            self._find,
+            self._quoted if quotes else self._found,
             self._folder.was_read.is_set,
             prompt,
             self._client,
@@ -200,7 +201,11 @@ class Service:
         self._database.close()
         self._index.close()
 
-    def _find(self, question: str, max_characters: int) -> tuple[list[Passage], list[Passage]]:
+    def _quoted(self, question: str, _max_characters: int) -> tuple[list[Passage], list[Passage]]:
+        lines = self._index.quotation(question)
+        return lines, lines
+
+    def _found(self, question: str, max_characters: int) -> tuple[list[Passage], list[Passage]]:
         return self._index.context(question, max_characters), self._index.search(question, _RANKED)
 
     def status(self) -> str:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from edge_llm.bundle import Manifest, Sampling
 from edge_llm.config import SamplingSettings
-from edge_llm.contract.frames import Done, Sessions, Terminal
+from edge_llm.contract.frames import Act, Done, Sessions, Terminal
 from edge_llm.contract.requests import Request, SessionCommand
 from edge_llm.engine.engine import Engine
 from edge_llm.engine.types import GREEDY, GenerationRequest, SamplingParams
@@ -185,6 +185,8 @@ class Responder:
         elif said:
             answer.decide(self._acting, said)
             self._engine.submit(answer.sequence)
+        elif request.otherwise is not None:
+            answer.say(Said(request.otherwise, outcome=Act(outcome="spoken")))
         else:
             answer.speak()
             self._engine.submit(answer.sequence)

@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge_llm.client import RequestError
+from edge_llm.client.asynchronous import Reply
 from edge_llm.contract.frames import Error
 from edge_llm.errors import RETRYABLE
 from edge_llm.web.bodies import Lenient, read
 from edge_llm.web.clients import Clients
 from edge_llm.web.events import EVENTS, event
 from edge_llm.web.live.node_feed import NodeFeed
-from edge_llm.web.replies import Replies, Reply, ReplyResponse
+from edge_llm.web.replies import Replies, ReplyResponse
 
 
 class Said(Lenient):

@@ -130,6 +130,40 @@ def test_a_conversation_remembers_answers_and_each_client_has_its_own(home: Home
     assert talk.messages() == ()
 
 
+def test_by_default_the_papers_are_quoted_and_no_model_is_asked(home: Home, hub: Hub) -> None:
+    with Client(home.mqtt, "quoting", "reader") as client:
+        *_, delta, done = client.stream(E15)
+        assert isinstance(delta, Delta)
+        assert isinstance(done, Done)
+        assert delta.text == done.text
+        assert done.text.startswith("Dishwasher:")
+        assert "The water inlet is blocked, or the tap is closed." in done.text
+        assert done.custom["sources"][0]["heading"] == "Error codes > E15"
+        assert client.ask("How tall is the Eiffel Tower?").text == "That is not in the papers."
+    hub.settle()
+    assert not [topic for topic, _ in hub.messages if topic.startswith(f"edge_llm/{NODE}/request/")]
+
+
+def test_what_is_said_to_the_house_acts_or_is_quoted_and_remembered(home: Home) -> None:
+    """One reply without the model, whatever it was: the node decides, and remembers what was said."""
+    before = moved(home)
+    with Client(home.mqtt, "quoting", "speaker") as client:
+        talk = client.session("hall")
+        command = talk.ask("Turn on the kitchen light and the bedroom lamp", act="auto")
+        assert (command.act and command.act.outcome, sources(command)) == ("done", [])
+        said = talk.ask(E15, act="auto")
+        assert (said.act and said.act.outcome, sources(said)) == (
+            "spoken",
+            ["dishwasher.md"] * len(sources(said)),
+        )
+        assert "The water inlet is blocked" in said.text
+        assert said.usage.prompt_tokens == 0
+        warranty = talk.ask("What does the warranty card of the toaster say?", act="auto")
+        assert (sources(warranty), warranty.calls) == (["toaster.txt"], None)
+        assert [turn.content for turn in talk.messages()][2:4] == [E15, said.text]
+    assert moved(home) == before + 2
+
+
 def test_it_takes_little_memory(home: Home) -> None:
     rollup = Path(f"/proc/{home.documents.process.pid}/smaps_rollup").read_text()
     (pss_kb,) = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")]

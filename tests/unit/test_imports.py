@@ -12,7 +12,7 @@ import edge_llm
 ROOT = Path(edge_llm.__file__).parent
 FLOORS = (
     ("cli",),
-    ("bench", "documents", "web"),
+    ("bench", "documents", "voice", "web"),
     ("node", "client", "convert", "demo"),
     ("gateway", "engine", "telemetry", "homeassistant", "house"),
     ("mqtt", "contract", "host"),

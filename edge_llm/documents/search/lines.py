@@ -1,4 +1,4 @@
-"""Finds the lines of passages that answer a question most likely: sentences, items, rows of tables."""
+"""Quotes the lines of passages that answer a question most likely: sentences, items, rows of tables."""
 
 import re
 import sqlite3
@@ -20,6 +20,9 @@ _IN_HEADING = 0.3
 """What a word counts that the title or the heading has: it tells the passage, not the line."""
 _NUMBER = 2.0
 """What a line with a number gains where a number is asked for."""
+_MOST = 3
+_LEAST = 0.5
+"""Maximum lines of a quotation, and the part of the best one's score that another must have."""
 _ASKS_NUMBER = re.compile(
     r"\bhow (?:much|many|long|often|old|hot|far|high|heavy)\b|\bwhen\b|\bnumber\b|\bcosts?\b|\bprice\b"
     r"|\bwie (?:viele?|lange|oft|hoch|spät|warm|heiß|groß|alt|teuer)\b|\bwann\b|\bnummer\b|\bkostet\b"
@@ -30,16 +33,14 @@ _ASKS_NUMBER = re.compile(
 _HAS_NUMBER = re.compile(r"\d|[一二两三四五六七八九十半]")
 
 
-def best_lines(
-    db: sqlite3.Connection, question: str, passages: Sequence[Passage], limit: int
-) -> list[Passage]:
-    """Choose at most ``limit`` lines of ``passages``, which stand best first, about; the best line first.
+def quotation(db: sqlite3.Connection, question: str, passages: Sequence[Passage]) -> list[Passage]:
+    """Choose the lines of ``passages``, best first, that answer ``question`` most likely: of one document.
 
-    A line comes as its passage with nothing else in its text.
+    They are in their order; each comes as its passage with nothing else in its text.
     """
     groups = read_question(question, Vocabulary(db)).groups
     asks_number = bool(_ASKS_NUMBER.search(question))
-    scored: list[tuple[float, Passage]] = []
+    found: list[tuple[float, int, Passage]] = []
     for place, passage in enumerate(passages):
         lines = list(_lines(passage.text))
         above = set(terms(f"{passage.title} {passage.heading}"))
@@ -49,12 +50,14 @@ def best_lines(
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
             number = _NUMBER if asks_number and _HAS_NUMBER.search(line) else 0.0
             score = own + _NEIGHBOUR * max(before, after) + number
-            scored.append((score + _PASSAGE * whole - _NEXT_PASSAGE * place, replace(passage, text=line)))
-    scored.sort(key=lambda each: -each[0])  # lines of one score stay in their order
-    unique: dict[str, Passage] = {}
-    for _, found in scored:
-        unique.setdefault(found.text, found)
-    return list(unique.values())[:limit]
+            score += _PASSAGE * whole - _NEXT_PASSAGE * place
+            found.append((score, len(found), replace(passage, text=line)))
+    found.sort(key=lambda each: (-each[0], each[1]))
+    chosen: dict[str, tuple[int, Passage]] = {}
+    for score, order, one in found:
+        if one.document == found[0][2].document and score >= _LEAST * found[0][0]:
+            chosen.setdefault(one.text, (order, one))
+    return [one for _, one in sorted(list(chosen.values())[:_MOST], key=lambda each: each[0])]
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_llm.client import Call, Delta, Done, RequestError, ToolCall
+from edge_llm.client.asynchronous import Frame, Reply
 from edge_llm.web.errors import Problem, ollama_body
-from edge_llm.web.replies import Frame, Reply
 
 LINES = "application/x-ndjson"
 _NS_PER_MS = 1_000_000

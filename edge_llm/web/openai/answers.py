@@ -6,9 +6,9 @@ from time import time
 from typing import Any
 
 from edge_llm.client import Call, Delta, Done, RequestError, ToolCall
+from edge_llm.client.asynchronous import Frame, Reply
 from edge_llm.web.errors import Problem, openai_body
 from edge_llm.web.events import message
-from edge_llm.web.replies import Frame, Reply
 
 _END = message(b"[DONE]")
 

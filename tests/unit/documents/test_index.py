@@ -152,14 +152,18 @@ def test_at_most_so_many_passages_as_asked_for(index: Index) -> None:
         ("洗碗机的滤网多久检查?", "滤网每周检查一次，用流水冲洗。"),
     ],
 )
-def test_the_best_line_answers_the_question(index: Index, question: str, line: str) -> None:
-    assert index.lines(question, index.search(question))[0].text == line
+def test_the_lines_that_answer_a_question_are_quoted(index: Index, question: str, line: str) -> None:
+    assert line in [each.text for each in index.quotation(question)]
 
 
-def test_lines_are_of_the_passages_alone_and_at_most_so_many(index: Index) -> None:
-    found = index.search("dishwasher E16")
-    assert len(index.lines("dishwasher E16", found, 2)) == 2
-    assert index.lines("dishwasher filter", []) == []
+def test_a_quotation_is_short_and_of_one_document(index: Index) -> None:
+    found = index.quotation("dishwasher E16 filter oven")
+    assert 1 <= len(found) <= 3
+    assert len({each.document for each in found}) == 1
+
+
+def test_nothing_is_quoted_where_nothing_fits(index: Index) -> None:
+    assert index.quotation("Who won the world cup?") == []
 
 
 class TestContext:

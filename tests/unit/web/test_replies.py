@@ -163,7 +163,7 @@ def test_a_failure_reaches_who_waits_and_its_message_no_log(
     answer = web.post("/v1/chat/completions", HELLO)
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
     assert prompt not in answer.text + caplog.text
-    assert "web.failed" in caplog.text
+    assert "reply.failed" in caplog.text
 
 
 def test_the_page_hears_every_frame_as_it_is_on_mqtt() -> None:

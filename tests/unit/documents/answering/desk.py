@@ -79,12 +79,12 @@ class FakeNode:
 class Desk:
     """A responder with what stands around it; passages are found for what names E15."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quotes: bool = False) -> None:
         self.node = FakeNode()
         self.in_flight = InFlight()
         self.complete = True
         self.passages, self.best = [PASSAGE], [PASSAGE]
-        prompt = Prompt(words_of("en"), 700)
+        prompt = Prompt(words_of("en"), 700, quotes=quotes)
         self.responder = Responder(
             lambda text, _characters: (self.passages, self.best) if "E15" in text else ([], []),
             lambda: self.complete,

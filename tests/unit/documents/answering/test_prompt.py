@@ -1,9 +1,11 @@
-"""The system text that quotes passages."""
+"""The system text that quotes passages, and the answer that is a quotation."""
+
+from dataclasses import replace
 
 import pytest
 
 from edge_llm.documents.passage import Passage
-from edge_llm.documents.prompt import Prompt, sources_of
+from edge_llm.documents.prompt import Prompt, quotation_of, sources_of
 from edge_llm.documents.tokens import estimate_tokens
 from edge_llm.documents.words import LANGUAGES, words_of
 from edge_llm.house.language.words import LANGUAGES as LANGUAGES_OF_HOUSES
@@ -14,7 +16,7 @@ CARE = Passage("dishwasher.pdf", "Dishwasher", "Care", None, "Rinse the filter."
 
 
 def prompt(language: str = "en", context_tokens: int = 700) -> Prompt:
-    return Prompt(words_of(language), context_tokens)
+    return Prompt(words_of(language), context_tokens, quotes=False)
 
 
 def test_it_says_what_to_do_then_quotes_each_place_once_then_comes_what_the_asker_says() -> None:
@@ -78,3 +80,13 @@ def test_it_speaks_the_languages_of_houses_and_english_else() -> None:
         words = words_of(language)
         assert words.task.format(absent=words.absent).count(words.absent) == 1
         assert words.page.format(page=12).count("12") == 1
+
+
+def test_a_quotation_is_the_lines_behind_the_title() -> None:
+    row = replace(E15, text="E15 | The inlet is blocked | Open the tap")
+    assert quotation_of([row]) == "Dishwasher: E15; The inlet is blocked; Open the tap"
+    item = replace(CARE, text="- Rinse the\nfilter.")
+    assert quotation_of([row, item]) == (
+        "Dishwasher:\n- E15; The inlet is blocked; Open the tap\n- Rinse the filter."
+    )
+    assert quotation_of([replace(CARE, title="")]) == "dishwasher.pdf: Rinse the filter."

@@ -1,12 +1,14 @@
 """What becomes of requests between the asker and the node, without a broker and a node."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from edge_llm.client import Delta, Done, RequestError, Status
 from edge_llm.contract.frames import Act, Call
+from tests.common import eventually
 from tests.unit.documents.answering.desk import HEADER, ON, PASSAGE, SOURCE, Desk, done, frames, terminal
 
 
@@ -162,3 +164,51 @@ def test_a_question_has_another_id_with_other_passages_and_an_act_has_not(desk: 
         ids.append(desk.node.asked[number]["id"])
     assert ids[0] != ids[2]
     assert ids[1] == ids[3]
+
+
+class TestQuoting:
+    """Where ``documents.answer`` is ``quotation``."""
+
+    QUOTED = "Dishwasher: E15: the inlet is blocked."
+
+    @pytest.fixture
+    def desk(self) -> Iterator[Desk]:
+        desk = Desk(quotes=True)
+        yield desk
+        desk.responder.stop(0)
+
+    def test_a_question_is_answered_by_what_fits_without_a_model(self, desk: Desk) -> None:
+        delta, last = frames(desk.ask(text="What is E15?", custom={"a": 1}))
+        assert delta.text == last.text == self.QUOTED
+        assert last.custom == {"a": 1, "sources": [SOURCE]}
+        assert desk.node.asked == []
+
+    def test_the_node_is_given_the_quotation_for_what_is_no_command(self, desk: Desk) -> None:
+        reply = desk.ask(text="What is E15?", act="auto", session="s")
+        desk.node.says(done(self.QUOTED, act=Act(outcome="spoken")))
+        assert terminal(reply).custom == {"sources": [SOURCE]}
+        (asked,) = desk.node.asked
+        assert asked["otherwise"] == self.QUOTED
+        assert "system" not in asked
+
+    @pytest.mark.parametrize("outcome", ["spoken", "done"])
+    def test_what_the_house_answers_has_no_sources(self, desk: Desk, outcome: Any) -> None:
+        reply = desk.ask(text="Start E15 in the kitchen", act="auto")
+        desk.node.says(done("Turned on E15.", prompt_tokens=0, act=Act(outcome=outcome)))
+        assert terminal(reply).custom == {"sources": []}
+
+    def test_a_command_for_certain_goes_on_as_it_is(self, desk: Desk) -> None:
+        desk.ask(text="Start E15", act="required")
+        desk.node.says(done(act=Act(outcome="unclear")))
+        eventually(lambda: desk.node.asked)
+        assert not {"otherwise", "system"} & desk.node.asked[0].keys()
+
+    def test_a_reply_by_a_schema_is_the_models_from_the_lines(self, desk: Desk) -> None:
+        schema = {"type": "json_schema", "schema": {"type": "object"}}
+        reply = desk.ask(text="What is E15?", response_format=schema)
+        desk.node.says(done("{}"))
+        assert terminal(reply).custom == {"sources": [SOURCE]}
+        assert "> E15: the inlet is blocked." in desk.node.asked[0]["system"]
+
+    def test_where_nothing_fits_it_says_so(self, desk: Desk) -> None:
+        assert terminal(desk.ask(text="Who is the king?")).text == "That is not in the papers."

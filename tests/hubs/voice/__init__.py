@@ -1,0 +1,1 @@
+"""Speech programs as they are: espeak-ng speaks, faster-whisper hears, both by Wyoming."""
