@@ -50,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     large.add_argument("--words", type=int, default=1_000_000, help="how many words (default: a million)")
     asked = parts.add_parser("answers", help="does a real node's answer hold what the paper says?")
     asked.add_argument("bundle", metavar="BUNDLE", type=Path, help="bundle of edge_llm that is served")
+    asked.add_argument(
+        "--answer",
+        choices=("quotation", "model"),
+        default="quotation",
+        help="documents.answer of the service",
+    )
     asked.add_argument("--half", choices=HALVES, default="dev", help="which questions (default: dev)")
     return parser
 
@@ -91,7 +97,7 @@ def _speed(options: argparse.Namespace) -> int:
 
 def _answers(options: argparse.Namespace) -> int:
     print(f"half {options.half}", flush=True)
-    for line in answers.measure(options.bundle, read_questions(options.half)):
+    for line in answers.measure(options.bundle, read_questions(options.half), options.answer):
         print(line, flush=True)
     return 0
 
