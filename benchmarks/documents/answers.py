@@ -58,8 +58,8 @@ def running_documents(mqtt: MqttSettings, papers: Path, language: str, answer: s
     """Run `edge-llm documents` that answers in ``language`` by ``answer``; yields a client of it."""
     with tempfile.TemporaryDirectory() as name:
         settings = {f"mqtt__{key}": getattr(mqtt, key) for key in ("host", "port", "protocol")}
-        settings |= {"documents__file": Path(name, "index.sqlite"), "house__language": language}
-        settings |= {"documents__answer": answer}
+        settings |= {"documents__file": Path(name, "index.sqlite"), "documents__answer": answer}
+        settings |= {"house__language": language}
         others = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
         others |= {ENV_PREFIX + key.upper(): str(value) for key, value in settings.items()}
         command = [sys.executable, "-m", "edge_llm.cli", "documents", "--folder", str(papers), "--node", NODE]
