@@ -70,7 +70,7 @@ def running_documents(mqtt: MqttSettings, papers: Path, language: str, answer: s
 
 
 def measure(bundle: Path, questions: Sequence[Question], answer: str) -> Iterator[str]:
-    """Ask for answers by ``answer``; yield the lines of the report, and at last the answers that do not hold the wanted words."""
+    """Ask for answers by ``answer``; yield the report's lines, and at last what does not hold the words."""
     answered: list[Answered] = []
     with (
         tempfile.TemporaryDirectory() as name,
