@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.commands.report import percentiles
 from benchmarks.documents import answers, speed
 from benchmarks.documents.data import HALVES, lay_papers, lay_squad, read_questions
-from benchmarks.documents.retrieval import PASSAGES, ask_all, table
+from benchmarks.documents.retrieval import ask_all, table
 from edge_llm.documents.embeddings import Embedder
 from edge_llm.documents.folder import Folder
 from edge_llm.documents.index import Index
@@ -50,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     large.add_argument("--words", type=int, default=1_000_000, help="how many words (default: a million)")
     asked = parts.add_parser("answers", help="does a real node's answer hold what the paper says?")
     asked.add_argument("bundle", metavar="BUNDLE", type=Path, help="bundle of edge_llm that is served")
+    asked.add_argument(
+        "--answer",
+        choices=("quotation", "model"),
+        default="quotation",
+        help="documents.answer of the service",
+    )
     asked.add_argument("--half", choices=HALVES, default="dev", help="which questions (default: dev)")
     return parser
 
@@ -69,7 +75,7 @@ def _retrieval(options: argparse.Namespace) -> int:
             questions = read_questions(options.half)
         index = Index(file, _meaning(options.embeddings))
         Folder(papers, index).scan()
-        found = ask_all(questions, lambda question: index.search(question, PASSAGES))
+        found = ask_all(questions, index)
         index.close()
     print(options.squad or f"half {options.half}")
     print(table(found))
@@ -91,7 +97,7 @@ def _speed(options: argparse.Namespace) -> int:
 
 def _answers(options: argparse.Namespace) -> int:
     print(f"half {options.half}", flush=True)
-    for line in answers.measure(options.bundle, read_questions(options.half)):
+    for line in answers.measure(options.bundle, read_questions(options.half), options.answer):
         print(line, flush=True)
     return 0
 

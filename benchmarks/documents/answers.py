@@ -38,9 +38,8 @@ class Answered:
 
     @property
     def refused(self) -> bool:
-        """Whether no model was asked, or the model says that it is not in the papers."""
-        absent = words_of(self.question.language).absent
-        return not self.done.usage.prompt_tokens or _letters(absent) in _letters(self.done.text)
+        """Whether the service, or the model, says that it is not in the papers."""
+        return _letters(words_of(self.question.language).absent) in _letters(self.done.text)
 
     @property
     def holds(self) -> bool:
@@ -55,11 +54,12 @@ class Answered:
 
 
 @contextmanager
-def running_documents(mqtt: MqttSettings, papers: Path, language: str) -> Iterator[Client]:
-    """Run `edge-llm documents` for a house of ``language``; yields a client of it."""
+def running_documents(mqtt: MqttSettings, papers: Path, language: str, answer: str) -> Iterator[Client]:
+    """Run `edge-llm documents` that answers in ``language`` by ``answer``; yields a client of it."""
     with tempfile.TemporaryDirectory() as name:
         settings = {f"mqtt__{key}": getattr(mqtt, key) for key in ("host", "port", "protocol")}
-        settings |= {"documents__file": Path(name, "index.sqlite"), "house__language": language}
+        settings |= {"documents__file": Path(name, "index.sqlite"), "documents__answer": answer}
+        settings |= {"house__language": language}
         others = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
         others |= {ENV_PREFIX + key.upper(): str(value) for key, value in settings.items()}
         command = [sys.executable, "-m", "edge_llm.cli", "documents", "--folder", str(papers), "--node", NODE]
@@ -69,8 +69,8 @@ def running_documents(mqtt: MqttSettings, papers: Path, language: str) -> Iterat
             yield client
 
 
-def measure(bundle: Path, questions: Sequence[Question]) -> Iterator[str]:
-    """Yield the lines of the report, and at last the answers that do not hold the wanted words."""
+def measure(bundle: Path, questions: Sequence[Question], answer: str) -> Iterator[str]:
+    """Ask for answers by ``answer``; yield the report's lines, and at last what does not hold the words."""
     answered: list[Answered] = []
     with (
         tempfile.TemporaryDirectory() as name,
@@ -81,8 +81,8 @@ def measure(bundle: Path, questions: Sequence[Question]) -> Iterator[str]:
         lay_papers(papers)
         for language in dict.fromkeys(each.language for each in questions):
             own = [each for each in questions if each.language == language]
-            with running_documents(mqtt, papers, language) as client:
-                if not answered:
+            with running_documents(mqtt, papers, language, answer) as client:
+                if answer == "model" and not answered:
                     yield from _warm(client, _pairs(papers, own))
                 answered += [Answered(each, _ask(client, each)) for each in own]
     yield from _report(answered)

@@ -1,16 +1,15 @@
 """Measures whether the passages that are found hold the answer, and whether other questions are refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from benchmarks.commands.report import wilson
 from benchmarks.documents.data import Question, laid_name, spaced
+from edge_llm.documents.index import Index
 from edge_llm.documents.passage import Passage
 
 PASSAGES = 3
-
-Search = Callable[[str], Sequence[Passage]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +21,25 @@ class Found:
     """Place of the first passage of the right paper that holds the answer, from 1."""
     passages: tuple[str, ...]
     """Where the passages stand."""
+    quoted: bool
+    """Whether a line that would be quoted holds the answer."""
     took_ms: float
 
 
-def ask_all(questions: Sequence[Question], search: Search) -> list[Found]:
+def ask_all(questions: Sequence[Question], index: Index) -> list[Found]:
     """Search for each question; one search before does not count."""
-    search(questions[0].question)
-    return [_ask(question, search) for question in questions]
+    index.search(questions[0].question, PASSAGES)
+    return [_ask(question, index) for question in questions]
 
 
-def _ask(question: Question, search: Search) -> Found:
+def _ask(question: Question, index: Index) -> Found:
     begin = perf_counter()
-    passages = search(question.question)
+    passages = index.search(question.question, PASSAGES)
     took_ms = 1000 * (perf_counter() - begin)
     right = (place for place, passage in enumerate(passages, 1) if holds(passage, question))
     where = tuple(f"{passage.document}: {passage.heading}" for passage in passages)
-    return Found(question, next(right, None), where, took_ms)
+    quoted = any(holds(line, question) for line in index.quotation(question.question))
+    return Found(question, next(right, None), where, quoted, took_ms)
 
 
 def holds(passage: Passage, question: Question) -> bool:
@@ -52,7 +54,8 @@ def holds(passage: Passage, question: Question) -> bool:
 def table(found: Sequence[Found]) -> str:
     """Return the figures by language as a Markdown table, and all of them in the last line."""
     languages = list(dict.fromkeys(each.question.language for each in found))
-    rows = ["| | answered by a paper | R@1 | R@3 (95 %) | by none | refused |", "|---|---|---|---|---|---|"]
+    rows = ["| | answered by a paper | R@1 | R@3 (95 %) | quoted | by none | refused |"]
+    rows += ["|---|---|---|---|---|---|---|"]
     rows += [_row(name, [each for each in found if each.question.language == name]) for name in languages]
     return "\n".join([*rows, _row("all", found)])
 
@@ -64,8 +67,9 @@ def _row(name: str, found: Sequence[Found]) -> str:
     third = sum(each.rank is not None for each in wanted)
     low, high = wilson(third, len(wanted))
     refused = sum(not each.passages for each in others)
-    r1, r3 = (f"{part / max(1, len(wanted)):.3f}" for part in (first, third))
+    quoted = sum(each.quoted for each in wanted)
+    r1, r3, lines = (f"{part / max(1, len(wanted)):.3f}" for part in (first, third, quoted))
     return (
         f"| {name} | {len(wanted)} | {r1} | {r3} ({low / 100:.3f} to {high / 100:.3f})"
-        f" | {len(others)} | {refused} |"
+        f" | {lines} | {len(others)} | {refused} |"
     )

@@ -76,13 +76,13 @@ def test_found_is_what_holds_the_answer_in_the_right_paper() -> None:
 def test_the_table_counts_by_language() -> None:
     answered, none = QUESTIONS["dev"][0], next(q for q in ALL if q.answer is None and q.language == "en")
     found = [
-        Found(answered, 1, ("a",), 1.0),
-        Found(answered, 3, ("a",), 1.0),
-        Found(answered, None, (), 1.0),
-        Found(none, None, (), 1.0),
-        Found(none, None, ("a",), 1.0),
+        Found(answered, 1, ("a",), quoted=True, took_ms=1.0),
+        Found(answered, 3, ("a",), quoted=True, took_ms=1.0),
+        Found(answered, None, (), quoted=False, took_ms=1.0),
+        Found(none, None, (), quoted=False, took_ms=1.0),
+        Found(none, None, ("a",), quoted=True, took_ms=1.0),
     ]
-    assert table(found).splitlines()[2] == "| en | 3 | 0.333 | 0.667 (0.208 to 0.939) | 2 | 1 |"
+    assert table(found).splitlines()[2] == "| en | 3 | 0.333 | 0.667 (0.208 to 0.939) | 0.667 | 2 | 1 |"
 
 
 @pytest.mark.parametrize(
