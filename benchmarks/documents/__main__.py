@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.commands.report import percentiles
 from benchmarks.documents import answers, speed
-from benchmarks.documents.data import HALVES, lay_papers, lay_squad, read_questions
+from benchmarks.documents.data import SETS, lay_papers, lay_squad, read_questions
 from benchmarks.documents.retrieval import ask_all, table
 from edge_llm.documents.embeddings import Embedder
 from edge_llm.documents.folder import Folder
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parts = parser.add_subparsers(dest="what", required=True)
     retrieval = parts.add_parser("retrieval", help="are the right passages found, and the others refused?")
-    retrieval.add_argument("--half", choices=HALVES, default="dev", help="which questions (default: dev)")
+    retrieval.add_argument("--set", choices=SETS, default="dev", help="which questions (default: dev)")
     retrieval.add_argument(
         "--embeddings", metavar="DIR", type=Path, help="with the embedding model of this directory too"
     )
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         default="quotation",
         help="documents.answer of the service",
     )
-    asked.add_argument("--half", choices=HALVES, default="dev", help="which questions (default: dev)")
+    asked.add_argument("--set", choices=SETS, default="dev", help="which questions (default: dev)")
     return parser
 
 
@@ -72,12 +72,12 @@ def _retrieval(options: argparse.Namespace) -> int:
             questions = lay_squad(options.squad, papers)
         else:
             lay_papers(papers)
-            questions = read_questions(options.half)
+            questions = read_questions(options.set)
         index = Index(file, _meaning(options.embeddings))
         Folder(papers, index).scan()
         found = ask_all(questions, index)
         index.close()
-    print(options.squad or f"half {options.half}")
+    print(options.squad or f"set {options.set}")
     print(table(found))
     took = percentiles([each.took_ms for each in found]) or {}
     print("a search: " + ", ".join(f"{name} {value} ms" for name, value in took.items()))
@@ -96,8 +96,8 @@ def _speed(options: argparse.Namespace) -> int:
 
 
 def _answers(options: argparse.Namespace) -> int:
-    print(f"half {options.half}", flush=True)
-    for line in answers.measure(options.bundle, read_questions(options.half), options.answer):
+    print(f"set {options.set}", flush=True)
+    for line in answers.measure(options.bundle, read_questions(options.set), options.answer):
         print(line, flush=True)
     return 0
 

@@ -10,6 +10,8 @@ from benchmarks.documents.pdf import write_pdf
 
 LANGUAGES = ("en", "de", "zh")
 HALVES = ("dev", "test")
+SETS = (*HALVES, "beside")
+"""``beside``: questions that were written beside a paragraph, which SQuAD's and XQuAD's were too."""
 PAPERS = Path(__file__).with_name("papers")
 QUESTIONS = Path(__file__).with_name("questions")
 AS_PDF = frozenset({"en/dishwasher-warranty.txt", "en/tumble-dryer.txt", "de/mietvertrag.txt"})
@@ -28,9 +30,9 @@ class Question:
     """A string of the document that answers the question."""
 
 
-def read_questions(half: str) -> list[Question]:
-    """Read one half: odd numbers of each language are in ``dev``, even ones in ``test``."""
-    lines = (QUESTIONS / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()
+def read_questions(name: str) -> list[Question]:
+    """Read one of ``SETS``: odd numbers of each language are in ``dev``, even ones in ``test``."""
+    lines = (QUESTIONS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [Question(**json.loads(line)) for line in lines]
 
 

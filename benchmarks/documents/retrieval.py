@@ -23,6 +23,8 @@ class Found:
     """Where the passages stand."""
     quoted: bool
     """Whether a line that would be quoted holds the answer."""
+    is_certain: bool
+    """Whether it fits; else it is said that it is not certain."""
     took_ms: float
 
 
@@ -34,12 +36,13 @@ def ask_all(questions: Sequence[Question], index: Index) -> list[Found]:
 
 def _ask(question: Question, index: Index) -> Found:
     begin = perf_counter()
-    passages = index.search(question.question, PASSAGES)
+    passages = index.nearest(question.question, PASSAGES)
     took_ms = 1000 * (perf_counter() - begin)
     right = (place for place, passage in enumerate(passages, 1) if holds(passage, question))
     where = tuple(f"{passage.document}: {passage.heading}" for passage in passages)
-    quoted = any(holds(line, question) for line in index.quotation(question.question))
-    return Found(question, next(right, None), where, quoted, took_ms)
+    quotation = index.quotation(question.question)
+    quoted = any(holds(line, question) for line in quotation.passages)
+    return Found(question, next(right, None), where, quoted, quotation.is_certain, took_ms)
 
 
 def holds(passage: Passage, question: Question) -> bool:
@@ -54,8 +57,9 @@ def holds(passage: Passage, question: Question) -> bool:
 def table(found: Sequence[Found]) -> str:
     """Return the figures by language as a Markdown table, and all of them in the last line."""
     languages = list(dict.fromkeys(each.question.language for each in found))
-    rows = ["| | answered by a paper | R@1 | R@3 (95 %) | quoted | by none | refused |"]
-    rows += ["|---|---|---|---|---|---|---|"]
+    head = "by a paper | R@1 | R@3 (95 %) | quoted | of these certain | by none | refused, something near"
+    rows = [f"| | {head} |"]
+    rows += ["|---|---|---|---|---|---|---|---|"]
     rows += [_row(name, [each for each in found if each.question.language == name]) for name in languages]
     return "\n".join([*rows, _row("all", found)])
 
@@ -66,10 +70,12 @@ def _row(name: str, found: Sequence[Found]) -> str:
     first = sum(each.rank == 1 for each in wanted)
     third = sum(each.rank is not None for each in wanted)
     low, high = wilson(third, len(wanted))
-    refused = sum(not each.passages for each in others)
+    refused = sum(not each.is_certain for each in others)
+    near = sum(bool(each.passages) and not each.is_certain for each in others)
     quoted = sum(each.quoted for each in wanted)
+    certain = sum(each.quoted and each.is_certain for each in wanted)
     r1, r3, lines = (f"{part / max(1, len(wanted)):.3f}" for part in (first, third, quoted))
     return (
         f"| {name} | {len(wanted)} | {r1} | {r3} ({low / 100:.3f} to {high / 100:.3f})"
-        f" | {lines} | {len(others)} | {refused} |"
+        f" | {lines} | {certain / max(1, quoted):.3f} | {len(others)} | {refused}, {near} |"
     )

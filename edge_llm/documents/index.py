@@ -1,16 +1,16 @@
 """The index of the papers in one SQLite file: keeps their passages and finds those for a question."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
-from edge_llm.documents.passage import Passage
+from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
-from edge_llm.documents.search.lines import quotation
-from edge_llm.documents.search.ranking import rank
+from edge_llm.documents.search.lines import quoted_lines
+from edge_llm.documents.search.ranking import LEAST_NEAR, rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
@@ -53,6 +53,14 @@ class Index:
         """
         return self._read(lambda db: [_passage(row) for row in _found(db, question, limit, self._meaning)])
 
+    def nearest(self, question: str, limit: int = 3) -> list[Passage]:
+        """Find at most ``limit`` passages as ``search`` does, also where it is not certain that one fits.
+
+        Raises:
+            EdgeLlmError: the file cannot be read.
+        """
+        return self._read(lambda db: [_passage(row) for row in _near(db, question, limit, self._meaning)])
+
     def context(self, question: str, max_characters: int) -> list[Passage]:
         """Find what to put before ``question``: the best passage's chapter in its order, then the next best.
 
@@ -61,19 +69,17 @@ class Index:
         """
         return self._read(lambda db: _context(db, question, max_characters, self._meaning))
 
-    def quotation(self, question: str) -> list[Passage]:
-        """Find the lines that answer ``question`` most likely: at most three of one document, in its order.
-
-        A line is a sentence, an item of a list or a row of a table, and comes as its passage with that text.
-        There is none where nothing fits.
+    def quotation(self, question: str) -> Found:
+        """Find the lines that answer ``question`` most likely: sentences, items of lists, rows of tables.
 
         Raises:
             EdgeLlmError: the file cannot be read.
         """
 
-        def read(db: sqlite3.Connection) -> list[Passage]:
-            found = _found(db, question, _QUOTED, self._meaning)
-            return quotation(db, question, [_passage(row) for row in found])
+        def read(db: sqlite3.Connection) -> Found:
+            near = _near(db, question, _QUOTED, self._meaning)
+            lines = tuple(quoted_lines(db, question, [_passage(row) for row in near]))
+            return Found(lines, lines, is_certain=bool(_found(db, question, 1, self._meaning)))
 
         return self._read(read)
 
@@ -202,11 +208,19 @@ class Index:
 
 def _found(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> list[_Row]:
     hits = [hit.passage for hit in rank(db, question)]
-    hits = (meaning.merged(db, question, hits) if meaning else hits)[:limit]
+    return _rows(db, (meaning.merged(db, question, hits) if meaning else hits)[:limit])
+
+
+def _near(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> list[_Row]:
+    found = _found(db, question, limit, meaning)
+    return found or _rows(db, [hit.passage for hit in rank(db, question, LEAST_NEAR)[:limit]])
+
+
+def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
     rows: dict[int, _Row] = {
-        row[0]: row for hit in hits for row in db.execute(f"{_PASSAGE} WHERE passages.id = ?", (hit,))
+        row[0]: row for each in passages for row in db.execute(f"{_PASSAGE} WHERE passages.id = ?", (each,))
     }
-    return [rows[hit] for hit in hits]
+    return [rows[each] for each in passages]
 
 
 def _context(

@@ -1,4 +1,4 @@
-"""A passage of a document, as it is found for a question."""
+"""A passage of a document, and what is found for a question."""
 
 from dataclasses import dataclass
 
@@ -16,3 +16,16 @@ class Passage:
     page: int | None
     """Page of a PDF on which the passage begins, from 1."""
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found for a question; nothing where nothing fits."""
+
+    passages: tuple[Passage, ...] = ()
+    """What goes before the question, in its order. Or what is quoted: at most three lines of one document,
+    each as its passage with that line as its text."""
+    best: tuple[Passage, ...] = ()
+    """What fits, best first."""
+    is_certain: bool = True
+    """Whether it fits; else it is what comes nearest."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from edge_llm.contract.node import Source
 from edge_llm.contract.turns import Turn
-from edge_llm.documents.passage import Passage
+from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.tokens import estimate_tokens
 from edge_llm.documents.words import Words
 
@@ -40,7 +40,7 @@ class Prompt:
         unspaced = 2 * estimate_tokens(question) > len(question)
         return self._context_tokens * (1 if unspaced else _CHARACTERS_PER_TOKEN)
 
-    def fitting(self, passages: Sequence[Passage]) -> list[Passage]:
+    def fitting(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
         """Leave out what is over the budget; the first one is cut instead."""
         fitting: list[Passage] = []
         left = self._context_tokens
@@ -51,8 +51,8 @@ class Prompt:
                 left -= tokens
             elif not fitting:
                 kept = len(passage.text) * left // tokens
-                return [replace(passage, text=passage.text[:kept])]
-        return fitting
+                return (replace(passage, text=passage.text[:kept]),)
+        return tuple(fitting)
 
     def system(self, passages: Sequence[Passage], own: str | None) -> str:
         """Make the system text; ``own`` is the asker's.
@@ -68,14 +68,18 @@ class Prompt:
             before = place
         return "\n\n".join([*blocks, own] if own else blocks)
 
+    def quotation(self, found: Found) -> str:
+        """Say lines of one document as an answer, word for word, behind its title."""
+        text = _quotation(found.passages)
+        return text if found.is_certain else f"{self._words.nearest}\n{text}"
+
     def _place(self, passage: Passage) -> str:
         page = self._words.page.format(page=passage.page) if passage.page else ""
         parts = passage.title or passage.document, page, passage.heading
         return f"[{_line(', '.join(filter(None, parts)))}]"
 
 
-def quotation_of(lines: Sequence[Passage]) -> str:
-    """Say lines of one document as an answer, word for word, behind its title."""
+def _quotation(lines: Sequence[Passage]) -> str:
     title = _line(lines[0].title or lines[0].document)
     said = [_MARK.sub("", _line(each.text)).replace(" | ", "; ") for each in lines]
     return (

@@ -1,14 +1,13 @@
 """One request as it is passed on to the node: under which ids, with which passages, and what comes back."""
 
 import hashlib
-from collections.abc import Sequence
 from threading import Event
 from typing import Any
 
 from edge_llm.contract.frames import Call, Delta, Done, FinishReason, Header, Status, TimingMs, Usage
 from edge_llm.contract.requests import Request, SessionCommand
-from edge_llm.documents.passage import Passage
-from edge_llm.documents.prompt import Prompt, question_of, quotation_of, sources_of
+from edge_llm.documents.passage import Found
+from edge_llm.documents.prompt import Prompt, question_of, sources_of
 from edge_llm.errors import RequestError
 from edge_llm.gateway.reply import Reply
 
@@ -37,11 +36,9 @@ class Question:
         self.cancelled = Event()
         self.said = ""
         """Text that has come so far."""
-        self.passages: Sequence[Passage] = ()
-        """What goes before the question, in its order; or what is quoted instead of a model's words."""
+        self.found = Found()
+        """What goes before the question, or is quoted instead of a model's words."""
         self._quotation: str | None = None
-        self.best: Sequence[Passage] = ()
-        """What fits the question, best first."""
 
     @property
     def client(self) -> str:
@@ -81,14 +78,15 @@ class Question:
         assert isinstance(request, Request)
         fields = request.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_OWN_FIELDS)
         fields |= {"id": self.id, "session": self.session, "text": request.text}
-        if self.passages and prompt.quotes and request.act:
+        passages = self.found.passages
+        if passages and prompt.quotes and request.act:
             if request.act == "auto":
-                fields["otherwise"] = self._quotation = quotation_of(self.passages)
-        elif self.passages:
+                fields["otherwise"] = self._quotation = prompt.quotation(self.found)
+        elif passages:
             turns, own = fields.get("messages"), [request.system] if request.system else []
             while turns and len(turns) > 1 and turns[0]["role"] == "system":  # a model may take one alone
                 own.append(turns.pop(0)["content"])
-            fields["system"] = system = prompt.system(self.passages, "\n\n".join(own))
+            fields["system"] = system = prompt.system(passages, "\n\n".join(own))
             if self.needs_passages:
                 fields["id"] = self.id = _hash(self.client, request.id, system)
         return fields
@@ -114,9 +112,8 @@ class Question:
         self.reply.delta(text)
         self._end(text, "stop")
 
-    def quote(self) -> None:
-        """End with the lines that fit, word for word, which no model was asked for."""
-        text = quotation_of(self.passages)
+    def quote(self, text: str) -> None:
+        """End with the lines that were found, word for word, which no model was asked for."""
         self.reply.delta(text)
         self._end(text, "stop", sourced=True)
 
@@ -158,7 +155,10 @@ class Question:
         custom = self.request.custom
         if custom is not None and not isinstance(custom, dict):
             return custom
-        return {**(custom or {}), "sources": sources_of(self.passages, self.best) if sourced else []}
+        return {
+            **(custom or {}),
+            "sources": sources_of(self.found.passages, self.found.best) if sourced else [],
+        }
 
 
 def _hash(*parts: str) -> str:

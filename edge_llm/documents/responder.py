@@ -2,13 +2,14 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Condition, Thread
 from time import monotonic
 
 from edge_llm.client import Client
 from edge_llm.contract.frames import Sessions, Terminal
 from edge_llm.contract.requests import Prefill, Request, SessionCommand
-from edge_llm.documents.passage import Passage
+from edge_llm.documents.passage import Found
 from edge_llm.documents.prompt import Prompt
 from edge_llm.documents.question import Question
 from edge_llm.errors import RETRYABLE, EdgeLlmError, RequestError
@@ -29,9 +30,8 @@ _READING_MS = 5000
 _MARGIN_S = 5.0
 """Seconds after which the node should have said itself that a reply takes too long."""
 
-Find = Callable[[str, int], tuple[list[Passage], list[Passage]]]
-"""Finds passages for a question, of so many characters at most, as they are quoted; and those that fit, best
-first (``Index.context``, ``Index.search``)."""
+Find = Callable[[str, int], Found]
+"""Finds passages for a question, of so many characters at most."""
 
 
 class Responder:
@@ -180,15 +180,15 @@ class Responder:
             self._command(question, request)
             return
         if text := question.text:
-            found, question.best = self._find(text, self._prompt.characters(text))
-            question.passages = self._prompt.fitting(found)
-        if question.needs_passages and not question.passages:
+            found = self._find(text, self._prompt.characters(text))
+            question.found = replace(found, passages=self._prompt.fitting(found.passages))
+        if question.needs_passages and not question.found.passages:
             if not self._is_complete():
                 raise RequestError("busy", "the papers are still being read", retry_after_ms=_READING_MS)
             question.absent(self._prompt.absent)
             return
         if question.needs_passages and self._prompt.quotes:
-            question.quote()
+            question.quote(self._prompt.quotation(question.found))
             return
         self._ask(question, request)
 

@@ -13,7 +13,7 @@ from edge_llm.contract.node import DocumentsInfo, Papers, RequestLimits
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.documents.folder import THREAD, Folder
 from edge_llm.documents.index import Index
-from edge_llm.documents.passage import Passage
+from edge_llm.documents.passage import Found
 from edge_llm.documents.prompt import Prompt
 from edge_llm.documents.responder import AT_ONCE, WAITING, Responder
 from edge_llm.documents.words import words_of
@@ -201,12 +201,12 @@ class Service:
         self._database.close()
         self._index.close()
 
-    def _quoted(self, question: str, _max_characters: int) -> tuple[list[Passage], list[Passage]]:
-        lines = self._index.quotation(question)
-        return lines, lines
+    def _quoted(self, question: str, _max_characters: int) -> Found:
+        return self._index.quotation(question)
 
-    def _found(self, question: str, max_characters: int) -> tuple[list[Passage], list[Passage]]:
-        return self._index.context(question, max_characters), self._index.search(question, _RANKED)
+    def _found(self, question: str, max_characters: int) -> Found:
+        passages = self._index.context(question, max_characters)
+        return Found(tuple(passages), tuple(self._index.search(question, _RANKED)))
 
     def status(self) -> str:
         """Say in words what the service does now, for people."""

@@ -71,6 +71,7 @@ def node(int8: Bundle, tmp_path: Path) -> Iterator[Node]:
     node.close()
 
 
+@pytest.mark.long
 def test_turns_after_an_overflow_are_warm(node: Node) -> None:
     usages = [node.ask(number) for number in range(TURNS)]
     computed = [usage.prompt_tokens - usage.cached_tokens for usage in usages]

@@ -21,6 +21,7 @@ from tests.unit.client.scripted import done
 
 QUESTIONS = {half: read_questions(half) for half in HALVES}
 ALL = [question for half in QUESTIONS.values() for question in half]
+BESIDE = read_questions("beside")
 
 
 def test_the_set_has_its_size() -> None:
@@ -40,12 +41,19 @@ def test_each_question_stands_once_and_in_the_half_of_its_number() -> None:
         assert {int(q.id.rsplit("-", 1)[1]) % 2 for q in questions} == {1 if half == "dev" else 0}
 
 
-def test_each_answer_stands_once_in_its_paper() -> None:
-    for question in ALL:
+def test_the_questions_written_beside_paragraphs_are_as_many() -> None:
+    assert Counter(q.language for q in BESIDE if q.answer) == {"en": 80, "de": 70, "zh": 50}
+    assert Counter(q.answer is not None for q in BESIDE) == {True: 200, False: 20}
+    assert len({q.id for q in BESIDE}) == len(BESIDE)
+
+
+def test_each_answer_stands_in_its_paper() -> None:
+    for question in (*ALL, *BESIDE):
         assert question.language in LANGUAGES
         if question.document is not None and question.answer is not None:
             assert question.document.startswith(f"{question.language}/")
-            assert plain_text(question.document).count(spaced(question.answer)) == 1, question.id
+            times = plain_text(question.document).count(spaced(question.answer))
+            assert times == 1 or (times and question in BESIDE), question.id
         else:
             assert question.document is question.answer is None
 
@@ -76,13 +84,15 @@ def test_found_is_what_holds_the_answer_in_the_right_paper() -> None:
 def test_the_table_counts_by_language() -> None:
     answered, none = QUESTIONS["dev"][0], next(q for q in ALL if q.answer is None and q.language == "en")
     found = [
-        Found(answered, 1, ("a",), quoted=True, took_ms=1.0),
-        Found(answered, 3, ("a",), quoted=True, took_ms=1.0),
-        Found(answered, None, (), quoted=False, took_ms=1.0),
-        Found(none, None, (), quoted=False, took_ms=1.0),
-        Found(none, None, ("a",), quoted=True, took_ms=1.0),
+        Found(answered, 1, ("a",), quoted=True, is_certain=True, took_ms=1.0),
+        Found(answered, 3, ("a",), quoted=True, is_certain=False, took_ms=1.0),
+        Found(answered, None, (), quoted=False, is_certain=False, took_ms=1.0),
+        Found(none, None, (), quoted=False, is_certain=False, took_ms=1.0),
+        Found(none, None, ("a",), quoted=False, is_certain=False, took_ms=1.0),
+        Found(none, None, ("a",), quoted=False, is_certain=True, took_ms=1.0),
     ]
-    assert table(found).splitlines()[2] == "| en | 3 | 0.333 | 0.667 (0.208 to 0.939) | 0.667 | 2 | 1 |"
+    row = "| en | 3 | 0.333 | 0.667 (0.208 to 0.939) | 0.667 | 0.500 | 3 | 2, 1 |"
+    assert table(found).splitlines()[2] == row
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ def _search(settings: Settings, options: argparse.Namespace) -> int:
     from edge_llm.contract.node import Source
 
     index = _read(settings)
-    found = index.search(options.question, _MOST_FOUND)
+    found = index.nearest(options.question, _MOST_FOUND)
+    is_certain = bool(index.search(options.question, 1))
     index.close()
     sources = [
         (Source(document=each.document, title=each.title, heading=each.heading, page=each.page), each.text)
@@ -109,9 +110,9 @@ def _search(settings: Settings, options: argparse.Namespace) -> int:
     ]
     if options.json:
         rows = [source.model_dump(exclude_none=True) | {"text": text} for source, text in sources]
-        print(json.dumps({"passages": rows}, ensure_ascii=False))
-    elif not sources:
-        print("nothing in the papers fits")
+        print(json.dumps({"fits": is_certain, "passages": rows}, ensure_ascii=False))
+    elif not is_certain:
+        print("nothing in the papers fits" + (" for certain; what comes nearest:" if sources else ""))
     for number, (source, text) in enumerate([] if options.json else sources, start=1):
         short = " ".join(text.split())
         print(f"{number}. {source.line()}\n   {short[:_MOST_SHOWN]}{'…' * (len(short) > _MOST_SHOWN)}")

@@ -33,7 +33,7 @@ _ASKS_NUMBER = re.compile(
 _HAS_NUMBER = re.compile(r"\d|[一二两三四五六七八九十半]")
 
 
-def quotation(db: sqlite3.Connection, question: str, passages: Sequence[Passage]) -> list[Passage]:
+def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passage]) -> list[Passage]:
     """Choose the lines of ``passages``, best first, that answer ``question`` most likely: of one document.
 
     They are in their order; each comes as its passage with nothing else in its text.

@@ -8,8 +8,10 @@ from edge_llm.documents.search.question import Group, Question, Vocabulary, read
 
 _CANDIDATES = 40
 """Passages that FTS5 hands on for ranking."""
-LEAST_COVERED = 0.46
-"""Part of the question's content words, by weight, that one of the best passages must have."""
+LEAST_COVERED = 0.5
+"""Part of the question's content words, by weight, that one of the best passages must have to fit."""
+LEAST_NEAR = 0.25
+"""The same, for what comes nearest where nothing fits for certain."""
 _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
 _MATCHES = 1500
@@ -38,14 +40,14 @@ class Hit:
     """Part of the question's content words that it has, by weight."""
 
 
-def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
-    """Find the passages for ``question``, best first; none where none answers it."""
+def rank(db: sqlite3.Connection, question: str, least: float = LEAST_COVERED) -> list[Hit]:
+    """Find the passages for ``question``, best first; none where none covers ``least`` of it."""
     vocabulary = Vocabulary(db)
     asked = read_question(question, vocabulary)
     wanted = frozenset(term for group in asked.groups for term in group.variants)
     hits = [_judge(row, asked, wanted) for row in _candidates(db, asked.groups)]
     hits.sort(key=lambda hit: (-hit.score, hit.passage))
-    if not hits or max(hit.covered for hit in hits[:3]) < LEAST_COVERED:
+    if not hits or max(hit.covered for hit in hits[:3]) < least:
         return []
     return [hit for hit in hits if hit.score >= _LEAST_NEXT * hits[0].score]
 

@@ -33,6 +33,7 @@ def test_a_model_is_identical_to_itself(bundle: GetBundle) -> None:
         assert (quality.kl, quality.top1, quality.perplexity_ratio) == (0.0, 1.0, 1.0)
 
 
+@pytest.mark.long
 def test_fewer_bits_are_further_from_fp32_and_int8_is_close(bundle: GetBundle) -> None:
     tokenizer, sample = ChatTokenizer(bundle("fp32")), conversations("quality", 8)
     expected = list(log_probabilities(decoder_for_quality(bundle("fp32")), tokenizer, sample))

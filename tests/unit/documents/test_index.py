@@ -153,17 +153,26 @@ def test_at_most_so_many_passages_as_asked_for(index: Index) -> None:
     ],
 )
 def test_the_lines_that_answer_a_question_are_quoted(index: Index, question: str, line: str) -> None:
-    assert line in [each.text for each in index.quotation(question)]
+    found = index.quotation(question)
+    assert found.is_certain
+    assert line in [each.text for each in found.passages]
 
 
 def test_a_quotation_is_short_and_of_one_document(index: Index) -> None:
-    found = index.quotation("dishwasher E16 filter oven")
+    found = index.quotation("dishwasher E16 filter oven").passages
     assert 1 <= len(found) <= 3
     assert len({each.document for each in found}) == 1
 
 
 def test_nothing_is_quoted_where_nothing_fits(index: Index) -> None:
-    assert index.quotation("Who won the world cup?") == []
+    assert index.quotation("Who won the world cup?").passages == ()
+
+
+def test_what_comes_nearest_is_quoted_where_it_is_not_certain_that_it_fits(index: Index) -> None:
+    question = "Which lamp did my grandmother prefer?"
+    found = index.quotation(question)
+    assert (index.search(question), found.is_certain) == ([], False)
+    assert found.passages[0].document == index.nearest(question)[0].document == "o.md"
 
 
 class TestContext:

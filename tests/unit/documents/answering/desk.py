@@ -10,7 +10,7 @@ from edge_llm.client import Client, Done, Status, ToolCall
 from edge_llm.contract.frames import Sessions, TimingMs, Usage
 from edge_llm.contract.requests import parse
 from edge_llm.contract.turns import Turn
-from edge_llm.documents.passage import Passage
+from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.prompt import Prompt
 from edge_llm.documents.responder import Responder
 from edge_llm.documents.words import words_of
@@ -83,10 +83,10 @@ class Desk:
         self.node = FakeNode()
         self.in_flight = InFlight()
         self.complete = True
-        self.passages, self.best = [PASSAGE], [PASSAGE]
+        self.found = Found((PASSAGE,), (PASSAGE,))
         prompt = Prompt(words_of("en"), 700, quotes=quotes)
         self.responder = Responder(
-            lambda text, _characters: (self.passages, self.best) if "E15" in text else ([], []),
+            lambda text, _characters: self.found if "E15" in text else Found(),
             lambda: self.complete,
             prompt,
             cast("Client", self.node),

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from edge_llm.documents.passage import Passage
-from edge_llm.documents.prompt import Prompt, quotation_of, sources_of
+from edge_llm.documents.passage import Found, Passage
+from edge_llm.documents.prompt import Prompt, sources_of
 from edge_llm.documents.tokens import estimate_tokens
 from edge_llm.documents.words import LANGUAGES, words_of
 from edge_llm.house.language.words import LANGUAGES as LANGUAGES_OF_HOUSES
@@ -47,7 +47,7 @@ def test_no_passage_can_end_its_quotation(end: str) -> None:
 
 def test_passages_keep_within_the_budget_and_the_first_is_cut_if_it_must_be() -> None:
     long = Passage("a.md", "A", "", None, "word " * 400)
-    assert prompt(context_tokens=600).fitting([long, E15, long, E22]) == [long, E15, E22]
+    assert prompt(context_tokens=600).fitting([long, E15, long, E22]) == (long, E15, E22)
     (cut,) = prompt(context_tokens=100).fitting([long, E15])
     assert 90 < estimate_tokens(cut.text) <= 100
 
@@ -84,9 +84,9 @@ def test_it_speaks_the_languages_of_houses_and_english_else() -> None:
 
 def test_a_quotation_is_the_lines_behind_the_title() -> None:
     row = replace(E15, text="E15 | The inlet is blocked | Open the tap")
-    assert quotation_of([row]) == "Dishwasher: E15; The inlet is blocked; Open the tap"
+    assert prompt().quotation(Found((row,))) == "Dishwasher: E15; The inlet is blocked; Open the tap"
     item = replace(CARE, text="- Rinse the\nfilter.")
-    assert quotation_of([row, item]) == (
+    assert prompt().quotation(Found((row, item))) == (
         "Dishwasher:\n- E15; The inlet is blocked; Open the tap\n- Rinse the filter."
     )
-    assert quotation_of([replace(CARE, title="")]) == "dishwasher.pdf: Rinse the filter."
+    assert prompt().quotation(Found((replace(CARE, title=""),))) == "dishwasher.pdf: Rinse the filter."

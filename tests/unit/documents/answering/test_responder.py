@@ -8,6 +8,7 @@ import pytest
 
 from edge_llm.client import Delta, Done, RequestError, Status
 from edge_llm.contract.frames import Act, Call
+from edge_llm.documents.passage import Found
 from tests.common import eventually
 from tests.unit.documents.answering.desk import HEADER, ON, PASSAGE, SOURCE, Desk, done, frames, terminal
 
@@ -157,7 +158,7 @@ def test_a_question_has_another_id_with_other_passages_and_an_act_has_not(desk: 
     ids = []
     for number, fields in enumerate([{}, {"act": "auto"}] * 2):
         if number == 2:
-            desk.passages = [PASSAGE, PASSAGE]
+            desk.found = Found((PASSAGE, PASSAGE))
         reply = desk.ask(text="What is E15?", **fields)
         desk.node.says(done(), number=number)
         terminal(reply)
@@ -209,6 +210,18 @@ class TestQuoting:
         desk.node.says(done("{}"))
         assert terminal(reply).custom == {"sources": [SOURCE]}
         assert "> E15: the inlet is blocked." in desk.node.asked[0]["system"]
+
+    @pytest.mark.parametrize("act", [None, "auto"])
+    def test_what_only_comes_nearest_is_said_to(self, desk: Desk, act: str | None) -> None:
+        desk.found = Found((PASSAGE,), (PASSAGE,), is_certain=False)
+        reply = desk.ask(text="What is E15?", act=act)
+        words = f"It is not certain that the papers say that. What comes nearest:\n{self.QUOTED}"
+        if act:
+            eventually(lambda: desk.node.asked)
+            assert desk.node.asked[0]["otherwise"] == words
+        else:
+            assert terminal(reply).text == words
+            assert terminal(reply).custom == {"sources": [SOURCE]}
 
     def test_where_nothing_fits_it_says_so(self, desk: Desk) -> None:
         assert terminal(desk.ask(text="Who is the king?")).text == "That is not in the papers."

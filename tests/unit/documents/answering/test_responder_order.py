@@ -7,6 +7,7 @@ import pytest
 from edge_llm.client import Delta, RequestError
 from edge_llm.contract.frames import Error
 from edge_llm.documents import responder as module
+from edge_llm.documents.passage import Found
 from tests.common import eventually
 from tests.unit.documents.answering.desk import HEADER, PASSAGE, Desk, done, terminal
 
@@ -120,7 +121,7 @@ def test_a_fault_ends_one_request_alone_and_quotes_nothing(
     assert isinstance(error, Error)
     assert (error.code, error.message) == ("internal", "the request failed; the service's log says more")
     assert "What is E15?" not in caplog.text
-    desk.responder._find = lambda _text, _characters: ([PASSAGE], [PASSAGE])
+    desk.responder._find = lambda _text, _characters: Found((PASSAGE,), (PASSAGE,))
     reply = desk.ask(text="What is E15?", id="2")
     desk.node.says(done())
     assert terminal(reply).type == "done"
