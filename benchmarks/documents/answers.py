@@ -38,8 +38,10 @@ class Answered:
 
     @property
     def refused(self) -> bool:
-        """Whether the service, or the model, says that it is not in the papers."""
-        return _letters(words_of(self.question.language).absent) in _letters(self.done.text)
+        """Whether the service, or the model, says that it is not in the papers, or not for certain."""
+        words = words_of(self.question.language)
+        said = _letters(self.done.text)
+        return any(_letters(each) in said for each in (words.absent, words.nearest))
 
     @property
     def holds(self) -> bool:
@@ -87,7 +89,7 @@ def measure(bundle: Path, questions: Sequence[Question], answer: str) -> Iterato
                 answered += [Answered(each, _ask(client, each)) for each in own]
     yield from _report(answered)
     for each in answered:
-        if each.question.answer and not each.refused and not each.holds:
+        if each.question.answer and not each.holds:
             yield f"{each.question.id} {each.question.answer!r}: {each.done.text!r}"
 
 
