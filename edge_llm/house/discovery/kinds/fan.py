@@ -19,7 +19,7 @@ def fan(parts: Parts) -> Capabilities:
     parts.reads(STATE, "state_topic", "state_value_template", mapped({on: "on", off: "off"}))
     speed: Range | None = None
     with parts.part("speed"):
-        speed = _speed(parts, switch(on), switch(off))
+        speed = _speed(parts, switch, off)
     modes: dict[str, str] = {}
     with parts.part("mode"):
         modes = modes_of(parts, "preset_mode_command_topic", "preset_mode_command_template", "preset_modes")
@@ -45,7 +45,7 @@ def named(words: Mapping[str, str]) -> Read:
     return mapped({word: name for name, word in words.items()})
 
 
-def _speed(parts: Parts, on: tuple[Publish, ...], off: tuple[Publish, ...]) -> Range | None:
+def _speed(parts: Parts, switch: Sender, off: str) -> Range | None:
     low, high = (
         round(parts.options.number(f"speed_range_{end}", default))
         for end, default in (("min", 1), ("max", 100))
@@ -57,22 +57,18 @@ def _speed(parts: Parts, on: tuple[Publish, ...], off: tuple[Publish, ...]) -> R
     sender = parts.sender("percentage_command_topic", "percentage_command_template")
     if sender is None:
         return None
-    parts.commands["speed"] = _sets_speed(sender, on, off, low, steps)
+    parts.commands["speed"] = _sets_speed(sender, switch, off, low, steps)
     return Range(step=max(1, round(100 / steps, 6)))
 
 
-def _sets_speed(
-    sender: Sender, on: tuple[Publish, ...], off: tuple[Publish, ...], low: int, steps: int
-) -> Command:
-    """Turns the fan on first: a speed alone leaves one of ESPHome off that is off."""
-
+def _sets_speed(sender: Sender, switch: Sender, off: str, low: int, steps: int) -> Command:
     def command(value: Value) -> tuple[Publish, ...]:
         if not is_number(value):
             return ()
         if value <= 0:
-            return off
+            return switch(off)
         # A third of a hundred is a speed of three, though its decimals end early.
-        return *on, *sender(math.ceil(round(min(value, 100) * steps / 100, 3)) + low - 1)
+        return sender(math.ceil(round(min(value, 100) * steps / 100, 3)) + low - 1)
 
     return command
 

@@ -51,8 +51,7 @@ def test_a_fan() -> None:
         },
     )
     assert capabilities(fan) == {"on_off", "speed"}
-    on = ("desk/fan/fan/command", "ON")
-    assert sent(fan, "speed", 50.0) == [on, ("desk/fan/fan/speed_level/command", "2")]
+    assert sent(fan, "speed", 50.0) == [("desk/fan/fan/speed_level/command", "2")]
     assert said(fan, "desk/fan/fan/speed_level/state", "3") == {"speed": 75}
 
 
