@@ -129,7 +129,7 @@ class CompiledHouse:
             return NoCommand()
         settled = [act for choice in choices if (act := _only_act(choice))]
         if len(settled) == len(choices):
-            return Settled(tuple(settled))
+            return Settled(_each_value_once(settled))
         turns, schema = self._turns(sentence, here, choices), schema_of(choices, self.words)
         return Undecided(turns, schema, sentence, here, choices)
 
@@ -211,6 +211,15 @@ class CompiledHouse:
 
 def _area_name(target: Target) -> str:
     return target.area.name if target.area else ""
+
+
+def _each_value_once(acts: Iterable[Act]) -> tuple[Act, ...]:
+    """Drop a value that is set twice: "the lamp, to 10 percent" says each half of it for the other."""
+    kept: list[Act] = []
+    for act in acts:
+        if act.value is None or act.action.step or act not in kept:
+            kept.append(act)
+    return tuple(kept)
 
 
 def _only_act(choice: Choice) -> Act | None:

@@ -200,3 +200,17 @@ def test_an_accent_tells_a_wish_from_a_question() -> None:
     spanish = house("es")
     assert done(spanish.meaning("que se apague Sofa Lamp", None)) == off("sofa")
     assert isinstance(spanish.meaning("¿qué luces están encendidas?", None), Question)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "number"),
+    [
+        ("In the sofa lamp, to 10%.", 1),  # as it was heard
+        ("Set the sofa lamp to 10 percent and the counter light to 20 percent", 2),
+        ("Set the sofa lamp to 10 percent, then to 40 percent", 2),
+    ],
+)
+def test_a_value_is_set_once_though_each_half_of_a_sentence_says_it(sentence: str, number: int) -> None:
+    meaning = ENGLISH.meaning(sentence, None)
+    assert isinstance(meaning, Settled)
+    assert len(meaning.acts) == number
