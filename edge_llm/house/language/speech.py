@@ -161,5 +161,5 @@ def _is_in(device: Device, asked: str) -> bool:
 
 
 def _said(value: Value) -> str:
-    """A value as it is said: a whole number without a point."""
-    return "" if value is None else str(plain(value) if isinstance(value, float) else value)
+    """A value as it is said: a whole number without a point, two thirds of 100 as 66.67."""
+    return "" if value is None else str(plain(round(value, 2)) if isinstance(value, float) else value)

@@ -25,6 +25,7 @@ def done(house: CompiledHouse, name: str, action: str, value: Value = None, *exc
     [
         ("Reading lamp", "on", None, "Turned on Reading lamp."),
         ("Reading lamp", "brightness", 40.0, "Set the brightness of Reading lamp to 40%."),
+        ("Reading lamp", "brightness", 66.666666, "Set the brightness of Reading lamp to 66.67%."),
         ("Thermostat", "temperature", 21.5, "Set Thermostat to 21.5°C."),
         ("Thermostat", "temperature", 21.0, "Set Thermostat to 21°C."),
         ("Tall lamp", "color", "red", "Set the color of Tall lamp to red."),
