@@ -37,9 +37,10 @@ ARG MODEL=
 RUN mkdir /bundle && if [ -n "$MODEL" ]; then \
     pip install '.[prepare]' && edge-llm prepare "$MODEL" --out /bundle --no-quality && rm -rf ~/.cache /bundle/packed; fi
 
-# Compiled modules stay: the root may be read-only, and the health check starts Python every 30 s.
+# Compiled modules stay: the root may be read-only, and the health check starts Python every 30 s. Nothing is fetched
+# from the hub here, though the tokenizer's package asks for what does.
 FROM build AS slim
-RUN pip uninstall --yes pip setuptools \
+RUN pip uninstall --yes hf-xet huggingface-hub pip setuptools \
     && find /opt/edge_llm -type d -name tests -prune -exec rm -r {} +
 
 FROM python

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import cast
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -140,6 +141,10 @@ class Link:
         except UnicodeError as error:
             host = self._identity.settings.host
             raise OSError(f"mqtt.host: {host!r} cannot be the name of a host") from error
+        if channel := cast("socket.socket | None", self._client.socket()):
+            # Else a packet waits up to 40 ms for the broker's answer to the one before (Nagle's algorithm and
+            # delayed ACKs), and the note behind an act's message at QoS 0 may never come.
+            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _open(self) -> None:
         settings, maximum = self._identity.settings, self._identity.receive_maximum

@@ -54,6 +54,7 @@ def test_a_node_that_is_away_is_told_at_once(
         papers,
         documents__folder=folder,
         documents__id="lonely",
+        documents__answer="model",
         node__id="nobody",
     )
     lonely.wait_serving()
