@@ -141,8 +141,8 @@ _COMMANDS = (
         "documents",
         documents.run,
         "answer from the household's papers",
-        "Read a folder of manuals, contracts and notes, and answer questions from it: the passages that fit"
-        " go before the question, and a node answers.",
+        "Read a folder of manuals, contracts and notes, and answer questions from it: with the lines that fit"
+        " best, word for word; or, with documents.answer: model, by a node that reads whole passages.",
         documents.add_options,
         as_json=True,
     ),

@@ -6,14 +6,13 @@
 from edge_llm.config.documents import DOCUMENTS_ID, DocumentsSettings
 from edge_llm.config.engine import EngineSettings
 from edge_llm.config.house import WHOLE_HOUSE, HouseSettings
+from edge_llm.config.identifier import ID_PATTERN, Identifier
 from edge_llm.config.load import DEFAULT_PATH, load_settings
 from edge_llm.config.sampling import SamplingSettings
 from edge_llm.config.sections import (
     ENV_PREFIX,
-    ID_PATTERN,
     PLACEHOLDER,
     HomeAssistantSettings,
-    Identifier,
     MqttSettings,
     RouteSettings,
     SessionsSettings,

@@ -1,12 +1,13 @@
 """The settings of `edge-llm documents`: which papers it reads, and where it keeps its index of them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge_llm.config.identifier import Identifier
+
 DOCUMENTS_ID = "documents"
-_ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 
 
 class DocumentsSettings(BaseModel):
@@ -20,7 +21,7 @@ class DocumentsSettings(BaseModel):
         description="sqlite file of the index; default: documents.sqlite in the service's state directory,"
         " else in memory",
     )
-    id: Annotated[str, Field(pattern=_ID_PATTERN)] = Field(
+    id: Identifier = Field(
         DOCUMENTS_ID, description="name of the service in its topics: a node id of its own"
     )
     answer: Literal["quotation", "model"] = Field(

@@ -7,7 +7,7 @@ scripts/reference.py makes.
 import re
 import socket
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,16 +15,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edge_llm.config.documents import DocumentsSettings
 from edge_llm.config.engine import EngineSettings
 from edge_llm.config.house import HouseSettings
+from edge_llm.config.identifier import Identifier
 from edge_llm.config.sampling import SamplingSettings
 from edge_llm.config.voice import VoiceSettings
 from edge_llm.config.web import WebSettings
 from edge_llm.errors import ConfigError
 
 ENV_PREFIX = "EDGE_LLM_"
-ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 TOPIC_PATTERN = r"^[^+#\x00/]+(/[^+#\x00/]+)*$"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
-Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
 SHARED_LEVELS = ("house", "pool")
 """Levels below the base topic that belong to no node."""
 

@@ -101,7 +101,7 @@ class Info(Payload):
 
 
 class Papers(Payload):
-    """What `edge-llm documents` has read."""
+    """Numbers of files and passages in the index of `edge-llm documents`."""
 
     documents: int
     passages: int
@@ -139,7 +139,7 @@ class Source(Payload):
     """Page of a PDF, from 1."""
 
     def line(self) -> str:
-        """Where it is, in words: manual.pdf, page 12: Error codes."""
+        """Name the place in one line: ``manual.pdf, page 12: Error codes``."""
         page = f", page {self.page}" if self.page else ""
         return f"{self.document}{page}" + (f": {self.heading}" if self.heading else "")
 

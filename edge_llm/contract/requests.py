@@ -113,7 +113,7 @@ class Request(Strict):
     house: House | None = None
     """The house to act in, instead of the one that the node knows."""
     otherwise: Annotated[str, Field(min_length=1)] | None = None
-    """What to answer, instead of a reply of the model, where the sentence is no command (``act: auto``)."""
+    """The answer where the sentence is no command (``act: auto``); by default the model makes one."""
     results: tuple[CallResult, ...] | None = Field(None, min_length=1, max_length=64)
     """Instead of a sentence: what became of the calls of the last act in this session."""
     timeout_s: float | None = Field(None, gt=0, le=3600)
@@ -149,7 +149,7 @@ class Request(Strict):
             raise ValueError("act: give the sentence as text")
         if self.act and (self.tools or self.response_format):
             raise ValueError("act: not together with tools or response_format")
-        if self.otherwise is not None and (self.act != "auto" or self.results):
+        if self.otherwise and (self.act != "auto" or self.results):
             raise ValueError('otherwise: with act "auto" and a sentence')
         if not self.act and (self.house or self.context_area):
             raise ValueError("house and context_area go with act")
@@ -260,10 +260,7 @@ def _is_json(text: str) -> bool:
 
 
 def digest(kind: str, request: Inbound) -> bytes:
-    """SHA-256 of what is asked, without the id: two requests with one id must agree in it.
-
-    What to answer ``otherwise`` is not asked: it may be another one when an act comes again.
-    """
+    """SHA-256 of what is asked: two requests with one id must agree in it, but not in ``otherwise``."""
     unset = {name for name in _ADDED_FIELDS if getattr(request, name, None) is None}
     asked = request.model_dump_json(exclude={"id", "otherwise"} | unset)
     return hashlib.sha256(f"{kind} {asked}".encode()).digest()

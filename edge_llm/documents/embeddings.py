@@ -14,7 +14,7 @@ from edge_llm.errors import ConfigError
 
 MODEL, TOKENIZER = "model.onnx", "tokenizer.json"
 PROMPTS = "config_sentence_transformers.json"
-"""What stands before a question and before a passage, as sentence-transformers keeps it; may be missing."""
+"""Optional file of sentence-transformers: the prefixes that the model wants before questions and passages."""
 _MAX_TOKENS = 256
 """A longer text is cut; passages have about 230 tokens."""
 _LEAST_NORM = 1e-9

@@ -20,12 +20,12 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found for a question; nothing where nothing fits."""
+    """The passages or lines found for a question; empty where none is near it."""
 
     passages: tuple[Passage, ...] = ()
     """What goes before the question, in its order. Or what is quoted: at most three lines of one document,
     each as its passage with that line as its text."""
     best: tuple[Passage, ...] = ()
-    """What fits, best first."""
+    """The passages that fit, best first."""
     is_certain: bool = True
     """Whether it fits; else it is what comes nearest."""

@@ -10,10 +10,9 @@ from dataclasses import replace
 from edge_llm.contract.node import Source
 from edge_llm.contract.turns import Turn
 from edge_llm.documents.passage import Found, Passage
-from edge_llm.documents.tokens import estimate_tokens
+from edge_llm.documents.tokens import LETTERS_PER_TOKEN, estimate_tokens
 from edge_llm.documents.words import Words
 
-_CHARACTERS_PER_TOKEN = 4
 _MARK = re.compile(r"^[-*•] ")
 """What an item of a list begins with."""
 
@@ -38,7 +37,7 @@ class Prompt:
     def characters(self, question: str) -> int:
         """Maximum number of characters of passages in the question's script."""
         unspaced = 2 * estimate_tokens(question) > len(question)
-        return self._context_tokens * (1 if unspaced else _CHARACTERS_PER_TOKEN)
+        return self._context_tokens * (1 if unspaced else LETTERS_PER_TOKEN)
 
     def fitting(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
         """Leave out what is over the budget; the first one is cut instead."""

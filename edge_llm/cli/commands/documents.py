@@ -22,7 +22,7 @@ examples:
   edge-llm documents --folder ~/papers                     answer from the papers, until Ctrl-C
   edge-llm ask --documents "What does error E15 mean?"     ask it, in another terminal
   edge-llm documents --folder ~/papers --once              read the folder, say what was read, and end
-  edge-llm documents search "error E15" --folder ~/papers  what would be put before the question
+  edge-llm documents search "error E15" --folder ~/papers  the best passages, and where they are
 
 It reads .md, .txt, .html and .pdf files, also in folders below, and follows what changes. It asks the node of
 the configuration, or --node, and answers under a node id of its own: documents.id, by default documents.
