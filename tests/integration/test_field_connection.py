@@ -61,6 +61,7 @@ def test_the_session_lasts_over_both_versions(fresh_broker: Broker, proxy: Proxy
     try:
         eventually(lambda: node.heard == [b"while away"])
         assert (node.connection.protocol, node.sessions) == ("3.1.1", [True])
+        assert node.connection.wait_ready(10)  # what waits comes before it is; else the cut is not waited for
         proxy.cut = True
         eventually(lambda: not node.connection.ready)
         hub.publish("in", "while cut")
