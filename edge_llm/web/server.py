@@ -65,7 +65,7 @@ def serve(settings: Settings, node: str, name: str | None = None) -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    with _listening(settings.web.host, settings.web.port) as listener, client, documents:
+    with listening(settings.web.host, settings.web.port) as listener, client, documents:
         house.start()
         feed.start()
         log.info("web.ready", host=settings.web.host, port=settings.web.port, node=node)
@@ -91,7 +91,7 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that listens.
 
     Raises:
@@ -110,4 +110,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             f"cannot listen on {host} port {port}: {reason}; set web.host, web.port"
         ) from error
     with listener:
+        # For each connection; asyncio sets it only where the protocol is named. Else the first word of a
+        # reply waits up to 40 ms for the caller's answer to what came before.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener

@@ -5,7 +5,10 @@ from typing import cast
 
 from edge_llm.config import MqttSettings
 from edge_llm.mqtt.link import Identity, Link
+from edge_llm.mqtt.sending.publication import Publication
 from tests.unit.mqtt.fake_broker import Channel, FakeBroker
+
+_EXCHANGES = 4
 
 
 def test_a_packet_does_not_wait_for_the_answer_to_the_one_before() -> None:
@@ -23,3 +26,31 @@ def test_a_packet_does_not_wait_for_the_answer_to_the_one_before() -> None:
     assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     link.abandon()
     broker.close()
+
+
+def test_a_packet_is_answered_at_once() -> None:
+    """A broker with Nagle's algorithm would hold the next one back for as long as the answer is delayed."""
+
+    def serve(channel: Channel) -> None:
+        channel.accept()
+        for _ in range(_EXCHANGES):
+            channel.acknowledge(*channel.read())
+        channel.stopping.wait(10)
+
+    broker = FakeBroker(serve)
+    settings = MqttSettings(host="127.0.0.1", port=broker.port)
+    link = Link(Identity(settings, None, None, "c", None, None), "5", lambda _message: None)
+    link.open()
+    opened = cast("socket.socket", link._client.socket())
+    answered_at_once = []
+    wake, waker = socket.socketpair()
+    with wake, waker:
+        while len(answered_at_once) <= _EXCHANGES:
+            link.turn(wake, 10)
+            if link.events:
+                answered_at_once.append(opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
+                link.events.clear()
+                link.publish(Publication("t", b"x"), 1)
+    link.abandon()
+    broker.close()
+    assert all(answered_at_once)
