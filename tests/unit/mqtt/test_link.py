@@ -42,7 +42,7 @@ def test_a_packet_is_answered_at_once() -> None:
     link = Link(Identity(settings, None, None, "c", None, None), "5", lambda _message: None)
     link.open()
     opened = cast("socket.socket", link._client.socket())
-    answered_at_once = []
+    answered_at_once: list[int] = []
     wake, waker = socket.socketpair()
     with wake, waker:
         while len(answered_at_once) <= _EXCHANGES:
