@@ -20,10 +20,13 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from edge_llm.config.sampling import MinP, RepetitionPenalty, Temperature, TopK, TopP
 from edge_llm.errors import BundleError
 
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[2] = 2
+"""The second one, since 0.3: the decode graph may have a coarse head, and then an input that chooses."""
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 MODEL_DATA = "model.onnx.data"
+EXACT = "exact"
+"""Input of a decode graph with a coarse head, which chooses between its two heads."""
 PREFILL = "prefill.onnx"
 PREFILL_DATA = "prefill.onnx.data"
 EMBEDDING = "embedding.onnx"
@@ -74,7 +77,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1, 2] = FORMAT_VERSION
     name: str
     source: str
     revision: str | None
@@ -82,7 +85,8 @@ class Manifest(BaseModel):
     architecture: str
     quantization: str
     bits: dict[str, int] = {}
-    """Bits a weight of each group of matrices: ``embedding``, ``qkv``, ``gate`` and so on."""
+    """Bits a weight of each group of matrices: ``embedding``, ``qkv``, ``gate`` and so on. ``coarse_head`` is
+    among them where the decode graph has one."""
     calibration: Calibration | None = None
     sampling: Sampling | None = None
     """Defaults of requests, below those of the configuration; None in bundles made before."""
@@ -148,8 +152,8 @@ def read_manifest(path: Path) -> Bundle:
         where = ".".join(map(str, first["loc"]))
         if where == "format_version":
             raise BundleError(
-                f"bundle {path} has format version {first['input']!r}, this edge_llm reads {FORMAT_VERSION}: "
-                "prepare it again, or upgrade edge_llm"
+                f"bundle {path} has format version {first['input']!r}, this edge_llm reads up to "
+                f"{FORMAT_VERSION}: prepare it again, or upgrade edge_llm"
             ) from error
         raise BundleError(
             f"{manifest_path} is damaged ({where}: {first['msg']}): prepare the bundle again"

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_llm.bundle import Bundle, open_bundle
+from edge_llm.bundle import FORMAT_VERSION, Bundle, open_bundle
 from edge_llm.errors import BundleError, EdgeLlmError
 
 QUANTIZATIONS = ("int8", "int4", "mixed", "fp32")
@@ -27,13 +27,16 @@ def cache_directory() -> Path:
 
 
 def cached_bundle(spec: str, quantization: str) -> Bundle:
-    """Open a bundle of the source ``spec`` in the cache; it is prepared if it is missing or damaged."""
+    """Open a bundle of the source ``spec`` in the cache; it is prepared if it is missing, old or damaged."""
     name = re.sub(r"[^\w.-]+", "--", spec)  # whole: models differ in owner, path or a decimal alone
     path = cache_directory() / "bundles" / f"{name}-{quantization}"
     try:
-        return open_bundle(path)
+        bundle = open_bundle(path)
+        if bundle.manifest.format_version == FORMAT_VERSION:
+            return bundle
     except BundleError:
-        return make_bundle(spec, path, quantization)[0]
+        pass
+    return make_bundle(spec, path, quantization)[0]
 
 
 def make_bundle(

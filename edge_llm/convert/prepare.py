@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from edge_llm.bundle import (
     CHAT_TEMPLATE,
     MANIFEST,
+    MODEL,
+    MODEL_DATA,
     TOKENIZER,
     Bundle,
     Calibration,
@@ -23,7 +25,14 @@ from edge_llm.convert import quality
 from edge_llm.convert.calibration.calibrate import SEED, TOKENS, Calibrated, calibration_text
 from edge_llm.convert.calibration.checkpoint import Checkpoint, remove_checkpoints
 from edge_llm.convert.calibration.text import Piece
-from edge_llm.convert.graph import Quantizer, Weight, matrix_count, write_graph
+from edge_llm.convert.graph import (
+    COARSE_HEAD,
+    Quantizer,
+    Weight,
+    leave_out_coarse_head,
+    matrix_count,
+    write_graph,
+)
 from edge_llm.convert.llama_graph import Read
 from edge_llm.convert.mixed import NO_TARGET, Roundings, Target, choose_bits, group_of
 from edge_llm.convert.prefill_graph import write_prefill_graph
@@ -44,6 +53,9 @@ _WIDE_BLOCK = 64
 _INT4: dict[str, Literal[4, 8]] = {"qkv": 8, "o": 8}
 """Bits of ``int4`` by group; 4 for the rest. Attention is a tenth of the weights and the most sensitive part:
 its 8 bits regain the quality that wide blocks cost."""
+_MISLED_STEPS = 1
+"""Steps at which a coarse head may lead to another token than the whole head, of some 700. One that fits does
+so at one in some thousands; for a model whose activations have large outliers, at one in ten."""
 _SENSITIVITY_EVERY = 4
 """One in this number of calibration conversations is used to measure the groups of ``mixed``."""
 
@@ -84,7 +96,10 @@ def prepare_bundle(
             quantizer = Calibrated(source, quantizer, reference, text, checkpoint, progress)
             progress = Progress(quiet=True)  # the calibration has a bar of its own
         prefill = prefill and quantization != "fp32"
-        write_bundle(source, directory, quantization, quantizer, progress, record, prefill=prefill)
+        bundle = write_bundle(
+            source, directory, quantization, quantizer, progress, record, prefill=prefill, coarse_head=True
+        )
+        leave_out_a_coarse_head_that_misleads(bundle, progress)
     remove_checkpoints(out)
     return read_manifest(out)
 
@@ -160,8 +175,9 @@ def write_bundle(
     calibration: Calibration | None = None,
     *,
     prefill: bool = False,
+    coarse_head: bool = False,
 ) -> Bundle:
-    """Fill an empty directory with a bundle's files, those of the prefill graph among them if asked for."""
+    """Fill an empty directory with a bundle's files; a prefill graph and a coarse head if asked for."""
     a = source.architecture
     advance = progress.stage(f"write {quantization}", matrix_count(a), "tensors")
     bits: dict[str, int] = {}
@@ -172,16 +188,46 @@ def write_bundle(
         advance(name, weight.nbytes)
         return weight
 
-    written = write_graph(source, directory, observed)
+    written = write_graph(source, directory, observed, coarse_head=coarse_head)
+    if f"{COARSE_HEAD}.values" in written.initializers:
+        bits[COARSE_HEAD] = 2
     if prefill:
         write_prefill_graph(source, directory, written, progress)
     (directory / TOKENIZER).write_text(source.tokenizer_json, encoding="utf-8")
     (directory / CHAT_TEMPLATE).write_text(source.chat_template, encoding="utf-8")
-    manifest = _describe(source, directory, quantization, bits, calibration)
+    return _written(directory, _describe(source, directory, quantization, bits, calibration))
+
+
+def _written(directory: Path, manifest: Manifest) -> Bundle:
+    """Write a bundle's manifest."""
     unset = {name for name in ("calibration", "sampling") if getattr(manifest, name) is None}
     raw = manifest.model_dump_json(indent=2, exclude=unset) + "\n"
     (directory / MANIFEST).write_text(raw, encoding="utf-8")
     return Bundle(directory, manifest, hash="")
+
+
+def leave_out_a_coarse_head_that_misleads(bundle: Bundle, progress: Progress) -> None:
+    """Measure whether it leads to the whole head's tokens; where that cannot be measured it is left out."""
+    if COARSE_HEAD not in bundle.manifest.bits:
+        return
+    tokenizer, model = ChatTokenizer(bundle), decoder_for_quality(bundle)
+    sample = quality.fitting(quality.conversations("calibration"), tokenizer, model.cache.capacity)
+    advance = progress.stage("coarse head", len(sample), "conversations")
+    misled = 0
+    for conversation, (steps, same) in zip(
+        sample, quality.shortlist_agreement(model, tokenizer, sample), strict=False
+    ):
+        misled += steps - same
+        if misled > _MISLED_STEPS:
+            break
+        advance(conversation.language)
+    if sample and misled <= _MISLED_STEPS:
+        return
+    leave_out_coarse_head(bundle.path)
+    bits = {group: each for group, each in bundle.manifest.bits.items() if group != COARSE_HEAD}
+    changed = {name: sha256_of(bundle.path / name) for name in (MODEL, MODEL_DATA)}
+    sums = bundle.manifest.sha256 | changed
+    _written(bundle.path, bundle.manifest.model_copy(update={"bits": bits, "sha256": sums}))
 
 
 def _describe(

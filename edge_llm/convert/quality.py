@@ -76,6 +76,23 @@ def log_probabilities(
         yield logits
 
 
+def shortlist_agreement(
+    decoder: Decoder, tokenizer: ChatTokenizer, sample: Sequence[Conversation]
+) -> Iterator[tuple[int, int]]:
+    """Yield for each conversation the steps, and those at which a coarse head leads to the same token."""
+    for conversation in sample:
+        prompt, reply = _encode(tokenizer, conversation)
+        slot = decoder.cache.acquire()
+        decoder.forward([slot], np.array([prompt], dtype=np.int64), 0)
+        chosen = []
+        for exact in (True, False):
+            decoder.cache.rewind(slot, len(prompt))
+            logits = decoder.forward([slot], np.array([reply], dtype=np.int64), len(reply), exact=exact)
+            chosen.append(logits[0].argmax(axis=1))
+        decoder.cache.release(slot)
+        yield len(reply), int((chosen[0] == chosen[1]).sum())
+
+
 def fitting(sample: Sequence[Conversation], tokenizer: ChatTokenizer, capacity: int) -> list[Conversation]:
     """Filter the conversations that fit into a context of ``capacity`` tokens."""
     return [each for each in sample if sum(map(len, _encode(tokenizer, each))) <= capacity]

@@ -3,7 +3,7 @@
 A row of a matrix is cut into blocks along its last axis; each block has a float32 scale of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +19,8 @@ BLOCK = 32
 
 _SHRINKS = (1.0, 0.94, 0.88, 0.82, 0.76, 0.7)
 """Parts of a block's range that are tried for 4 bits: clipped outliers give the rest finer steps."""
+_SHRINKS_2 = (0.85, 0.7, 0.55)
+"""The same for 2 bits."""
 _CHUNK = 1 << 18
 
 
@@ -26,12 +28,12 @@ _CHUNK = 1 << 18
 class QuantizedMatrix:
     """A matrix ``[rows, columns]`` in blocks of ``block`` columns.
 
-    ``values``: uint8 ``[rows, blocks, block * bits / 8]``, low nibble first at 4 bits.
+    ``values``: uint8 ``[rows, blocks, block * bits / 8]``, the lowest bits first.
     ``scales``: float32 ``[rows, blocks]``.
     ``zero_points``: uint8 ``[rows, ceil(blocks * bits / 8)]``, packed alike, or None for the midpoint.
     """
 
-    bits: Literal[4, 8]
+    bits: Literal[2, 4, 8]
     values: NDArray[np.uint8]
     scales: NDArray[np.float32]
     zero_points: NDArray[np.uint8] | None
@@ -49,19 +51,30 @@ class QuantizedMatrix:
         return sum(part.nbytes for part in parts if part is not None)
 
 
-def quantize(weight: NDArray[np.float32], bits: Literal[4, 8], block: int = BLOCK) -> QuantizedMatrix:
+def quantize(weight: NDArray[np.float32], bits: Literal[2, 4, 8], block: int = BLOCK) -> QuantizedMatrix:
     """Round ``weight`` ``[rows, columns]`` to ``2**bits`` levels in each ``block`` of columns.
 
-    8 bits are symmetric around 128. 4 bits are asymmetric, with a zero point per block: at 16 levels it is
-    worth more than the half byte that it costs.
+    8 and 2 bits are symmetric around 128 and 2. 4 bits are asymmetric, with a zero point per block: at 16
+    levels it is worth more than the half byte that it costs.
     """
-    rows = weight.shape[0]
-    step = max(1, _CHUNK // weight.shape[1])
-    chunks = [weight[row : row + step] for row in range(0, rows, step)]
-    rounded = _symmetric8 if bits == 8 else _asymmetric4
+    return _in_chunks(len(weight), weight.shape[1], lambda rows: weight[rows], bits, block)
+
+
+def coarse(matrix: QuantizedMatrix, block: int) -> QuantizedMatrix:
+    """Round a matrix once more, to 2 bits in each ``block`` of columns."""
+    rows, columns = matrix.scales.shape[0], matrix.scales.shape[1] * matrix.block
+    return _in_chunks(rows, columns, lambda part: dequantize(_rows(matrix, part)), 2, block)
+
+
+def _in_chunks(
+    rows: int, columns: int, read: Callable[[slice], NDArray[np.float32]], bits: Literal[2, 4, 8], block: int
+) -> QuantizedMatrix:
+    step = max(1, _CHUNK // columns)
+    chunks = [slice(row, row + step) for row in range(0, rows, step)]
+    rounded = {2: _symmetric2, 4: _asymmetric4, 8: _symmetric8}[bits]
     # numpy releases the interpreter's lock, and a chunk stays in the processor's cache.
     with ThreadPoolExecutor(physical_cores()) as pool:
-        parts = list(pool.map(lambda chunk: rounded(_blocks(chunk, block)), chunks))
+        parts = list(pool.map(lambda chunk: rounded(_blocks(read(chunk), block)), chunks))
     return concatenated(parts)
 
 
@@ -95,6 +108,20 @@ def _symmetric8(blocks: NDArray[np.float32]) -> QuantizedMatrix:
     np.rint(scaled, out=scaled)
     scaled += 128
     return QuantizedMatrix(8, scaled.astype(np.uint8), scales, None)
+
+
+def _symmetric2(blocks: NDArray[np.float32]) -> QuantizedMatrix:
+    largest = np.maximum(blocks.max(axis=2), -blocks.min(axis=2))
+    explained, scales, codes = np.zeros_like(largest), np.zeros_like(largest), np.zeros_like(blocks)
+    for shrink in _SHRINKS_2:
+        tried = np.rint(blocks * _inverse(largest * np.float32(shrink / 1.5))[:, :, None])
+        np.clip(tried, -2, 1, out=tried)
+        products = np.einsum("rbi,rbi->rb", tried, blocks)
+        fitted = products * _inverse(np.einsum("rbi,rbi->rb", tried, tried))  # see fit_grid
+        better = fitted * products > explained
+        explained, scales = np.where(better, fitted * products, explained), np.where(better, fitted, scales)
+        np.copyto(codes, tried, where=better[:, :, None])
+    return QuantizedMatrix(2, _pack((codes + 2).astype(np.uint8), 2), scales, None)
 
 
 def _asymmetric4(blocks: NDArray[np.float32]) -> QuantizedMatrix:
@@ -148,35 +175,42 @@ def pack4(
 ) -> QuantizedMatrix:
     """Pack ``codes`` ``[rows, blocks, block]``, as ``round_to_grid`` returns them, into a matrix."""
     values = (codes + zero_points[:, :, None]).astype(np.uint8)
-    return QuantizedMatrix(4, _pack4(values), scales, _pack4(zero_points.astype(np.uint8)))
+    return QuantizedMatrix(4, _pack(values, 4), scales, _pack(zero_points.astype(np.uint8), 4))
 
 
 def _inverse(scales: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
 
 
-def _pack4(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pack two values per byte along the last axis, the earlier one in the low nibble; 0 fills an odd end."""
-    if values.shape[-1] % 2:
-        values = np.append(values, np.zeros_like(values[..., :1]), axis=-1)
-    packed: NDArray[np.uint8] = values[..., 0::2] | np.left_shift(values[..., 1::2], np.uint8(4))
+def _pack(values: NDArray[np.uint8], bits: Literal[2, 4]) -> NDArray[np.uint8]:
+    """Pack values along the last axis, the earlier one in the lower bits; 0 fills an incomplete byte."""
+    in_byte = 8 // bits
+    if short := -values.shape[-1] % in_byte:
+        values = np.append(values, np.zeros_like(values[..., :short]), axis=-1)
+    packed: NDArray[np.uint8] = values[..., 0::in_byte].copy()
+    for at in range(1, in_byte):
+        packed |= np.left_shift(values[..., at::in_byte], np.uint8(bits * at))
     return packed
 
 
 def dequantize(matrix: QuantizedMatrix) -> NDArray[np.float32]:
     """Compute the matrix that the kernels multiply with: float32 ``[rows, blocks * block]``."""
     rows, blocks = matrix.scales.shape
-    zero_points: NDArray[np.uint8] | int = 128 if matrix.bits == 8 else 8
-    values = matrix.values
-    if matrix.bits == 4:
-        values = _unpack4(values)
+    zero_points: NDArray[np.uint8] | int = 1 << (matrix.bits - 1)
+    values = matrix.values if matrix.bits == 8 else _unpack(matrix.values, matrix.bits)
     if matrix.zero_points is not None:
-        unpacked = _unpack4(matrix.zero_points) if matrix.bits == 4 else matrix.zero_points
+        unpacked = _unpack(matrix.zero_points, 4) if matrix.bits == 4 else matrix.zero_points
         zero_points = unpacked[:, :blocks, None]
     floats = values.astype(np.float32) - zero_points
     floats *= matrix.scales[:, :, None]
     return floats.reshape(rows, -1)
 
 
-def _unpack4(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:-1], -1)
+def _rows(matrix: QuantizedMatrix, rows: slice) -> QuantizedMatrix:
+    zero_points = None if matrix.zero_points is None else matrix.zero_points[rows]
+    return QuantizedMatrix(matrix.bits, matrix.values[rows], matrix.scales[rows], zero_points)
+
+
+def _unpack(packed: NDArray[np.uint8], bits: Literal[2, 4]) -> NDArray[np.uint8]:
+    values = [np.right_shift(packed, np.uint8(at)) & np.uint8(2**bits - 1) for at in range(0, 8, bits)]
+    return np.stack(values, axis=-1).reshape(*packed.shape[:-1], -1)

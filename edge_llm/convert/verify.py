@@ -4,9 +4,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edge_llm.bundle import Bundle
+from edge_llm.convert.graph import COARSE_HEAD
 from edge_llm.convert.prepare import decoder_for_quality, uniform, write_bundle
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.quality import Quality, compare, conversations, fitting, log_probabilities
+from edge_llm.convert.quality import (
+    Quality,
+    compare,
+    conversations,
+    fitting,
+    log_probabilities,
+    shortlist_agreement,
+)
 from edge_llm.convert.sources.source import Source
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import BundleError
@@ -51,3 +59,13 @@ def verify_against_bundle(
     expected = log_probabilities(decoder_for_quality(reference), tokenizer, sample)
     advance = progress.stage("quality", len(sample), "prompts")
     return compare(expected, model, tokenizer, sample, advance)
+
+
+def coarse_head_agreement(bundle: Bundle) -> tuple[int, int] | None:
+    """Count steps, and those at which the coarse head leads to the same token; None where there is none."""
+    if COARSE_HEAD not in bundle.manifest.bits:
+        return None
+    tokenizer, model = ChatTokenizer(bundle), decoder_for_quality(bundle)
+    sample = fitting(conversations("quality"), tokenizer, model.cache.capacity)
+    counts = list(shortlist_agreement(model, tokenizer, sample))
+    return sum(steps for steps, _ in counts), sum(same for _, same in counts)

@@ -26,11 +26,14 @@ class Decoder(Protocol):
         """True where passes without logits have a graph of their own, which is faster for many tokens."""
         ...
 
-    def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+    def forward(
+        self, slots: Sequence[int], ids: NDArray[np.int64], logits: int, *, exact: bool = True
+    ) -> NDArray[np.float32]:
         """Append ``ids`` ``[len(slots), tokens]``, a row to each slot in ascending order.
 
         Several tokens go to one slot only. Returns float32 ``[len(slots), logits, vocab]`` of each
-        row's last ``logits`` tokens, valid until the next call.
+        row's last ``logits`` tokens, valid until the next call. Unless they have to be ``exact``, only the
+        largest ones are, where that is faster.
         """
         ...
 
@@ -70,6 +73,6 @@ def warm_up(decoder: Decoder) -> None:
     """
     cache = decoder.cache
     prompt = min(_WARM_UP_TOKENS, cache.capacity - 1)
-    for tokens, logits in ((prompt, 0), (prompt, 1), (1, 1)):
-        decoder.forward([0], np.zeros((1, tokens), dtype=np.int64), logits)
+    for tokens, logits, exact in ((prompt, 0, True), (prompt, 1, True), (1, 1, True), (1, 1, False)):
+        decoder.forward([0], np.zeros((1, tokens), dtype=np.int64), logits, exact=exact)
         cache.rewind(0, 0)

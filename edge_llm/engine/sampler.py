@@ -12,6 +12,12 @@ Sampler = Callable[[NDArray[np.float32]], int]
 """Takes float32 ``[vocab]`` and returns a token id; does not write to its argument."""
 
 _FIRST_CANDIDATES = 256
+_FEW = 64
+
+
+def looks_at_few(params: SamplingParams) -> bool:
+    """Tell whether the largest logits alone decide: of the others it is enough that they are smaller."""
+    return params.temperature == 0 or 0 < params.top_k <= _FEW
 
 
 def make_sampler(params: SamplingParams, prompt: Sequence[int] = ()) -> Sampler:
@@ -123,4 +129,4 @@ def _top_p(logits: NDArray[np.float32], params: SamplingParams, rng: np.random.G
 def _largest(logits: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     if count >= logits.size:
         return np.arange(logits.size)
-    return np.argpartition(logits, -count)[-count:]
+    return np.sort(np.argpartition(logits, -count)[-count:])  # the same order, whatever the others are

@@ -226,7 +226,8 @@ class Scheduler:
         """
         try:
             slots = [sequence.slot for sequence in sequences]
-            results = self._decoder.forward(slots, np.array(tokens, dtype=np.int64), logits)
+            ids, exact = np.array(tokens, dtype=np.int64), any(each.needs_exact for each in sequences)
+            results = self._decoder.forward(slots, ids, logits, exact=exact)
         except Exception:  # whatever requests do to the engine, the next ones are served
             log.exception("engine.step_failed")
             for sequence in sequences:

@@ -13,7 +13,7 @@ from edge_llm.contract.turns import Turn
 from edge_llm.engine.constraint.constraint import Constraint
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.prompt import Prompt
-from edge_llm.engine.sampler import Sampler, make_sampler
+from edge_llm.engine.sampler import Sampler, looks_at_few, make_sampler
 from edge_llm.engine.text.detokenizer import Detokenizer
 from edge_llm.engine.text.stops import StopFilter
 from edge_llm.engine.text.thoughts import ThoughtFilter
@@ -140,6 +140,12 @@ class Sequence:
     def completion_tokens(self) -> int:
         """Tokens of the reply so far."""
         return len(self.ids) - self.prompt_tokens if self.first_token else 0
+
+    @property
+    def needs_exact(self) -> bool:
+        """Whether the next choice looks at more logits than the largest."""
+        masks = self.constraint is not None and self.constraint.masks
+        return masks or not looks_at_few(self.request.sampling)
 
     def choose_behind(
         self, drafted: list[int], rows: NDArray[np.float32], eos: frozenset[int]

@@ -47,6 +47,14 @@ def products_saturate(flags: frozenset[str]) -> bool:
     return integer_instructions(flags) == _AVX2
 
 
+def multiplies_two_bits(flags: frozenset[str]) -> bool:
+    """Tell whether ONNX Runtime has kernels for weights of 2 bits that are faster than those for 8.
+
+    They are for AVX2 and wider (1.32; on a processor like Haswell half the instructions of 8 bits).
+    """
+    return "avx2" in flags
+
+
 def prefill_graph_refused(*, in_bundle: bool, wanted: bool, flags: frozenset[str]) -> str | None:
     """Say why prompts do not go through the bundle's prefill graph; None if they do."""
     if not in_bundle:

@@ -26,25 +26,33 @@ def run(options: argparse.Namespace) -> int:
 
     bundle = open_bundle(options.bundle or load_settings(options.config).engine.bundle)
     try_bundle(bundle)
-    measured = _verify_against(bundle, options.against) if options.against else {}
+    measured, agreement = _verify_against(bundle, options.against) if options.against else ({}, None)
     if options.json:
-        print(json.dumps(summary(bundle) | quality_json(measured)))
+        described = summary(bundle) | quality_json(measured)
+        if agreement:
+            described["coarse_head"] = dict(zip(("steps", "same"), agreement, strict=True))
+        print(json.dumps(described))
         return 0
     files = len(bundle.manifest.sha256)
     name, quantization = bundle.manifest.name, bundle.manifest.quantization
     print(f"{bundle.path}: {name}, {quantization}, {files} checksums fit, it answers")
     if measured:
         print(*quality_table(measured), sep="\n")
+    if agreement:
+        steps, same = agreement
+        print(f"coarse head: the same token as by the whole head at {same:,} of {steps:,} steps")
     return 0
 
 
-def _verify_against(bundle: Bundle, against: str) -> dict[str, Any]:
+def _verify_against(bundle: Bundle, against: str) -> tuple[dict[str, Any], tuple[int, int] | None]:
     with extra():
         from edge_llm.convert import verify
         from edge_llm.convert.progress import Progress
         from edge_llm.convert.sources.open_source import open_source
     with Progress() as progress:
         if (Path(against) / MANIFEST).exists():
-            return verify.verify_against_bundle(bundle, open_bundle(Path(against)), progress)
-        source = open_source(against, cache_directory())
-        return verify.verify_against_source(bundle, source, progress)
+            measured = verify.verify_against_bundle(bundle, open_bundle(Path(against)), progress)
+        else:
+            source = open_source(against, cache_directory())
+            measured = verify.verify_against_source(bundle, source, progress)
+    return measured, verify.coarse_head_agreement(bundle)

@@ -56,6 +56,11 @@ class Constraint:
         return self._in_force and self._reader is not None
 
     @property
+    def masks(self) -> bool:
+        """True where the next token is, or may turn out to be, one of those that the grammar allows."""
+        return self._in_force or self._opens is not None
+
+    @property
     def over(self) -> bool:
         """True once the grammar allows no further token, or the model has made a call for the second time."""
         repeats = self._reader is not None and self._reader.repeats

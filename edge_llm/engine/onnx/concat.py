@@ -44,7 +44,14 @@ class ConcatDecoder:
         empty = [ort.OrtValue.ortvalue_from_numpy(nothing) for _ in presents]
         self._past: list[list[ort.OrtValue]] = [empty for _ in range(cache.slots)]
 
-    def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+    def forward(
+        self,
+        slots: Sequence[int],
+        ids: NDArray[np.int64],
+        logits: int,
+        *,
+        exact: bool = True,  # noqa: ARG002 - they always are
+    ) -> NDArray[np.float32]:
         """See ``Decoder.forward``; row by row, for each has a past of its own length."""
         return np.stack(
             [self._feed(slot, row, logits) for slot, row in zip(slots, ids.tolist(), strict=True)]

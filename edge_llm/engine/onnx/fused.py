@@ -6,11 +6,12 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from edge_llm.bundle import MODEL, Bundle
+from edge_llm.bundle import EXACT, MODEL, Bundle
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx.prefill import Prefill, bind_pool
 from edge_llm.engine.onnx.session import open_session
 from edge_llm.host.cpu import PinningPlan
+from edge_llm.host.instructions import multiplies_two_bits, read_flags
 
 _SINK_TOKENS = 3
 """First tokens of a context that the decode graph reads, although there is a prefill graph. All later ones
@@ -37,6 +38,9 @@ class FusedDecoder:
         self._prefill = Prefill(bundle, cache, threads, packed=packed) if prefill else None
         self._vocab_size = bundle.manifest.vocab_size
         self._total = np.zeros((), dtype=np.int32)
+        self._exact = np.ones((), dtype=np.bool_)
+        self._has_coarse_head = any(entry.name == EXACT for entry in self._session.get_inputs())
+        self._coarse_gains = multiplies_two_bits(read_flags())
         self._steps: dict[range, _Pass] = {}
 
     @property
@@ -44,8 +48,11 @@ class FusedDecoder:
         """See ``Decoder.prefills_apart``."""
         return self._prefill is not None
 
-    def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+    def forward(
+        self, slots: Sequence[int], ids: NDArray[np.int64], logits: int, *, exact: bool = True
+    ) -> NDArray[np.float32]:
         """See ``Decoder.forward``."""
+        self._exact[()] = exact or logits == 0 or not self._coarse_gains
         if self._prefill is None or logits > 0:
             return self._decode(slots, ids, logits)
         (slot,) = slots
@@ -99,6 +106,8 @@ class FusedDecoder:
         step.bind_input("seqlens_k", step.seqlens)
         step.bind_input("total_sequence_length", self._total)
         step.bind_input("logits_positions", np.arange(count - logits, count))
+        if self._has_coarse_head:
+            step.bind_input(EXACT, self._exact)
         step.binding.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(step.logits))
         bind_pool(step.binding, self.cache, rows)
         return step

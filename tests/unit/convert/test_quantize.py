@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge_llm.bundle import MODEL, MODEL_DATA
-from edge_llm.convert.quantize import BLOCK, dequantize, quantize
+from edge_llm.convert.quantize import BLOCK, coarse, dequantize, quantize
 from edge_llm.convert.writer import GraphWriter
 
 RNG = np.random.default_rng(0)
@@ -37,8 +37,8 @@ def test_4_bits_are_closer_than_plain_rounding_in_every_block() -> None:
     assert after.sum() < 0.97 * before.sum()
 
 
-@pytest.mark.parametrize("bits", [4, 8])
-def test_zeros_constants_and_outliers_survive(bits: Literal[4, 8]) -> None:
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_zeros_constants_and_outliers_survive(bits: Literal[2, 4, 8]) -> None:
     weight = np.zeros((3, 64), dtype=np.float32)
     weight[1] = 0.5
     weight[2, 5] = -1000
@@ -50,6 +50,24 @@ def test_columns_that_do_not_fill_a_block_are_padded_with_zeros() -> None:
     padded = dequantize(quantize(weight, 8))
     assert padded.shape == (4, 64)
     np.testing.assert_allclose(padded[:, 40:], 0)
+
+
+@pytest.mark.parametrize("block", [32, 64, 128])
+def test_the_kernel_reads_2_bits_as_they_were_written(block: int, tmp_path: Path) -> None:
+    """MatMulNBits gives the dequantized matrix; rounding 8 bits once more is rounding what they stand for."""
+    weight = RNG.normal(size=(300, 256)).astype(np.float32)
+    quantized = coarse(quantize(weight, 8), block)
+    with (tmp_path / MODEL_DATA).open("wb") as data:
+        writer = GraphWriter(data)
+        writer.matmul("x", writer.matrix("w", quantized), "product")
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["m", 256])
+        product = helper.make_tensor_value_info("product", TensorProto.FLOAT, None)
+        onnx.save(writer.model("test", [x], [product]), tmp_path / MODEL)
+    session = ort.InferenceSession(tmp_path / MODEL, providers=["CPUExecutionProvider"])
+    activations = RNG.normal(size=(1, 256)).astype(np.float32)
+    exact = dequantize(quantized)
+    np.testing.assert_allclose(session.run(None, {"x": activations})[0], activations @ exact.T, atol=0.7)
+    assert np.linalg.norm(exact - weight) < 0.45 * np.linalg.norm(weight)
 
 
 @pytest.mark.parametrize("part_rows", [9000, 4000], ids=["whole", "in parts"])

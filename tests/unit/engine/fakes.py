@@ -35,14 +35,18 @@ class FakeDecoder:
         self.cache = KVCache(KvGeometry(layers=1, kv_heads=1, head_dim=1), slots, capacity)
         self.fed: dict[int, list[int]] = {slot: [] for slot in range(slots)}
         self.passes: list[tuple[tuple[int, ...], int]] = []
+        self.exact: list[bool] = []
         self.prefills_apart = False
         self.on_pass: Callable[[], None] = lambda: None
         self.choose: Callable[[list[int]], int] = lambda _ids: 1
         self.scores: Callable[[list[int]], NDArray[np.float32]] = self._one_choice
 
-    def forward(self, slots: Sequence[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+    def forward(
+        self, slots: Sequence[int], ids: NDArray[np.int64], logits: int, *, exact: bool = True
+    ) -> NDArray[np.float32]:
         self.on_pass()
         self.passes.append((tuple(slots), ids.shape[1]))
+        self.exact.append(exact)
         result = np.zeros((len(slots), logits, VOCAB), dtype=np.float32)
         for row, slot in enumerate(slots):
             held = self.fed[slot][: self.cache.length(slot)] + ids[row].tolist()

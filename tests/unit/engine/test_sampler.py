@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_llm.engine.sampler import make_sampler
+from edge_llm.engine.sampler import looks_at_few, make_sampler
 from edge_llm.engine.types import SamplingParams
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.1], dtype=np.float32))
@@ -47,3 +47,26 @@ def test_a_seed_repeats_and_logits_are_not_written_to() -> None:
         first, second = make_sampler(params), make_sampler(params)
         assert [first(logits) for _ in range(50)] == [second(logits) for _ in range(50)]
     np.testing.assert_array_equal(logits, before)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        SamplingParams(0, 0, 1.0, None),
+        SamplingParams(0.7, 20, 0.8, 3),
+        SamplingParams(0.7, 20, 1.0, 3, min_p=0.05),
+        SamplingParams(1.2, 64, 0.9, 3),
+    ],
+)
+def test_where_few_tokens_decide_the_others_change_nothing(params: SamplingParams) -> None:
+    logits = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    others = logits.copy()
+    others[np.argsort(logits)[:-64]] -= 0.3
+    assert looks_at_few(params)
+    one, other = make_sampler(params), make_sampler(params)
+    assert [one(logits) for _ in range(50)] == [other(others) for _ in range(50)]
+
+
+@pytest.mark.parametrize("params", [SamplingParams(0.7, 0, 0.8, 3), SamplingParams(1, 0, 1, 3, min_p=0.1)])
+def test_a_nucleus_of_the_whole_vocabulary_looks_at_all(params: SamplingParams) -> None:
+    assert not looks_at_few(params)

@@ -133,6 +133,17 @@ def test_drafts_are_verified_in_one_pass_and_wrong_ones_forgotten() -> None:
     assert plain.usage.draft_tokens == 0
 
 
+def test_all_logits_are_exact_where_one_of_a_batch_may_choose_any() -> None:
+    bench = Bench(slots=2)
+    bench.submit("greedy", 9)
+    bench.step(2)
+    assert not any(bench.decoder.exact)
+    bench.submit("any", 1, sampling=SamplingParams(temperature=1, top_k=0, top_p=0.9, seed=0))
+    bench.decoder.exact.clear()
+    bench.step()
+    assert bench.decoder.exact == [True, False]
+
+
 @pytest.mark.parametrize("begun", [False, True], ids=["waiting", "begun"])
 def test_a_cancelled_request_ends_within_a_step(*, begun: bool) -> None:
     bench = Bench()

@@ -54,11 +54,15 @@ class Decoder:
         self.prefills_apart = False
         self.cache = KVCache(KvGeometry(layers=1, kv_heads=1, head_dim=1), slots, 8192)
         self.passes: list[tuple[tuple[int, ...], int]] = []
+        self.exact: list[bool] = []
         self._vocab_size, self._scores = vocab_size, scores
         self._fed: dict[int, list[int]] = {slot: [] for slot in range(slots)}
 
-    def forward(self, slots: Slots[int], ids: NDArray[np.int64], logits: int) -> NDArray[np.float32]:
+    def forward(
+        self, slots: Slots[int], ids: NDArray[np.int64], logits: int, *, exact: bool = True
+    ) -> NDArray[np.float32]:
         self.passes.append((tuple(slots), ids.shape[1]))
+        self.exact.append(exact)
         result = np.zeros((len(slots), logits, self._vocab_size), dtype=np.float32)
         for row, slot in enumerate(slots):
             held = self._fed[slot][: self.cache.length(slot)] + ids[row].tolist()

@@ -54,6 +54,19 @@ def test_a_model_that_speaks_may_do_so(tmp_path: Path) -> None:
     assert events.completion.usage.forced_tokens == 0
 
 
+def test_logits_are_exact_where_the_grammar_may_choose_among_them(tmp_path: Path) -> None:
+    """Which is at the first token, where the model speaks or calls, and in calls; not in a text."""
+    bench = replies(tmp_path, wanting("It is warm."))
+    bench.submit(tools=(ON,))
+    bench.finish()
+    in_order = sorted(bench.decoder.exact, reverse=True)
+    assert (bench.decoder.exact, in_order[0], in_order[-1]) == (in_order, True, False)
+    bench = replies(tmp_path, wanting(CALL))
+    bench.submit(tools=(ON, OFF))
+    bench.finish()
+    assert all(bench.decoder.exact)
+
+
 @pytest.mark.parametrize("forgotten", ['{"name": "on"', '[{"name"', "<tool_call>"])
 def test_a_model_that_forgets_what_is_around_a_call_still_makes_one(tmp_path: Path, forgotten: str) -> None:
     bench = replies(tmp_path, wanting(forgotten))
