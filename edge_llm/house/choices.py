@@ -35,12 +35,14 @@ class Chooser:
         """The choices of a sentence that was said in the area ``here``, a clause each."""
         excepted = frozenset[str]()
         if sentence.excepted:
-            targets = self._subjects(sentence.excepted, here, sentence.excepted)
+            targets = self._subjects(sentence.excepted, _near(sentence.excepted, here), sentence.excepted)
             excepted = frozenset(each for target in targets for each in target.ids)
         choices = tuple(
             each
             for clause in sentence.clauses
-            for each in _one_by_one(self._choice(clause, here, excepted, is_question=sentence.is_question))
+            for each in _one_by_one(
+                self._choice(clause, _near(clause, here), excepted, is_question=sentence.is_question)
+            )
         )
         known = {each for choice in choices for target in choice.targets for each in target.ids}
         # What is excepted is not known, or it is all that there was.
@@ -86,9 +88,10 @@ class Chooser:
         """Why it is better to ask back, although there are groups that can do it."""
         if clause.called_kind and clause.partly and clause.has_place:
             return "unclear"  # other devices are called so, but none there
-        if clause.unknown and not clause.kinds and not clause.flags & _EVERYBODY:
-            return "unclear"  # "turn on the oven", where there is none, is for no lamp
         devices = {each for target in able for each in target.ids}
+        oven = clause.unknown and not clause.kinds and not clause.flags & _EVERYBODY
+        if oven or (clause.is_lost and len(devices) > 1):
+            return "unclear"  # "the oven", where there is none, is no lamp, and "all hull lights" are not all
         if clause.has_place or clause.flags & _EVERYBODY or len(devices) == 1:
             return None
         near = here is not None and able[0].area == here
@@ -161,6 +164,11 @@ class Chooser:
                 # Turning on a room is turning on its lights.
                 places = [g for g in places if g.kinds[0] == "light"] or places
         return _united(places, said=everything or bool(kinds))
+
+
+def _near(clause: Clause, here: Area | None) -> Area | None:
+    """Where one speaks, unless the clause says otherwise, in words that are not known."""
+    return None if clause.is_lost else here
 
 
 def _doubt_of_names(clause: Clause, able: tuple[Target, ...]) -> Problem | None:

@@ -17,6 +17,7 @@ from edge_llm.house.language.speech import Speech
 from edge_llm.house.language.text import same_word, tokens_of
 from edge_llm.house.language.words import words_of
 from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
+from edge_llm.house.reading.mishearing import Mishearing
 from edge_llm.house.reading.sentence import SentenceReader
 from edge_llm.house.targets import Target, find_targets
 from edge_llm.house.values import values_of
@@ -58,6 +59,8 @@ class Doubtful:
     here: Area | None = None
     choices: tuple[Choice, ...] = ()
     at: int = 0
+    misheard: bool = False
+    """Whether the candidates are what sounds like words that are not known."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -103,6 +106,7 @@ class CompiledHouse:
         self._reader = SentenceReader(self.targets, self.words)
         self._chooser = Chooser(self.targets)
         self._singles = {target.devices[0].id: target for target in self.targets.devices}
+        self._filler = frozenset(token for word in self.words.filler for token in tokens_of(word))
         self._by_action = {entry.name: action for action, entry in self.words.actions.items()}
 
     @cached_property
@@ -117,14 +121,16 @@ class CompiledHouse:
         read = self._reader.read(sentence, here)
         choices = self._chooser.choices(read, here)
         if read.is_question:
-            return self._question(choices)
+            return self._question(sentence, here, choices)
         return self._settle(sentence, here, choices)
 
     def _settle(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
         for at, choice in enumerate(choices):
+            if choice.problem == "unclear":
+                doubtful = Doubtful("unclear", self._candidates(choice), sentence, here, choices, at)
+                return self._misheard(doubtful) or doubtful
             if choice.problem:
-                candidates = self._candidates(choice) if choice.problem == "unclear" else ()
-                return Doubtful(choice.problem, candidates, sentence, here, choices, at)
+                return Doubtful(choice.problem, (), sentence, here, choices, at)
         if any(choice.open for choice in choices):
             return NoCommand()
         settled = [act for choice in choices if (act := _only_act(choice))]
@@ -132,6 +138,23 @@ class CompiledHouse:
             return Settled(_each_value_once(settled))
         turns, schema = self._turns(sentence, here, choices), schema_of(choices, self.words)
         return Undecided(turns, schema, sentence, here, choices)
+
+    def _misheard(self, doubtful: Doubtful) -> Doubtful | None:
+        """The doubt whether it is about what sounds like words that are not known; None if nothing does."""
+        choices, at, here = doubtful.choices, doubtful.at, doubtful.here
+        clause = choices[at].clause
+        meant: dict[Target, None] = {}
+        first: tuple[str, tuple[Choice, ...]] | None = None
+        for said in self._mishearing.corrected(doubtful.sentence, (*clause.unknown, *clause.strange)):
+            read = self._chooser.choices(self._reader.read(said, here), here)
+            if len(read) == len(choices) and (called := read[at].called):
+                first = first or (said, read)
+                meant |= dict.fromkeys(called)
+        if first is None:
+            return None
+        said, read = first
+        choices = (*choices[:at], replace(read[at], targets=tuple(meant)), *read[at + 1 :])
+        return Doubtful("unclear", tuple(meant), said, here, choices, at, misheard=True)
 
     def doubt(self, undecided: Undecided) -> Doubtful:
         """What to ask back where the model was not sure: which of several devices, if that is open."""
@@ -152,6 +175,10 @@ class CompiledHouse:
     def _turns(self, sentence: str, here: Area | None, choices: Sequence[Choice]) -> tuple[Turn, ...]:
         said = user_text(sentence, here.name if here else None, choices, self.targets)
         return (*self.prefix, Turn(role="user", content=said))
+
+    @cached_property
+    def _mishearing(self) -> Mishearing:
+        return Mishearing(self.targets, self.words)
 
     def acts(self, text: str, choices: Sequence[Choice]) -> tuple[Act, ...]:
         """The acts that the model has written.
@@ -174,22 +201,33 @@ class CompiledHouse:
         singles = (self._singles[each] for each in devices)
         return tuple(single for single in singles if choice.actions(single))
 
-    def _question(self, choices: Sequence[Choice]) -> Meaning:
+    def _question(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
         choice = choices[0]
         if choice.open:
             return NoCommand()
+        state = next(iter(choice.clause.states), None)
         if choice.problem:
-            return Doubtful(choice.problem)
-        return Question(choice.targets, next(iter(choice.clause.states), None))
+            doubtful = Doubtful(choice.problem, sentence=sentence, here=here, choices=choices)
+            # An answer says what it is about, and moves nothing.
+            misheard = self._misheard(doubtful) if choice.problem == "unclear" else None
+            return Question(misheard.candidates, state) if misheard else Doubtful(choice.problem)
+        return Question(choice.targets, state)
 
     def has(self, targets: Iterable[Target]) -> bool:
         """Whether all devices of targets are in this house: it may be another one than they were found in."""
         return self._singles.keys() >= {each for target in targets for each in target.ids}
 
     def answered(self, sentence: str, candidates: Sequence[Target]) -> tuple[Target, ...]:
-        """The one of several candidates that an answer names, or all of them; empty if neither."""
+        """The one of several candidates that an answer names, or all of them; empty if neither.
+
+        A single one is meant by a yes, or by its name and nothing else.
+        """
         said = tokens_of(sentence)
         names = [set(tokens_of(f"{target.name} {_area_name(target)}")) for target in candidates]
+        if len(candidates) == 1:
+            rest = {s for s in said if s != "," and s not in self._filler}
+            named = bool(rest) and all(any(same_word(s, word) for word in names[0]) for s in rest)
+            return tuple(candidates) if named or self.is_yes(sentence) else ()
         hits = [sum(any(same_word(s, word) for s in said) for word in words) for words in names]
         best = max(hits, default=0)
         if best and hits.count(best) == 1:
@@ -205,7 +243,7 @@ class CompiledHouse:
             for phrase in sorted(map(tokens_of, phrases), key=len, reverse=True):
                 if phrase and (words := f" {' '.join(phrase)} ") in said:
                     said, answer = said.replace(words, " , "), meaning
-        rest = set(said.split()) - {token for word in self.words.filler for token in tokens_of(word)} - {","}
+        rest = set(said.split()) - self._filler - {","}
         return None if rest else answer
 
 

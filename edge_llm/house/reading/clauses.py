@@ -42,6 +42,8 @@ class Clause:
     colors: tuple[str, ...] = ()
     flags: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
+    """Words that stand where names and rooms do, and that nothing in the house is called."""
     text: str = ""
     """The whole sentence in lower case."""
 
@@ -49,6 +51,11 @@ class Clause:
     def has_place(self) -> bool:
         """Whether it says where."""
         return bool(self.areas or self.floors or "whole_house" in self.flags)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it says where in words that are not known: "the hull light" is not the one where one is."""
+        return bool(self.strange) and not self.has_place
 
     @property
     def lacks_floor(self) -> bool:

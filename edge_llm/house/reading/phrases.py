@@ -72,6 +72,11 @@ def _names(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
                 yield " ".join(other), sense
 
 
+def names(targets: Targets, words: Words) -> Iterator[str]:
+    """The names of a house and of what is in it, and the words of names that say something by themselves."""
+    yield from (name for name, _ in (*_names(targets, words), *_parts(targets, words)))
+
+
 def _other_names(name: tuple[str, ...], words: Words) -> Iterator[tuple[str, ...]]:
     """A name with a word of it replaced by its synonyms."""
     for alike in words.synonyms.values():

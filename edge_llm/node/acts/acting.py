@@ -252,12 +252,13 @@ class Acting:
         return Said("", tuple(_numbered(calls, command, count())))
 
     def _ask_which(self, command: Command, doubtful: Doubtful) -> Said:
-        names = tuple(dict.fromkeys(target.name for target in doubtful.candidates))
-        if not 1 < len(names) <= _MOST_CANDIDATES:
+        speech, least = command.house.speech, 1 if doubtful.misheard else 2
+        asked = tuple(dict.fromkeys(map(speech.name, doubtful.candidates)))
+        names = tuple(dict.fromkeys(name for each in doubtful.candidates for name in each.names))
+        if not least <= len(asked) <= _MOST_CANDIDATES:
             return _unclear(command, names)
         self._keep_question(command, AskedBack(doubtful=doubtful))
-        outcome = Outcome(outcome="unclear", candidates=names)
-        return Said(command.house.speech.which(names), outcome=outcome)
+        return replace(_unclear(command, names), text=speech.which(asked))
 
     def _keep_question(self, command: Command, question: AskedBack) -> None:
         self._memory.keep_question(command.client, command.request.session, question)

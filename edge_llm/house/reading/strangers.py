@@ -1,0 +1,86 @@
+"""Finds words that stand in the place of a name, and are none that the house has: "the hull light"."""
+
+from collections.abc import Iterable, Sequence
+
+from edge_llm.house.language.text import tokens_of
+from edge_llm.house.language.words import Words
+from edge_llm.house.reading.spans import Phrase
+
+_NOUNS = "kind", "device", "part"
+_MOST_ARTICLES = 2
+"""Maximum number of usual words between "in" and a name: "in all the"."""
+_STEM = 4
+"""Characters of a word from which on it may begin a longer one."""
+
+
+class Strangers:
+    """Tells which unknown words a language puts where names stand; others are in nobody's way."""
+
+    def __init__(self, words: Words) -> None:
+        """Look where ``words`` say that names stand."""
+        self._harmless = _tokens(words.harmless)
+        self._between = _tokens(words.between)
+        self._rooms = frozenset(tokens_of(room) for room in words.also_rooms)
+        self._whole = _tokens(words.whole)
+        self._filler = _tokens(words.filler)
+        self._places = tuple(tokens_of(place) for place in words.places)
+        self._names_follow = words.names_follow
+
+    def find(
+        self, words: tuple[str, ...], inside: Sequence[Phrase], unknown: Iterable[int], span: range
+    ) -> list[int]:
+        """Where strangers stand within ``span``; ``unknown`` are the places of words that are not known."""
+        rooms = self._other_rooms(words, inside)
+        nouns = [f for f in inside if f.meaning.what in _NOUNS and f not in rooms]
+        known = {*span} - {at for at in unknown if not self._is_harmless(words[at], nouns, at)}
+        known -= {at for room in rooms for at in range(room.start, room.end)}
+        found: dict[int, None] = {}
+        for noun in nouns:
+            found |= dict.fromkeys(self._beside(words, range(noun.start - 1, span.start - 1, -1), known))
+            if noun.start in span and noun.start not in known:
+                found[noun.start] = None  # "Hallenlicht"
+            if self._names_follow:
+                found |= dict.fromkeys(self._beside(words, range(noun.end, span.stop), known))
+        for at in span:
+            if place := max((len(p) for p in self._places if words[at : at + len(p)] == p), default=0):
+                found |= dict.fromkeys(self._behind(words, range(at + place, span.stop), known))
+        return list(found)
+
+    def _other_rooms(self, words: tuple[str, ...], inside: Sequence[Phrase]) -> list[Phrase]:
+        """Words for kinds that stand for a room beside another one: "garage light", not "garage door"."""
+        kinds = [f for f in inside if f.meaning.what == "kind"]
+        rooms = [f for f in kinds if words[f.start : f.end] in self._rooms]
+        things = {f.meaning.value for f in kinds if f not in rooms}
+        called = {(f.start, f.end) for f in inside if f.meaning.what != "kind"}
+        return [f for f in rooms if f.meaning.value not in things and (f.start, f.end) not in called]
+
+    def _is_harmless(self, word: str, nouns: Sequence[Phrase], at: int) -> bool:
+        """Whether a word tells a thing from no other, or is such a word and a kind in one: "Deckenlicht"."""
+        if word in self._harmless:
+            return True
+        holds = any(f.part and f.start == at for f in nouns)
+        return holds and any(word.startswith(each) for each in self._harmless if len(each) >= _STEM)
+
+    def _beside(self, words: tuple[str, ...], places: range, known: set[int]) -> Iterable[int]:
+        """Strangers from a thing on, as far as nothing stands between that is known."""
+        for at in places:
+            if at not in known:
+                yield at
+            elif words[at] in self._whole:
+                yield at  # the whole of a room there is, and no whole light
+                return
+            elif words[at] not in self._between and words[at] not in self._harmless:
+                return
+
+    def _behind(self, words: tuple[str, ...], places: range, known: set[int]) -> Iterable[int]:
+        """The stranger behind a word such as "in", and articles."""
+        for at in places[: _MOST_ARTICLES + 1]:
+            if at not in known:
+                yield at
+                return
+            if words[at] not in self._filler and words[at] not in self._harmless:
+                return
+
+
+def _tokens(phrases: Iterable[str]) -> frozenset[str]:
+    return frozenset(token for phrase in phrases for token in tokens_of(phrase))
