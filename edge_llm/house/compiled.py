@@ -10,7 +10,7 @@ from edge_llm.contract.house import Area, Device, House
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
 from edge_llm.house.actions import QUERY
-from edge_llm.house.acts import Act
+from edge_llm.house.acts import Act, Value
 from edge_llm.house.choice import Choice, Problem
 from edge_llm.house.choices import Chooser
 from edge_llm.house.language.speech import Speech
@@ -135,6 +135,8 @@ class CompiledHouse:
             return NoCommand()
         settled = [act for choice in choices if (act := _only_act(choice))]
         if len(settled) == len(choices):
+            if twice := _two_values(choices, settled):
+                return Doubtful("unclear", (twice,))
             return Settled(_each_value_once(settled))
         turns, schema = self._turns(sentence, here, choices), schema_of(choices, self.words)
         return Undecided(turns, schema, sentence, here, choices)
@@ -249,6 +251,17 @@ class CompiledHouse:
 
 def _area_name(target: Target) -> str:
     return target.area.name if target.area else ""
+
+
+def _two_values(choices: Iterable[Choice], acts: Iterable[Act]) -> Target | None:
+    """What is set to two values at once, as in "60 %, 1 %", which was 67; "10 %, then 20 %" is in order."""
+    set_to: dict[tuple[tuple[str, ...], str], Value] = {}
+    for choice, act in zip(choices, acts, strict=True):
+        if act.value is not None and not act.action.step:
+            known = set_to.setdefault((act.target.ids, act.action.id), act.value)
+            if known != act.value and choice.clause.behind_comma:
+                return act.target
+    return None
 
 
 def _each_value_once(acts: Iterable[Act]) -> tuple[Act, ...]:

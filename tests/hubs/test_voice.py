@@ -131,7 +131,9 @@ class Speaker:
         before = self._house.states()
         context: dict[str, Any] = {}
         command.turns.append(asyncio.run(self.turn(sentence.text, context)))
-        if sentence.asks and command.turns[0].answer.endswith("?"):
+        answer = command.turns[0].answer
+        # "Do you mean Hall light?": what was said is meant, if it names that.
+        if answer.endswith("?") and (sentence.asks or any(name in answer for name in sentence.wanted)):
             command.turns.append(asyncio.run(self.turn("Yes.", context)))
         self._house.wait_idle()
         command.fault = self._fault(command, before)

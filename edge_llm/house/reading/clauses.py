@@ -44,6 +44,8 @@ class Clause:
     unknown: tuple[str, ...] = ()
     strange: tuple[str, ...] = ()
     """Words that stand where names and rooms do, and that nothing in the house is called."""
+    behind_comma: bool = False
+    """Whether a comma, and no word, joins it to what is before."""
     text: str = ""
     """The whole sentence in lower case."""
 

@@ -61,7 +61,8 @@ class Mishearing:
         kinds = (kind for each in words.kinds.values() for kind in each if words.compounds)
         self._kinds = tuple(dict.fromkeys(token for kind in kinds for token in tokens_of(kind)))
         phrases = dict.fromkeys(map(tokens_of, names(targets, words)))
-        self._names = tuple((self._sound(phrase), phrase) for phrase in phrases)
+        sounds = ((self._sound(phrase), phrase) for phrase in phrases)
+        self._names = tuple((sound, phrase) for sound, phrase in sounds if sound.text)
 
     def corrected(self, sentence: str, unknown: Sequence[str]) -> list[str]:
         """The sentence with the name that is nearest to words of it that are not known, one a name as near.
@@ -103,7 +104,7 @@ class Mishearing:
                     yield _Part(at, at + 1, self._sound((name[: len(name) - cut],)), (kind,))
 
     def _sound(self, words: Iterable[str]) -> _Sound:
-        spoken = "".join(self._spelling.sub(lambda m: self._spelled[m[0]], word) for word in words)
+        spoken = self._spelling.sub(lambda found: self._spelled[found[0]], "".join(words))
         return _Sound(re.sub(r"(.)\1+", r"\1", spoken))
 
 

@@ -30,6 +30,7 @@ FLAGS = (
     "whole_house",
 )
 """Senses without a value, which are also fields of Words."""
+COMMA = ","
 _GAP = "\u2026"
 """What stands in a cue for the words between a verb and its particle: "schließ … auf"."""
 _FEW = 10
@@ -186,7 +187,7 @@ def _others(words: Words) -> Iterator[tuple[str, Sense]]:
     yield from ((word, Sense("filler")) for word in words.filler)
     yield from ((word, Sense("asked", kind)) for kind, names in words.asked.items() for word in names)
     yield from ((word, Sense("state", state)) for state, names in words.states.items() for word in names)
-    yield ",", Sense("and_")
+    yield COMMA, Sense("and_", COMMA)
     for flag in FLAGS:
         yield from ((word, Sense(flag)) for word in getattr(words, flag))
 

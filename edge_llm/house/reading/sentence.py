@@ -9,7 +9,7 @@ from edge_llm.house.language.numbers import in_digits, in_words
 from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import Words
 from edge_llm.house.reading.clauses import Clause, Sentence, complete
-from edge_llm.house.reading.phrases import FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals
+from edge_llm.house.reading.phrases import COMMA, FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals
 from edge_llm.house.reading.spans import (
     DOING,
     PLACES,
@@ -171,6 +171,7 @@ class SentenceReader:
             flags=frozenset(by_sense) & set(FLAGS),
             unknown=tuple(words[at] for at in unknown),
             strange=tuple(words[at] for at in strange),
+            behind_comma=set(by_sense.get("and_", ())) == {COMMA},
         )
 
     def _is_plural(self, words: tuple[str, ...], phrase: Phrase) -> bool:

@@ -18,7 +18,8 @@ class Strangers:
 
     def __init__(self, words: Words) -> None:
         """Look where ``words`` say that names stand."""
-        self._harmless = _tokens(words.harmless)
+        states = (state for each in words.states.values() for state in each)
+        self._harmless = _tokens((*words.harmless, *states))
         self._between = _tokens(words.between)
         self._rooms = frozenset(tokens_of(room) for room in words.also_rooms)
         self._whole = _tokens(words.whole)
@@ -27,24 +28,24 @@ class Strangers:
         self._names_follow = words.names_follow
 
     def find(
-        self, words: tuple[str, ...], inside: Sequence[Phrase], unknown: Iterable[int], span: range
+        self, words: tuple[str, ...], inside: Sequence[Phrase], unknown: Sequence[int], span: range
     ) -> list[int]:
         """Where strangers stand within ``span``; ``unknown`` are the places of words that are not known."""
         rooms = self._other_rooms(words, inside)
         nouns = [f for f in inside if f.meaning.what in _NOUNS and f not in rooms]
-        known = {*span} - {at for at in unknown if not self._is_harmless(words[at], nouns, at)}
-        known -= {at for room in rooms for at in range(room.start, room.end)}
-        found: dict[int, None] = {}
+        strange = {at for at in unknown if not self._is_harmless(words[at], nouns, at)}
+        strange |= {at for room in rooms for at in range(room.start, room.end)}
+        beside, behind = {noun.start for noun in nouns}, set[int]()  # "Hallenlicht" is one word
         for noun in nouns:
-            found |= dict.fromkeys(self._beside(words, range(noun.start - 1, span.start - 1, -1), known))
-            if noun.start in span and noun.start not in known:
-                found[noun.start] = None  # "Hallenlicht"
+            beside.update(self._beside(words, range(noun.start - 1, span.start - 1, -1), unknown, strange))
             if self._names_follow:
-                found |= dict.fromkeys(self._beside(words, range(noun.end, span.stop), known))
+                beside.update(self._beside(words, range(noun.end, span.stop), unknown, strange))
         for at in span:
             if place := max((len(p) for p in self._places if words[at : at + len(p)] == p), default=0):
-                found |= dict.fromkeys(self._behind(words, range(at + place, span.stop), known))
-        return list(found)
+                behind.update(self._behind(words, range(at + place, span.stop), unknown))
+        # Of a room there is a whole, and no "whole light".
+        whole = {at for at in beside if words[at] in self._whole}
+        return sorted(((beside | behind) & strange) | whole)
 
     def _other_rooms(self, words: tuple[str, ...], inside: Sequence[Phrase]) -> list[Phrase]:
         """Words for kinds that stand for a room beside another one: "garage light", not "garage door"."""
@@ -61,24 +62,20 @@ class Strangers:
         holds = any(f.part and f.start == at for f in nouns)
         return holds and any(word.startswith(each) for each in self._harmless if len(each) >= _STEM)
 
-    def _beside(self, words: tuple[str, ...], places: range, known: set[int]) -> Iterable[int]:
-        """Strangers from a thing on, as far as nothing stands between that is known."""
+    def _beside(
+        self, words: tuple[str, ...], places: range, unknown: Sequence[int], strange: set[int]
+    ) -> Iterable[int]:
+        """The words beside a thing, as far as none stands between that is known."""
         for at in places:
-            if at not in known:
-                yield at
-            elif words[at] in self._whole:
-                yield at  # the whole of a room there is, and no whole light
-                return
-            elif words[at] not in self._between and words[at] not in self._harmless:
+            yield at
+            if at not in unknown and at not in strange and words[at] not in self._between:
                 return
 
-    def _behind(self, words: tuple[str, ...], places: range, known: set[int]) -> Iterable[int]:
-        """The stranger behind a word such as "in", and articles."""
+    def _behind(self, words: tuple[str, ...], places: range, unknown: Sequence[int]) -> Iterable[int]:
+        """The words behind one such as "in", up to the first that is no article."""
         for at in places[: _MOST_ARTICLES + 1]:
-            if at not in known:
-                yield at
-                return
-            if words[at] not in self._filler and words[at] not in self._harmless:
+            yield at
+            if words[at] not in self._filler and (at not in unknown or words[at] not in self._harmless):
                 return
 
 
