@@ -10,6 +10,8 @@ from edge_llm.house.reading.clauses import Clause
 from edge_llm.house.targets import Target
 
 Problem = Literal["unclear", "impossible"]
+MOST_ASKED = 5
+"""Maximum number of candidates that are asked about."""
 STATELESS = "scene", "script", "button", "input_button"
 """Kinds of devices that nobody asks about, and that a word of their names alone does not mean."""
 

@@ -11,13 +11,13 @@ from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
 from edge_llm.house.actions import QUERY
 from edge_llm.house.acts import Act, Value
-from edge_llm.house.choice import Choice, Problem
+from edge_llm.house.choice import MOST_ASKED, Choice, Problem
 from edge_llm.house.choices import Chooser
+from edge_llm.house.guesses import Guesses
 from edge_llm.house.language.speech import Speech
 from edge_llm.house.language.text import same_word, tokens_of
 from edge_llm.house.language.words import words_of
 from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
-from edge_llm.house.reading.mishearing import Mishearing
 from edge_llm.house.reading.sentence import SentenceReader
 from edge_llm.house.targets import Target, find_targets
 from edge_llm.house.values import values_of
@@ -59,8 +59,8 @@ class Doubtful:
     here: Area | None = None
     choices: tuple[Choice, ...] = ()
     at: int = 0
-    misheard: bool = False
-    """Whether the candidates are what sounds like words that are not known."""
+    guessed: bool = False
+    """Whether the candidates are a guess, that is asked about even if it is one."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -105,6 +105,7 @@ class CompiledHouse:
         self.targets = find_targets(house, self.words)
         self._reader = SentenceReader(self.targets, self.words)
         self._chooser = Chooser(self.targets)
+        self._guesses = Guesses(self.targets, self.words, self._reader, self._chooser)
         self._singles = {target.devices[0].id: target for target in self.targets.devices}
         self._filler = frozenset(token for word in self.words.filler for token in tokens_of(word))
         self._by_action = {entry.name: action for action, entry in self.words.actions.items()}
@@ -127,8 +128,7 @@ class CompiledHouse:
     def _settle(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
         for at, choice in enumerate(choices):
             if choice.problem == "unclear":
-                doubtful = Doubtful("unclear", self._candidates(choice), sentence, here, choices, at)
-                return self._misheard(doubtful) or doubtful
+                return self._unclear(sentence, here, choices, at)
             if choice.problem:
                 return Doubtful(choice.problem, (), sentence, here, choices, at)
         if any(choice.open for choice in choices):
@@ -141,22 +141,15 @@ class CompiledHouse:
         turns, schema = self._turns(sentence, here, choices), schema_of(choices, self.words)
         return Undecided(turns, schema, sentence, here, choices)
 
-    def _misheard(self, doubtful: Doubtful) -> Doubtful | None:
-        """The doubt whether it is about what sounds like words that are not known; None if nothing does."""
-        choices, at, here = doubtful.choices, doubtful.at, doubtful.here
-        clause = choices[at].clause
-        meant: dict[Target, None] = {}
-        first: tuple[str, tuple[Choice, ...]] | None = None
-        for said in self._mishearing.corrected(doubtful.sentence, (*clause.unknown, *clause.strange)):
-            read = self._chooser.choices(self._reader.read(said, here), here)
-            if len(read) == len(choices) and (called := read[at].called):
-                first = first or (said, read)
-                meant |= dict.fromkeys(called)
-        if first is None:
-            return None
-        said, read = first
-        choices = (*choices[:at], replace(read[at], targets=tuple(meant)), *read[at + 1 :])
-        return Doubtful("unclear", tuple(meant), said, here, choices, at, misheard=True)
+    def _unclear(self, sentence: str, here: Area | None, choices: tuple[Choice, ...], at: int) -> Doubtful:
+        """What to ask back: what its words sound like, which of a few, or what is near if there are many."""
+        candidates = self._candidates(choices[at])
+        guess = self._guesses.misheard(sentence, here, choices, at)
+        if not guess and here and choices[at].clause.is_lost and len(candidates) > MOST_ASKED:
+            guess = self._guesses.near(sentence, here, choices, at)
+        if guess:
+            return Doubtful("unclear", guess.targets, guess.sentence, here, guess.choices, at, guessed=True)
+        return Doubtful("unclear", candidates, sentence, here, choices, at)
 
     def doubt(self, undecided: Undecided) -> Doubtful:
         """What to ask back where the model was not sure: which of several devices, if that is open."""
@@ -177,10 +170,6 @@ class CompiledHouse:
     def _turns(self, sentence: str, here: Area | None, choices: Sequence[Choice]) -> tuple[Turn, ...]:
         said = user_text(sentence, here.name if here else None, choices, self.targets)
         return (*self.prefix, Turn(role="user", content=said))
-
-    @cached_property
-    def _mishearing(self) -> Mishearing:
-        return Mishearing(self.targets, self.words)
 
     def acts(self, text: str, choices: Sequence[Choice]) -> tuple[Act, ...]:
         """The acts that the model has written.
@@ -209,10 +198,10 @@ class CompiledHouse:
             return NoCommand()
         state = next(iter(choice.clause.states), None)
         if choice.problem:
-            doubtful = Doubtful(choice.problem, sentence=sentence, here=here, choices=choices)
             # An answer says what it is about, and moves nothing.
-            misheard = self._misheard(doubtful) if choice.problem == "unclear" else None
-            return Question(misheard.candidates, state) if misheard else Doubtful(choice.problem)
+            unclear = choice.problem == "unclear"
+            guess = self._guesses.misheard(sentence, here, choices, 0) if unclear else None
+            return Question(guess.targets, state) if guess else Doubtful(choice.problem)
         return Question(choice.targets, state)
 
     def has(self, targets: Iterable[Target]) -> bool:

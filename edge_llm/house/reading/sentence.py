@@ -152,7 +152,8 @@ class SentenceReader:
         named = [f for f in inside if f.meaning.what == "device"]
         kinds = [f for f in inside if f.meaning.what == "kind" and not (named and is_verb(f, inside))]
         unknown = self._unknown(words, inside, start, end)
-        strange = self._strangers.find(words, inside, unknown, range(start, end)) if here else ()
+        # What is said nowhere is asked about where it is not clear; near is what must not be taken for it.
+        strange = self._strangers.find(words, inside, unknown if here else (), range(start, end))
         return Clause(
             named=tuple(dict.fromkeys(devices[int(each)] for each in by_sense.get("device", ()))),
             partly=tuple(devices[number] for number in most_hit(words, inside)),

@@ -32,7 +32,7 @@ def asked(house: CompiledHouse, sentence: str, here: str | None = "living") -> s
     meaning = house.meaning(sentence, here)
     assert isinstance(meaning, Doubtful), meaning
     assert meaning.problem == "unclear"
-    assert meaning.misheard, meaning.candidates
+    assert meaning.guessed, meaning.candidates
     return house.speech.which([house.speech.name(target) for target in meaning.candidates])
 
 
@@ -96,12 +96,19 @@ def test_what_sounds_like_nothing_here_is_asked_about_as_if_it_was_said_nowhere(
     assert len(candidates(rooms(language).meaning(sentence, "living"))) == len(_ROOMS)
 
 
+def test_of_many_that_may_be_meant_those_where_one_is_are_asked_about() -> None:
+    """Nobody can be asked which of a dozen; moving them unasked is another thing."""
+    house = rooms("en", *(light(f"more {number}", f"Zyx {number}", area="hall") for number in range(8)))
+    assert asked(house, "turn off the frobnicate light") == "Do you mean the lights in Living room?"
+
+
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [
         ("en", "turn off the light"),
         ("en", "turn off the damn light, please"),
         ("en", "turn off the light immediately"),
+        ("en", "turn off the LED light"),
         ("en", "Alexa, turn off the burning lights, honey"),
         ("en", "turn the light off in this room"),
         ("en", "turn off the lights in the whole room"),
@@ -124,7 +131,9 @@ def test_words_that_name_nothing_are_in_nobodys_way(language: str, sentence: str
     assert ids == ("lamp living",)
 
 
-@pytest.mark.parametrize("sentence", ["turn on the kitten light", "switch off the hull"])
+@pytest.mark.parametrize(
+    "sentence", ["turn on the kitten light", "switch off the hull", "switch off the whole light"]
+)
 def test_it_is_asked_about_wherever_it_was_said(sentence: str) -> None:
     assert asked(rooms("en"), sentence, None).startswith("Do you mean the lights in")
 
@@ -146,7 +155,7 @@ def test_a_name_that_makes_no_sense_there_is_no_answer() -> None:
     house = rooms("fr", {"id": "list", "name": "Liste de courses", "kind": "todo"})
     meaning = house.meaning("éteins la lumière de la courge", "living")
     assert isinstance(meaning, Doubtful)
-    assert not meaning.misheard
+    assert not meaning.guessed
 
 
 def test_a_room_that_is_said_is_taken_whatever_else_is() -> None:
@@ -174,7 +183,7 @@ def test_two_names_that_were_misheard_are_asked_about_one_after_the_other() -> N
     assert isinstance(first, Doubtful)
     second = house.resolve(first, first.candidates)
     assert isinstance(second, Doubtful)
-    assert second.misheard
+    assert second.guessed
     settled = house.resolve(second, second.candidates)
     assert [ids for _, _, ids in calls(settled)] == [("lamp hall",), ("lamp kitchen",)]
 
