@@ -40,9 +40,7 @@ class Chooser:
         choices = tuple(
             each
             for clause in sentence.clauses
-            for each in _one_by_one(
-                self._choice(clause, _near(clause, here), excepted, is_question=sentence.is_question)
-            )
+            for each in _one_by_one(self._choice(clause, here, excepted, is_question=sentence.is_question))
         )
         known = {each for choice in choices for target in choice.targets for each in target.ids}
         # What is excepted is not known, or it is all that there was.
@@ -52,6 +50,8 @@ class Chooser:
     def _choice(
         self, clause: Clause, here: Area | None, excepted: frozenset[str], *, is_question: bool
     ) -> Choice:
+        # What is asked about is named in the answer; what is near must not be moved for something else.
+        here = here if is_question else _near(clause, here)
         fitting = self._subjects(clause, here, clause)
         if clause.is_elsewhere and not any(t.devices[0].kind == "todo" for t in fitting):
             return Choice(clause, fitting, "impossible", is_question=is_question)

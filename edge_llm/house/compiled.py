@@ -197,12 +197,9 @@ class CompiledHouse:
         if choice.open:
             return NoCommand()
         state = next(iter(choice.clause.states), None)
-        if choice.problem:
-            # An answer says what it is about, and moves nothing.
-            unclear = choice.problem == "unclear"
-            guess = self._guesses.misheard(sentence, here, choices, 0) if unclear else None
-            return Question(guess.targets, state) if guess else Doubtful(choice.problem)
-        return Question(choice.targets, state)
+        if choice.clause.is_lost and (guess := self._guesses.misheard(sentence, here, choices, 0)):
+            return Question(guess.targets, state)  # an answer says what it is about, and moves nothing
+        return Doubtful(choice.problem) if choice.problem else Question(choice.targets, state)
 
     def has(self, targets: Iterable[Target]) -> bool:
         """Whether all devices of targets are in this house: it may be another one than they were found in."""

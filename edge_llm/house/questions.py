@@ -18,10 +18,10 @@ class Questions:
 
     def choice(self, clause: Clause, fitting: tuple[Target, ...], here: Area | None) -> Choice:
         """What a question is about: sensors of what it asks for, and devices."""
+        if clause.lacks_floor:
+            return Choice(clause, (), "unclear", is_question=True)
         if _is_talk(clause):
             return Choice(clause, (), open=True, is_question=True)
-        if clause.lacks_floor or (clause.is_lost and not clause.named):
-            return Choice(clause, (), "unclear", is_question=True)
         telling = self._sensors(clause, here)
         called = in_place(clause.partly, clause, here)
         if named := tuple(t for t in called if clause.asked & {*kinds_of(t.devices[0])}):
