@@ -62,8 +62,9 @@ class Chooser:
     def _commanded(
         self, clause: Clause, fitting: tuple[Target, ...], here: Area | None, excepted: frozenset[str]
     ) -> Choice:
-        """What a command leaves; what it says is not to be done is asked back."""
-        if "not_" in clause.flags and (clause.has_subject or clause.has_place):
+        """What a command leaves; what it says is not to be done is asked back, and a number in two parts."""
+        refused = "not_" in clause.flags or clause.split_number
+        if refused and (clause.has_subject or clause.has_place):
             return Choice(clause, (), "unclear")
         if not (clause.actions or clause.colors or clause.has_subject) and len(clause.unknown) >= _TALK:
             return Choice(clause, (), open=True)  # "name three simple ways to save energy at home"

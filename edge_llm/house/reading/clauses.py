@@ -39,6 +39,8 @@ class Clause:
     actions: Mapping[str, float] = field(default_factory=dict)
     """Actions that it points to, and the number of words that do."""
     numbers: tuple[float, ...] = ()
+    split_number: bool = False
+    """Whether two numbers stand side by side: "60 7 percent" may be 67."""
     colors: tuple[str, ...] = ()
     flags: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import TypeVar
 
 from edge_llm.contract.house import Area, Floor
@@ -141,7 +142,8 @@ class SentenceReader:
         for phrase in inside:
             by_sense.setdefault(phrase.meaning.what, []).append(phrase.meaning.value)
         devices = self._targets.devices
-        numbers = self._numbers(words[start:end], inside, start)
+        said = _without_names(words[start:end], inside, start)
+        numbers = self._numbers(said)
         joins = [at for at in range(start, end) if words[at] in self._words.joins]
         if "half" in by_sense and any(self._is_joined(words, inside, at) for at in joins):
             del by_sense["half"]
@@ -168,6 +170,7 @@ class SentenceReader:
             states=tuple(dict.fromkeys(by_sense.get("state", ()))),
             actions=self._weighed(words, inside),
             numbers=numbers,
+            split_number=any(one[:1].isdigit() and two[:1].isdigit() for one, two in pairwise(said)),
             colors=tuple(dict.fromkeys(by_sense.get("color", ()))),
             flags=frozenset(by_sense) & set(FLAGS),
             unknown=tuple(words[at] for at in unknown),
@@ -214,11 +217,8 @@ class SentenceReader:
             for action, covered in places.items()
         }
 
-    def _numbers(self, words: tuple[str, ...], inside: list[Phrase], start: int) -> tuple[float, ...]:
-        """The numbers of a clause that are not part of a name or of a word for percent, in order."""
-        others = (f for f in inside if f.meaning.what in (*NAMES, "percent"))
-        places = {at - start for f in others for at in range(f.start, f.end)}
-        said = [word if at not in places else "" for at, word in enumerate(words)]
+    def _numbers(self, said: list[str]) -> tuple[float, ...]:
+        """The numbers of a clause, in order."""
         numbers = in_digits(" ".join(said)) + in_words(
             said, self._words.numbers, self._words.joins, self._words.ones
         )
@@ -234,6 +234,13 @@ class SentenceReader:
             for at in range(start, end)
             if at not in known and not words[at][0].isdigit() and words[at] not in self._usual
         ]
+
+
+def _without_names(words: tuple[str, ...], inside: list[Phrase], start: int) -> list[str]:
+    """The words of a clause, with nothing for those of names and of percent, which may hold numbers."""
+    others = (f for f in inside if f.meaning.what in (*NAMES, "percent"))
+    places = {at - start for f in others for at in range(f.start, f.end)}
+    return [word if at not in places else "" for at, word in enumerate(words)]
 
 
 def _is_vague(inside: list[Phrase], unknown: list[int]) -> bool:

@@ -205,10 +205,14 @@ def test_a_question_is_answered_about_what_it_sounds_like() -> None:
 
 @pytest.mark.parametrize(
     "sentence",
-    ["set the TV to 60 percent volume, 1 percent", "make the light in the hall red, green"],
+    [
+        "set the TV to 60 percent volume, 1 percent",
+        "set the TV to 60 7 percent volume",
+        "make the light in the hall red, green",
+    ],
 )
 def test_one_thing_is_not_set_to_two_values(sentence: str) -> None:
-    """ "67 percent" was heard as "60%, 1%": neither of the two is it."""
+    """ "67 percent" was heard as "60%, 1%", and may be as "60 7%": none of these numbers is it."""
     house = rooms("en", {"id": "tv", "name": "Screen", "kind": "media_player", "area": "bed"})
     meaning = house.meaning(sentence, "living")
     assert isinstance(meaning, Doubtful)
