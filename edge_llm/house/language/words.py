@@ -77,9 +77,11 @@ class Words:
     harmless: tuple[str, ...]
     """Words that may stand beside a thing, and tell it from no other."""
     places: tuple[str, ...]
-    """Words that a place stands behind."""
+    """Words that a place stands behind, or one more thing."""
+    rooms: tuple[str, ...]
+    """Words for a room that its name stands before."""
     between: tuple[str, ...]
-    """Words that may stand between a name and the word for a thing."""
+    """Other words that may stand between a name and the word for a thing."""
     whole: tuple[str, ...]
     """Words for all of a room, which are said of no thing."""
     also_rooms: tuple[str, ...]

@@ -20,8 +20,9 @@ class Strangers:
         """Look where ``words`` say that names stand."""
         states = (state for each in words.states.values() for state in each)
         self._harmless = _tokens((*words.harmless, *states))
-        self._between = _tokens(words.between)
-        self._rooms = frozenset(tokens_of(room) for room in words.also_rooms)
+        self._rooms = _tokens(words.rooms)
+        self._between = self._rooms | _tokens(words.between)
+        self._also_rooms = frozenset(tokens_of(room) for room in words.also_rooms)
         self._whole = _tokens(words.whole)
         self._filler = _tokens(words.filler)
         self._places = tuple(tokens_of(place) for place in words.places)
@@ -45,15 +46,22 @@ class Strangers:
                 behind.update(self._behind(words, range(at + place, span.stop), unknown))
         # Of a room there is a whole, and no "whole light".
         whole = {at for at in beside if words[at] in self._whole}
-        return sorted(((beside | behind) & strange) | whole)
+        named = {room.start for room in rooms if self._names_a_room(words, room)}
+        return sorted(((beside | behind) & strange) | whole | named)
 
     def _other_rooms(self, words: tuple[str, ...], inside: Sequence[Phrase]) -> list[Phrase]:
-        """Words for kinds that stand for a room beside another one: "garage light", not "garage door"."""
+        """Words for kinds that say which room: "media room", and "garage light", but not "garage door"."""
         kinds = [f for f in inside if f.meaning.what == "kind"]
-        rooms = [f for f in kinds if words[f.start : f.end] in self._rooms]
-        things = {f.meaning.value for f in kinds if f not in rooms}
         called = {(f.start, f.end) for f in inside if f.meaning.what != "kind"}
-        return [f for f in rooms if f.meaning.value not in things and (f.start, f.end) not in called]
+        rooms = [f for f in kinds if (f.start, f.end) not in called and self._is_room(words, f)]
+        things = {f.meaning.value for f in kinds if f not in rooms}
+        return [f for f in rooms if self._names_a_room(words, f) or f.meaning.value not in things]
+
+    def _is_room(self, words: tuple[str, ...], kind: Phrase) -> bool:
+        return words[kind.start : kind.end] in self._also_rooms or self._names_a_room(words, kind)
+
+    def _names_a_room(self, words: tuple[str, ...], kind: Phrase) -> bool:
+        return not self._rooms.isdisjoint(words[kind.end : kind.end + 1])
 
     def _is_harmless(self, word: str, nouns: Sequence[Phrase], at: int) -> bool:
         """Whether a word tells a thing from no other, or is such a word and a kind in one: "Deckenlicht"."""
