@@ -10,7 +10,7 @@ from edge_llm.house.language.words import Words
 from edge_llm.house.reading.phrases import names
 from edge_llm.house.targets import Targets
 
-_FARTHEST = 0.25
+_FARTHEST = 0.3
 """Distance up to which two words sound alike, by characters of the name."""
 _LONGEST = 4
 """Maximum number of words that may be one name misheard: "bad room"."""
