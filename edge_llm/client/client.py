@@ -26,6 +26,8 @@ from edge_llm.errors import ConfigError, RequestError
 Asked = TypeVar("Asked", bound=BaseModel)
 
 TIMEOUT_S = 120.0
+MARGIN_S = 5.0
+"""Seconds after which a node should have said itself that a reply takes too long."""
 
 
 class Client:

@@ -7,6 +7,7 @@ from threading import Condition, Thread
 from time import monotonic
 
 from edge_llm.client import Client
+from edge_llm.client.client import MARGIN_S
 from edge_llm.contract.frames import Sessions, Terminal
 from edge_llm.contract.requests import Prefill, Request, SessionCommand
 from edge_llm.documents.passage import Found
@@ -27,8 +28,6 @@ WAITING = 48
 _RETRY_MS = 1000
 _READING_MS = 5000
 """When to ask again what was not found in papers that are still being read."""
-_MARGIN_S = 5.0
-"""Seconds after which the node should have said itself that a reply takes too long."""
 
 Find = Callable[[str, int], Found]
 """Finds passages for a question, of so many characters at most."""
@@ -200,7 +199,7 @@ class Responder:
         """
         fields = question.fields(self._prompt)
         begin_by = question.reply.expires_at
-        timeout_s = (request.timeout_s or self._timeout_s) + (request.ttl_s or self._ttl_s) + _MARGIN_S
+        timeout_s = (request.timeout_s or self._timeout_s) + (request.ttl_s or self._ttl_s) + MARGIN_S
         while not question.cancelled.is_set():
             if begin_by is not None and monotonic() >= begin_by:
                 raise RequestError("expired", "the request is older than its ttl_s: it was not begun")

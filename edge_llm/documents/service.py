@@ -20,7 +20,7 @@ from edge_llm.documents.words import words_of
 from edge_llm.errors import ConfigError, EdgeLlmError
 from edge_llm.event_log import EventLog, stack_of
 from edge_llm.gateway.decision import Admission
-from edge_llm.gateway.gateway import Gateway
+from edge_llm.gateway.gateway import COMMANDS, Gateway
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.publisher import Publisher
 from edge_llm.gateway.request_log import RequestLog
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 log = EventLog(__name__)
 
-_COMMANDS = 16
-"""Messages that the broker may hand out beside the requests that fit: cancellations must not wait."""
 _CAPACITY = AT_ONCE + WAITING
 _INDEX = "documents.sqlite"
 _RANKED = 8
@@ -163,7 +161,7 @@ class Service:
             dict.fromkeys(topics.inbound, Subscription(self._gateway.on_message)),
             on_ready=self._announce,
             last_will=(topics.state, OFFLINE),
-            durable=DurableSession(_CAPACITY + _COMMANDS, self._gateway.on_connected, topics.echo),
+            durable=DurableSession(_CAPACITY + COMMANDS, self._gateway.on_connected, topics.echo),
         )
         self._publisher = Publisher(
             self._connection, topics, in_flight, request_log, self._responder, _CAPACITY

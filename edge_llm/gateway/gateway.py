@@ -28,6 +28,8 @@ from edge_llm.mqtt.message import Message
 
 log = EventLog(__name__)
 
+COMMANDS = 16
+"""Messages that the broker may hand out beside the requests that fit: cancellations must not wait."""
 _MAX_REPLIES = 512
 """Maximum replies and refusals waiting to be sent; above it, refusals at QoS 0 are dropped."""
 

@@ -10,6 +10,8 @@ from edge_llm.house.reading.clauses import Clause
 from edge_llm.house.targets import Target
 
 Problem = Literal["unclear", "impossible"]
+MOST_ASKED = 5
+"""Maximum number of candidates that are asked about."""
 STATELESS = "scene", "script", "button", "input_button"
 """Kinds of devices that nobody asks about, and that a word of their names alone does not mean."""
 
@@ -29,6 +31,14 @@ class Choice:
     excepted: frozenset[str] = frozenset()
     """Ids of the devices that it is not for."""
 
+    @property
+    def called(self) -> tuple[Target, ...]:
+        """The targets that the clause names, and not where one is; none where there is a problem."""
+        if self.problem:
+            return ()
+        there = tuple(t for t in self.targets if t.is_group and is_placed(t, self.clause))
+        return tuple(t for t in self.targets if not t.is_group) or there
+
     def actions(self, target: Target) -> tuple[Action, ...]:
         """The actions that are left for a target."""
         if self.is_question:
@@ -44,6 +54,11 @@ def in_place(named: tuple[Target, ...], clause: Clause, here: Area | None) -> tu
         return inside or named
     near = tuple(t for t in named if here and t.area and t.area.id == here.id)
     return near or named
+
+
+def is_placed(group: Target, clause: Clause) -> bool:
+    """Whether a group is that of a room or a floor that is named."""
+    return group.area in clause.areas if group.area else group.floor in clause.floors
 
 
 def is_inside(target: Target, clause: Clause) -> bool:

@@ -35,7 +35,7 @@ class Chooser:
         """The choices of a sentence that was said in the area ``here``, a clause each."""
         excepted = frozenset[str]()
         if sentence.excepted:
-            targets = self._subjects(sentence.excepted, here, sentence.excepted)
+            targets = self._subjects(sentence.excepted, _near(sentence.excepted, here), sentence.excepted)
             excepted = frozenset(each for target in targets for each in target.ids)
         choices = tuple(
             each
@@ -50,6 +50,8 @@ class Chooser:
     def _choice(
         self, clause: Clause, here: Area | None, excepted: frozenset[str], *, is_question: bool
     ) -> Choice:
+        # What is asked about is named in the answer; what is near must not be moved for something else.
+        here = here if is_question else _near(clause, here)
         fitting = self._subjects(clause, here, clause)
         if clause.is_elsewhere and not any(t.devices[0].kind == "todo" for t in fitting):
             return Choice(clause, fitting, "impossible", is_question=is_question)
@@ -60,8 +62,9 @@ class Chooser:
     def _commanded(
         self, clause: Clause, fitting: tuple[Target, ...], here: Area | None, excepted: frozenset[str]
     ) -> Choice:
-        """What a command leaves; what it says is not to be done is asked back."""
-        if "not_" in clause.flags and (clause.has_subject or clause.has_place):
+        """What a command leaves; what it says is not to be done is asked back, and a number in two parts."""
+        refused = "not_" in clause.flags or clause.split_number
+        if refused and (clause.has_subject or clause.has_place):
             return Choice(clause, (), "unclear")
         if not (clause.actions or clause.colors or clause.has_subject) and len(clause.unknown) >= _TALK:
             return Choice(clause, (), open=True)  # "name three simple ways to save energy at home"
@@ -86,9 +89,10 @@ class Chooser:
         """Why it is better to ask back, although there are groups that can do it."""
         if clause.called_kind and clause.partly and clause.has_place:
             return "unclear"  # other devices are called so, but none there
-        if clause.unknown and not clause.kinds and not clause.flags & _EVERYBODY:
-            return "unclear"  # "turn on the oven", where there is none, is for no lamp
         devices = {each for target in able for each in target.ids}
+        oven = clause.unknown and not clause.kinds and not clause.flags & _EVERYBODY
+        if oven or (clause.is_lost and len(devices) > 1):
+            return "unclear"  # "the oven", where there is none, is no lamp, and "all hull lights" are not all
         if clause.has_place or clause.flags & _EVERYBODY or len(devices) == 1:
             return None
         near = here is not None and able[0].area == here
@@ -161,6 +165,11 @@ class Chooser:
                 # Turning on a room is turning on its lights.
                 places = [g for g in places if g.kinds[0] == "light"] or places
         return _united(places, said=everything or bool(kinds))
+
+
+def _near(clause: Clause, here: Area | None) -> Area | None:
+    """Where one speaks, unless the clause says otherwise, in words that are not known."""
+    return None if clause.is_lost else here
 
 
 def _doubt_of_names(clause: Clause, able: tuple[Target, ...]) -> Problem | None:

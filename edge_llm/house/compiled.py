@@ -10,9 +10,10 @@ from edge_llm.contract.house import Area, Device, House
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
 from edge_llm.house.actions import QUERY
-from edge_llm.house.acts import Act
-from edge_llm.house.choice import Choice, Problem
+from edge_llm.house.acts import Act, Value
+from edge_llm.house.choice import MOST_ASKED, Choice, Problem
 from edge_llm.house.choices import Chooser
+from edge_llm.house.guesses import Guesses
 from edge_llm.house.language.speech import Speech
 from edge_llm.house.language.text import same_word, tokens_of
 from edge_llm.house.language.words import words_of
@@ -58,6 +59,8 @@ class Doubtful:
     here: Area | None = None
     choices: tuple[Choice, ...] = ()
     at: int = 0
+    guessed: bool = False
+    """Whether the candidates are a guess, that is asked about even if it is one."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -102,7 +105,9 @@ class CompiledHouse:
         self.targets = find_targets(house, self.words)
         self._reader = SentenceReader(self.targets, self.words)
         self._chooser = Chooser(self.targets)
+        self._guesses = Guesses(self.targets, self.words, self._reader, self._chooser)
         self._singles = {target.devices[0].id: target for target in self.targets.devices}
+        self._filler = frozenset(token for word in self.words.filler for token in tokens_of(word))
         self._by_action = {entry.name: action for action, entry in self.words.actions.items()}
 
     @cached_property
@@ -117,21 +122,34 @@ class CompiledHouse:
         read = self._reader.read(sentence, here)
         choices = self._chooser.choices(read, here)
         if read.is_question:
-            return self._question(choices)
+            return self._question(sentence, here, choices)
         return self._settle(sentence, here, choices)
 
     def _settle(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
         for at, choice in enumerate(choices):
+            if choice.problem == "unclear":
+                return self._unclear(sentence, here, choices, at)
             if choice.problem:
-                candidates = self._candidates(choice) if choice.problem == "unclear" else ()
-                return Doubtful(choice.problem, candidates, sentence, here, choices, at)
+                return Doubtful(choice.problem, (), sentence, here, choices, at)
         if any(choice.open for choice in choices):
             return NoCommand()
         settled = [act for choice in choices if (act := _only_act(choice))]
         if len(settled) == len(choices):
+            if twice := _two_values(choices, settled):
+                return Doubtful("unclear", (twice,))
             return Settled(_each_value_once(settled))
         turns, schema = self._turns(sentence, here, choices), schema_of(choices, self.words)
         return Undecided(turns, schema, sentence, here, choices)
+
+    def _unclear(self, sentence: str, here: Area | None, choices: tuple[Choice, ...], at: int) -> Doubtful:
+        """What to ask back: what its words sound like, which of a few, or what is near if there are many."""
+        candidates = self._candidates(choices[at])
+        guess = self._guesses.misheard(sentence, here, choices, at)
+        if not guess and here and choices[at].clause.is_lost and len(candidates) > MOST_ASKED:
+            guess = self._guesses.near(sentence, here, choices, at)
+        if guess:
+            return Doubtful("unclear", guess.targets, guess.sentence, here, guess.choices, at, guessed=True)
+        return Doubtful("unclear", candidates, sentence, here, choices, at)
 
     def doubt(self, undecided: Undecided) -> Doubtful:
         """What to ask back where the model was not sure: which of several devices, if that is open."""
@@ -174,22 +192,30 @@ class CompiledHouse:
         singles = (self._singles[each] for each in devices)
         return tuple(single for single in singles if choice.actions(single))
 
-    def _question(self, choices: Sequence[Choice]) -> Meaning:
+    def _question(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
         choice = choices[0]
         if choice.open:
             return NoCommand()
-        if choice.problem:
-            return Doubtful(choice.problem)
-        return Question(choice.targets, next(iter(choice.clause.states), None))
+        state = next(iter(choice.clause.states), None)
+        if choice.clause.is_lost and (guess := self._guesses.misheard(sentence, here, choices, 0)):
+            return Question(guess.targets, state)  # an answer says what it is about, and moves nothing
+        return Doubtful(choice.problem) if choice.problem else Question(choice.targets, state)
 
     def has(self, targets: Iterable[Target]) -> bool:
         """Whether all devices of targets are in this house: it may be another one than they were found in."""
         return self._singles.keys() >= {each for target in targets for each in target.ids}
 
     def answered(self, sentence: str, candidates: Sequence[Target]) -> tuple[Target, ...]:
-        """The one of several candidates that an answer names, or all of them; empty if neither."""
+        """The one of several candidates that an answer names, or all of them; empty if neither.
+
+        A single one is meant by a yes, or by its name and nothing else.
+        """
         said = tokens_of(sentence)
         names = [set(tokens_of(f"{target.name} {_area_name(target)}")) for target in candidates]
+        if len(candidates) == 1:
+            rest = {s for s in said if s != "," and s not in self._filler}
+            named = bool(rest) and all(any(same_word(s, word) for word in names[0]) for s in rest)
+            return tuple(candidates) if named or self.is_yes(sentence) else ()
         hits = [sum(any(same_word(s, word) for s in said) for word in words) for words in names]
         best = max(hits, default=0)
         if best and hits.count(best) == 1:
@@ -205,12 +231,23 @@ class CompiledHouse:
             for phrase in sorted(map(tokens_of, phrases), key=len, reverse=True):
                 if phrase and (words := f" {' '.join(phrase)} ") in said:
                     said, answer = said.replace(words, " , "), meaning
-        rest = set(said.split()) - {token for word in self.words.filler for token in tokens_of(word)} - {","}
+        rest = set(said.split()) - self._filler - {","}
         return None if rest else answer
 
 
 def _area_name(target: Target) -> str:
     return target.area.name if target.area else ""
+
+
+def _two_values(choices: Iterable[Choice], acts: Iterable[Act]) -> Target | None:
+    """What is set to two values at once, as in "60 %, 1 %", which was 67; "10 %, then 20 %" is in order."""
+    set_to: dict[tuple[tuple[str, ...], str], Value] = {}
+    for choice, act in zip(choices, acts, strict=True):
+        if act.value is not None and not act.action.step:
+            known = set_to.setdefault((act.target.ids, act.action.id), act.value)
+            if known != act.value and choice.clause.behind_comma:
+                return act.target
+    return None
 
 
 def _each_value_once(acts: Iterable[Act]) -> tuple[Act, ...]:

@@ -34,6 +34,11 @@ class Target:
         return tuple(device.id for device in self.devices)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What its devices are called, one by one."""
+        return tuple(device.name for device in self.devices) if self.is_group else (self.name,)
+
+    @property
     def is_group(self) -> bool:
         """Whether it stands for whatever devices are of its kind there."""
         return bool(self.kinds)

@@ -13,7 +13,7 @@ from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.engine.engine import Engine
 from edge_llm.event_log import EventLog, stack_of
 from edge_llm.gateway.decision import Admission
-from edge_llm.gateway.gateway import Gateway
+from edge_llm.gateway.gateway import COMMANDS, Gateway
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.publisher import Publisher
 from edge_llm.gateway.request_log import RequestLog
@@ -39,9 +39,6 @@ from edge_llm.telemetry.energy import EnergyMeter
 from edge_llm.telemetry.reply_stats import ReplyStats
 
 log = EventLog(__name__)
-
-_COMMANDS = 16
-"""Messages that the broker may hand out beside the requests that fit: cancellations must not wait."""
 
 
 def serve(settings: Settings) -> None:
@@ -124,7 +121,7 @@ class Service:
             self._subscriptions(routes),
             on_ready=self._announce,
             last_will=(topics.state, OFFLINE),
-            durable=DurableSession(capacity + _COMMANDS, self._gateway.on_connected, topics.echo),
+            durable=DurableSession(capacity + COMMANDS, self._gateway.on_connected, topics.echo),
         )
         self._publisher = Publisher(
             self._connection, topics, in_flight, self._request_log, responder, capacity

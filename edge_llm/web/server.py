@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from edge_llm.client import Client
+from edge_llm.client.client import MARGIN_S
 from edge_llm.config import Settings
 from edge_llm.contract.topics import Topics
 from edge_llm.errors import EdgeLlmError
@@ -29,8 +30,6 @@ _HEADER_BYTES = 16384
 _CONNECTIONS = 256
 _KEEP_ALIVE_S = 20
 _GRACE_S = 2
-_MARGIN_S = 5.0
-"""Seconds after which a node should have said itself that a reply takes too long."""
 
 
 def serve(settings: Settings, node: str, name: str | None = None) -> None:
@@ -49,7 +48,7 @@ def serve(settings: Settings, node: str, name: str | None = None) -> None:
     client, documents = Client(settings.mqtt, node, name), Client(settings.mqtt, feed.documents, name)
     clients = Clients(client, documents, feed)
     live = Live(feed, house, changes)
-    replies = Replies(clients, settings.sampling.timeout_s + _MARGIN_S)
+    replies = Replies(clients, settings.sampling.timeout_s + MARGIN_S)
     app = make_app(settings.web, clients, replies, feed, live)
     config = uvicorn.Config(
         app,

@@ -107,6 +107,22 @@ def test_the_area_is_the_servers_unless_the_caller_says_it(uri: str, house: Simu
     assert [house.state(light)["state"] for light in lights] == ["on", "on", "off"]
 
 
+def test_a_misheard_name_moves_nothing_here_and_a_yes_what_it_sounds_like(
+    uri: str, house: SimulatedHouse
+) -> None:
+    before = {light: house.state(light)["state"] for light in ("Sofa lamp", "Hall light")}
+    was = before["Hall light"]
+    said = f"Switch the hull light {'off' if was == 'on' else 'on'}."
+    [asked] = exchange(uri, Transcript(said).event())
+    assert asked.data["text"] == "Do you mean Hall light?"
+    house.wait_idle()
+    assert {light: house.state(light)["state"] for light in before} == before
+    exchange(uri, Transcript("Yes.", asked.data["context"]).event())
+    house.wait_idle()
+    assert house.state("Sofa lamp")["state"] == before["Sofa lamp"]
+    assert house.state("Hall light")["state"] != was
+
+
 def test_talk_is_answered_aloud(uri: str) -> None:
     heard = exchange(uri, Transcript("What is the capital of Japan?").event(), "handled-stop")
     whole = next(event for event in heard if event.type == "handled")

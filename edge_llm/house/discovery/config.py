@@ -3,8 +3,6 @@
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery describes both of its forms.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from edge_llm.contract.house import MAX_ID, MAX_NAME
 from edge_llm.contract.reading import refuse_deeper
 from edge_llm.house.discovery import abbreviations
 from edge_llm.house.discovery.options import text_of
+from edge_llm.house.discovery.templates.payloads import read_json
 from edge_llm.house.discovery.templates.template import tokens_of
 from edge_llm.house.discovery.unreadable import Unreadable
 
@@ -22,7 +21,6 @@ MAX_PAYLOAD_BYTES = 65_536
 _MAX_COMPONENTS = 200
 _MAX_KEY = 100
 _MAX_DEPTH = 8
-_LONG_NUMBER = 16
 _MAX_TEMPLATES, _MAX_TEMPLATE_WORDS = 16_000, 1500
 """Maximum length of all templates of an announcement, in characters and in words and signs."""
 _MAX_AVAILABILITY = 20
@@ -121,30 +119,13 @@ def _read_object(payload: bytes) -> dict[str, Any]:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise Unreadable(f"the payload has more than {MAX_PAYLOAD_BYTES} bytes")
     try:
-        values = json.loads(
-            payload.decode(), parse_constant=_refuse_constant, parse_int=_whole, parse_float=_finite
-        )
+        values = read_json(payload.decode())
         refuse_deeper(values, _MAX_DEPTH)
     except (ValueError, RecursionError):
         raise Unreadable("the payload is no JSON, or is nested too deeply") from None
     if not isinstance(values, dict):
         raise Unreadable("the payload is no JSON object")
     return values
-
-
-def _refuse_constant(_: str) -> Any:
-    raise ValueError
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _whole(digits: str) -> float:
-    return int(digits) if len(digits) < _LONG_NUMBER else _finite(digits)
 
 
 def _long_names(values: dict[str, Any], table: Mapping[str, str]) -> dict[str, Any]:

@@ -89,7 +89,9 @@ class Speech:
         return " ".join(named)
 
     def which(self, names: Sequence[str]) -> str:
-        """Ask which of several things is meant."""
+        """Ask which of several things is meant, or whether the only one is."""
+        if len(names) == 1:
+            return str(self._words.speech["meant"]).format(target=names[0])
         shown = names[:_MOST_NAMES]
         listed = shown[0] if shown else ""
         if len(shown) > 1:

@@ -74,6 +74,22 @@ class Words:
     """Words of what no house of devices does: timers, the weather, playlists."""
     filler: tuple[str, ...]
     """Usual words that say nothing of devices, and verbs that go with any."""
+    harmless: tuple[str, ...]
+    """Words that may stand beside a thing, and tell it from no other."""
+    places: tuple[str, ...]
+    """Words that a place stands behind, or one more thing."""
+    rooms: tuple[str, ...]
+    """Words for a room that its name stands before."""
+    between: tuple[str, ...]
+    """Other words that may stand between a name and the word for a thing."""
+    whole: tuple[str, ...]
+    """Words for all of a room, which are said of no thing."""
+    also_rooms: tuple[str, ...]
+    """Words for kinds that are rooms, too: the lights of a garage are no garage."""
+    names_follow: bool
+    """Whether names stand behind the words for things, too."""
+    sounds: dict[str, tuple[str, ...]]
+    """Spellings, each under how it sounds; "^" stands for the beginning of a word, and "$" for its end."""
     actions: dict[str, ActionWords]
     speech: dict[str, Any]
     prompt: dict[str, str]

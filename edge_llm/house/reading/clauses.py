@@ -39,9 +39,15 @@ class Clause:
     actions: Mapping[str, float] = field(default_factory=dict)
     """Actions that it points to, and the number of words that do."""
     numbers: tuple[float, ...] = ()
+    split_number: bool = False
+    """Whether two numbers stand side by side: "60 7 percent" may be 67."""
     colors: tuple[str, ...] = ()
     flags: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
+    """Words that stand where names and rooms do, and that nothing in the house is called."""
+    behind_comma: bool = False
+    """Whether a comma, and no word, joins it to what is before."""
     text: str = ""
     """The whole sentence in lower case."""
 
@@ -49,6 +55,11 @@ class Clause:
     def has_place(self) -> bool:
         """Whether it says where."""
         return bool(self.areas or self.floors or "whole_house" in self.flags)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it says where in words that are not known: "the hull light" is not the one where one is."""
+        return bool(self.strange) and not self.has_place
 
     @property
     def lacks_floor(self) -> bool:

@@ -30,6 +30,7 @@ FLAGS = (
     "whole_house",
 )
 """Senses without a value, which are also fields of Words."""
+COMMA = ","
 _GAP = "\u2026"
 """What stands in a cue for the words between a verb and its particle: "schließ … auf"."""
 _FEW = 10
@@ -70,6 +71,11 @@ def _names(targets: Targets, words: Words) -> Iterator[tuple[str, Sense]]:
         for other in _other_names(tokens_of(name), words):
             if other not in taken:
                 yield " ".join(other), sense
+
+
+def names(targets: Targets, words: Words) -> Iterator[str]:
+    """The names of a house and of what is in it, and the words of names that say something by themselves."""
+    yield from (name for name, _ in (*_names(targets, words), *_parts(targets, words)))
 
 
 def _other_names(name: tuple[str, ...], words: Words) -> Iterator[tuple[str, ...]]:
@@ -181,7 +187,7 @@ def _others(words: Words) -> Iterator[tuple[str, Sense]]:
     yield from ((word, Sense("filler")) for word in words.filler)
     yield from ((word, Sense("asked", kind)) for kind, names in words.asked.items() for word in names)
     yield from ((word, Sense("state", state)) for state, names in words.states.items() for word in names)
-    yield ",", Sense("and_")
+    yield COMMA, Sense("and_", COMMA)
     for flag in FLAGS:
         yield from ((word, Sense(flag)) for word in getattr(words, flag))
 

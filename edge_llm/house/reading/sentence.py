@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import TypeVar
 
 from edge_llm.contract.house import Area, Floor
@@ -9,7 +10,7 @@ from edge_llm.house.language.numbers import in_digits, in_words
 from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import Words
 from edge_llm.house.reading.clauses import Clause, Sentence, complete
-from edge_llm.house.reading.phrases import FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals
+from edge_llm.house.reading.phrases import COMMA, FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals
 from edge_llm.house.reading.spans import (
     DOING,
     PLACES,
@@ -25,6 +26,7 @@ from edge_llm.house.reading.spans import (
     says,
     verbs,
 )
+from edge_llm.house.reading.strangers import Strangers
 from edge_llm.house.targets import Targets
 
 Place = TypeVar("Place", Area, Floor)
@@ -44,6 +46,7 @@ class SentenceReader:
         self._words = words
         self._book = phrasebook(targets, words)
         self._plurals = plurals(words)
+        self._strangers = Strangers(words)
         self._filler = frozenset(each for word in words.filler for each in tokens_of(word))
         # With their accents: "que" begins a wish, "qué" a question.
         self._questions = tuple(tokens_of(begin, accents=True) for begin in words.question)
@@ -139,7 +142,8 @@ class SentenceReader:
         for phrase in inside:
             by_sense.setdefault(phrase.meaning.what, []).append(phrase.meaning.value)
         devices = self._targets.devices
-        numbers = self._numbers(words[start:end], inside, start)
+        said = _without_names(words[start:end], inside, start)
+        numbers = self._numbers(said)
         joins = [at for at in range(start, end) if words[at] in self._words.joins]
         if "half" in by_sense and any(self._is_joined(words, inside, at) for at in joins):
             del by_sense["half"]
@@ -149,6 +153,9 @@ class SentenceReader:
             areas.append(here)
         named = [f for f in inside if f.meaning.what == "device"]
         kinds = [f for f in inside if f.meaning.what == "kind" and not (named and is_verb(f, inside))]
+        unknown = self._unknown(words, inside, start, end)
+        # What is said nowhere is asked about where it is not clear; near is what must not be taken for it.
+        strange = self._strangers.find(words, inside, unknown if here else (), range(start, end))
         return Clause(
             named=tuple(dict.fromkeys(devices[int(each)] for each in by_sense.get("device", ()))),
             partly=tuple(devices[number] for number in most_hit(words, inside)),
@@ -158,14 +165,17 @@ class SentenceReader:
             plain_kind=any(not is_beside(kind, named) for kind in kinds),
             plural=any(self._is_plural(words, f) for f in kinds),
             called_kind=places_of(inside, "part", "device") <= places_of(inside, "kind"),
-            vague=self._is_vague(words, inside, start, end),
+            vague=_is_vague(inside, unknown),
             asked=frozenset(by_sense.get("asked", ())),
             states=tuple(dict.fromkeys(by_sense.get("state", ()))),
             actions=self._weighed(words, inside),
             numbers=numbers,
+            split_number=any(one[:1].isdigit() and two[:1].isdigit() for one, two in pairwise(said)),
             colors=tuple(dict.fromkeys(by_sense.get("color", ()))),
             flags=frozenset(by_sense) & set(FLAGS),
-            unknown=self._unknown(words, inside, start, end),
+            unknown=tuple(words[at] for at in unknown),
+            strange=tuple(words[at] for at in strange),
+            behind_comma=set(by_sense.get("and_", ())) == {COMMA},
         )
 
     def _is_plural(self, words: tuple[str, ...], phrase: Phrase) -> bool:
@@ -173,11 +183,6 @@ class SentenceReader:
         if phrase.part:
             return any(said[-1].endswith(plural[-1]) for plural in self._plurals)
         return said in self._plurals
-
-    def _is_vague(self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int) -> bool:
-        unknown = set(self._unknown_at(words, inside, start, end))
-        parts = [f for f in inside if f.meaning.what == "part"]
-        return any(f.start - 1 in unknown or f.end in unknown for f in parts)
 
     def _floors(self, by_sense: Mapping[str, list[str]], here: Area | None) -> Iterable[Floor]:
         """The floors that are named, or are above or below; the house lists them from the lowest up."""
@@ -212,28 +217,35 @@ class SentenceReader:
             for action, covered in places.items()
         }
 
-    def _numbers(self, words: tuple[str, ...], inside: list[Phrase], start: int) -> tuple[float, ...]:
-        """The numbers of a clause that are not part of a name or of a word for percent, in order."""
-        others = (f for f in inside if f.meaning.what in (*NAMES, "percent"))
-        places = {at - start for f in others for at in range(f.start, f.end)}
-        said = [word if at not in places else "" for at, word in enumerate(words)]
+    def _numbers(self, said: list[str]) -> tuple[float, ...]:
+        """The numbers of a clause, in order."""
         numbers = in_digits(" ".join(said)) + in_words(
             said, self._words.numbers, self._words.joins, self._words.ones
         )
         return tuple(dict.fromkeys(numbers))
 
-    def _unknown(self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int) -> tuple[str, ...]:
-        return tuple(words[at] for at in self._unknown_at(words, inside, start, end))
-
-    def _unknown_at(
-        self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int
-    ) -> Iterable[int]:
+    def _unknown(self, words: tuple[str, ...], inside: list[Phrase], start: int, end: int) -> list[int]:
+        """Where words stand that are neither known nor usual."""
         # Of a long word the part that is no name is not known: "Gartenlicht" is a light, but which?
         whole = (f for f in inside if not f.part or f.meaning.what != "kind")
         known = {at for f in whole for at in range(f.start, f.end)}
-        for at, word in enumerate(words[start:end], start):
-            if at not in known and not word[0].isdigit() and word not in self._usual:
-                yield at
+        return [
+            at
+            for at in range(start, end)
+            if at not in known and not words[at][0].isdigit() and words[at] not in self._usual
+        ]
+
+
+def _without_names(words: tuple[str, ...], inside: list[Phrase], start: int) -> list[str]:
+    """The words of a clause, with nothing for those of names and of percent, which may hold numbers."""
+    others = (f for f in inside if f.meaning.what in (*NAMES, "percent"))
+    places = {at - start for f in others for at in range(f.start, f.end)}
+    return [word if at not in places else "" for at, word in enumerate(words)]
+
+
+def _is_vague(inside: list[Phrase], unknown: list[int]) -> bool:
+    parts = [f for f in inside if f.meaning.what == "part"]
+    return any(f.start - 1 in unknown or f.end in unknown for f in parts)
 
 
 def _unique(places: Iterable[Place]) -> tuple[Place, ...]:

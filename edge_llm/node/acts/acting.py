@@ -18,6 +18,7 @@ from edge_llm.engine.types import Completion, GenerationRequest
 from edge_llm.errors import RequestError
 from edge_llm.house.acts import Act
 from edge_llm.house.announced.plan import Plan
+from edge_llm.house.choice import MOST_ASKED
 from edge_llm.house.compiled import (
     CompiledHouse,
     Doubtful,
@@ -43,8 +44,6 @@ EXPECT_HOUSE_S, EXPECT_DEVICES_S = 2.0, 5.0
 announce themselves."""
 _MOST_GIVEN = 4
 """Houses of requests that are kept compiled."""
-_MOST_CANDIDATES = 5
-"""Maximum number of candidates that are asked about."""
 _MOST_NAMED = 20
 """Maximum number of candidates in a frame."""
 
@@ -252,12 +251,13 @@ class Acting:
         return Said("", tuple(_numbered(calls, command, count())))
 
     def _ask_which(self, command: Command, doubtful: Doubtful) -> Said:
-        names = tuple(dict.fromkeys(target.name for target in doubtful.candidates))
-        if not 1 < len(names) <= _MOST_CANDIDATES:
+        speech, least = command.house.speech, 1 if doubtful.guessed else 2
+        asked = tuple(dict.fromkeys(map(speech.name, doubtful.candidates)))
+        names = tuple(dict.fromkeys(name for each in doubtful.candidates for name in each.names))
+        if not least <= len(asked) <= MOST_ASKED:
             return _unclear(command, names)
         self._keep_question(command, AskedBack(doubtful=doubtful))
-        outcome = Outcome(outcome="unclear", candidates=names)
-        return Said(command.house.speech.which(names), outcome=outcome)
+        return replace(_unclear(command, names), text=speech.which(asked))
 
     def _keep_question(self, command: Command, question: AskedBack) -> None:
         self._memory.keep_question(command.client, command.request.session, question)

@@ -75,6 +75,38 @@ def test_many_candidates_are_named_but_not_asked_about() -> None:
     assert outcome(said) == "unclear"
 
 
+def misheard() -> Talk:
+    """One who was asked about the bedroom."""
+    talk = Talk()
+    said = talk.say("turn on the light in the bad room", context_area="Kitchen")
+    assert (outcome(said), said.text) == ("unclear", "Do you mean the lights in Bedroom?")
+    assert said.outcome
+    assert said.outcome.candidates == ("Bedside lamp",)
+    return talk
+
+
+@pytest.mark.parametrize(
+    "answer", ["yes", "Yes, please.", "the bedroom", "I want the bedroom lights, please"]
+)
+def test_what_was_misheard_is_done_when_it_is_said_again_or_with_a_yes(answer: str) -> None:
+    assert ids(misheard().say(answer, context_area="Kitchen")) == [("bed",)]
+
+
+@pytest.mark.parametrize(
+    "answer", ["no", "no, the kitchen light", "the hull", "the kitchen", "in the bathroom"]
+)
+def test_whatever_else_is_answered_it_is_not(answer: str) -> None:
+    said = misheard().begin(answer, context_area="Kitchen")
+    assert not isinstance(said, Said) or not said.calls
+
+
+def test_what_the_settings_list_is_asked_about_then_too() -> None:
+    talk = Talk("light")
+    talk.say("turn on the light in the bad room", context_area="Kitchen")
+    assert outcome(talk.say("yes")) == "confirm"
+    assert ids(talk.say("yes")) == [("bed",)]
+
+
 @pytest.mark.parametrize(
     ("sentence", "calls"),
     [

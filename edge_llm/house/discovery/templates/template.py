@@ -1,7 +1,5 @@
 """Value and command templates: which are taken, and what they make of a message or a value."""
 
-import json
-import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -22,13 +20,13 @@ from edge_llm.house.discovery.templates.functions import (
     CannotRender,
     checked,
 )
+from edge_llm.house.discovery.templates.payloads import read_json
 from edge_llm.house.discovery.unreadable import Unreadable
 
 MAX_TEMPLATE = 2000
 """Maximum length of a template in characters."""
 _MAX_TOKENS, _MAX_NODES, _MAX_DEPTH = 250, 300, 25
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_LONG_NUMBER = 16
 _OPENERS = "([{"
 _KEPT = 512
 """Templates that are kept parsed: products use the same few in all their devices."""
@@ -176,26 +174,10 @@ def _check_number(value: float) -> None:
         raise Unreadable("a template has a number that is too large") from None
 
 
-def _refuse_constant(_: str) -> Any:
-    raise ValueError
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _whole(digits: str) -> float:
-    """A whole number that later steps can work with: a longer one becomes a float."""
-    return int(digits) if len(digits) < _LONG_NUMBER else _finite(digits)
-
-
 @lru_cache(maxsize=4)
 def _json(payload: str) -> Any:
     """A message as JSON: a device's readings share it. Nobody changes what is kept."""
     try:
-        return json.loads(payload, parse_int=_whole, parse_float=_finite, parse_constant=_refuse_constant)
+        return read_json(payload)
     except (ValueError, RecursionError):
         return UNDEFINED

@@ -78,7 +78,7 @@ def test_a_name_is_only_text(action: str) -> None:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (("A",), "Which one do you mean: A?"),
+        (("A",), "Do you mean A?"),
         (("A", "B"), "Which one do you mean: A or B?"),
         (("A", "B", "C"), "Which one do you mean: A, B or C?"),
         (tuple("ABCDEFGHIJ"), "Which one do you mean: A, B, C, D, E, F, G or H?"),

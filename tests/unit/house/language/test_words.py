@@ -32,14 +32,16 @@ def table(language: str) -> dict[str, Any]:
 
 
 ENGLISH = table("en")
+OWN = "numbers", "sounds"
+"""Tables whose keys are each language's own."""
 
 
 def keys(value: dict[str, Any], path: str = "") -> list[str]:
-    """The paths of a table's keys, in order; words for numbers are each language's own."""
+    """The paths of a table's keys, in order, but for those that each language has its own of."""
     found: list[str] = []
     for key, part in value.items():
         found.append(f"{path}{key}")
-        if isinstance(part, dict) and key != "numbers":
+        if isinstance(part, dict) and key not in OWN:
             found += keys(part, f"{path}{key}.")
     return found
 

@@ -65,7 +65,7 @@ def test_a_verb_and_its_particle_are_two_parts() -> None:
         ("en", "turn on", Sense("action", "on")),
         ("en", "red", Sense("color", "red")),
         ("en", "everything", Sense("everything")),
-        ("en", ",", Sense("and_")),
+        ("en", ",", Sense("and_", ",")),
         ("de", "alles", Sense("everything")),
         ("es", "luces", Sense("kind", "light")),
         ("fr", "rideaux", Sense("kind", "cover:curtain")),
