@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.sentences import sentences
-from edge_llm.documents.search.question import Group, Vocabulary, read_question
-from edge_llm.documents.search.words import terms
+from edge_llm.documents.search.groups import Group
+from edge_llm.documents.search.language.words import terms
+from edge_llm.documents.search.question import read_question
+from edge_llm.documents.search.vocabulary import Vocabulary
 
 _NEIGHBOUR = 0.3
 """Part of the score of the better of the lines beside it that a line gets too."""

@@ -4,13 +4,15 @@ import sqlite3
 from dataclasses import dataclass
 from itertools import accumulate
 
-from edge_llm.documents.search.question import Group, Question, Vocabulary, read_question
+from edge_llm.documents.search.groups import Group
+from edge_llm.documents.search.question import Question, read_question
+from edge_llm.documents.search.vocabulary import Vocabulary
 
 _CANDIDATES = 40
 """Passages that FTS5 hands on for ranking."""
 LEAST_COVERED = 0.5
 """Part of the question's content words, by weight, that one of the best passages must have to fit."""
-LEAST_NEAR = 0.25
+LEAST_NEAR = 0.15
 """The same, for what comes nearest where nothing fits for certain."""
 _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-from edge_llm.documents.search.words import normalise, stem
+from edge_llm.documents.search.language.words import normalise, stem
 
 
 def synonyms(term: str) -> tuple[str, ...]:
@@ -13,7 +13,7 @@ def synonyms(term: str) -> tuple[str, ...]:
 
 @cache
 def _all() -> dict[str, tuple[str, ...]]:
-    text = files("edge_llm.documents.search").joinpath("synonyms.txt").read_text(encoding="utf-8")
+    text = files("edge_llm.documents.search.language").joinpath("synonyms.txt").read_text(encoding="utf-8")
     found: dict[str, dict[str, None]] = {}
     for line in text.splitlines():
         if line and line[0] not in "#[":

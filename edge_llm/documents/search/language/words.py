@@ -19,7 +19,7 @@ _ENDINGS = tuple(
     (ending, least)
     for least, endings in (
         (4, "ationen ationes aciones ations ation acion ierung ieren iert ements ement ments ment"),
-        (4, "ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
+        (4, "erungen erung ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
         (3, "ies es en s e"),
         (4, "os as o a"),
     )
@@ -76,6 +76,8 @@ def stem(word: str) -> str:
             if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
                 word = word[:-1]  # swapped, swap
             break
+    if word.endswith(("eln", "ern")):
+        return word[:-1]  # wechseln, wechsel
     # cleane(d), batteri(es) and batter(y)
     if word.endswith("y") and len(word) > 3:
         return word[:-1] + "i"

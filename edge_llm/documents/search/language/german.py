@@ -1,0 +1,79 @@
+"""Other forms of a German word: riecht and Geruch, ausgetauscht and Austausch, öffnet and geöffnet."""
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from edge_llm.documents.search.language.words import normalise, stem
+
+_MAY_STAND_ALONE = """
+    ab an auf aus auseinander bei bereit da dar durch ein empor entgegen fern fertig fest fort frei heim her
+    herab heran herauf heraus herein herum herunter hervor hin hinauf hinaus hinein hinunter hinzu kaputt klein
+    leer los mit nach nieder statt teil um unter uber vor voran voraus vorbei vorher weg weiter wieder zu
+    zurecht zuruck zusammen
+    """
+_PARTICLES = _MAY_STAND_ALONE.split()
+"""Parts of verbs that may stand alone, at the end of the sentence."""
+_PREFIXES = ("be", "ent", "er", "ge", "miss", "ver", "wider", "zer")
+_SEPARATED = re.compile(
+    rf"\b({'|'.join(_PARTICLES)})(?=\s*(?:[?!.,;:]|$)|\s+(?:und|oder|wenn|weil|damit|bevor|nachdem)\b)"
+)
+_LEAST = 3
+"""Letters of a verb's stem."""
+
+
+def separated(text: str) -> list[str]:
+    """The parts of verbs that stand apart in a normalised text: ``an`` in "Wen rufe ich an?"."""
+    return _SEPARATED.findall(text)
+
+
+@lru_cache(maxsize=2000)
+def forms(term: str) -> frozenset[str]:
+    """Terms that may be other forms of the word; many of them do not exist."""
+    found: set[str] = set()
+    for prefix, rest in _prefixed(term):
+        found.update(prefix + form for form in _strong().get(rest, ()))
+        for root in _roots(rest):
+            found.update((prefix + root, f"{prefix}{root}t", f"{prefix}ge{root}t", f"{prefix}ge{root}et"))
+            found.add(f"{prefix}zu{root}")
+    return frozenset(map(stem, found)) - {term}
+
+
+def without_particle(term: str) -> set[str]:
+    """Forms of the verb without the part that may stand apart: tauschen for austauschen."""
+    rests = {rest for prefix, rest in _prefixed(term) if prefix in _PARTICLES and len(rest) > _LEAST}
+    return {form for rest in rests for form in (rest, *forms(rest))}
+
+
+def _prefixed(term: str) -> Iterator[tuple[str, str]]:
+    yield "", term
+    for prefix in (*_PARTICLES, *_PREFIXES):
+        rest = term.removeprefix(prefix)
+        if rest != term and len(rest) >= _LEAST:
+            yield prefix, rest
+            if rest.startswith("zu"):
+                yield prefix, rest[2:]
+
+
+def _roots(rest: str) -> Iterator[str]:
+    """What may be the stem of a weak verb, of which this is a form."""
+    yield rest
+    if rest.endswith("t") and len(rest) > _LEAST:
+        yield rest[:-1]
+    if rest.startswith("ge") and len(rest) > 2 + _LEAST:
+        yield rest[2:].removesuffix("t")
+
+
+@cache
+def _strong() -> dict[str, frozenset[str]]:
+    text = files("edge_llm.documents.search.language").joinpath("german_verbs.txt").read_text("utf-8")
+    found: dict[str, set[str]] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            family = {stem(word) for word in normalise(line).split()}
+            # verschlossen is schlossen with a prefix, abgeschlossen geschlossen.
+            family |= {form[2:] for form in family if form.startswith("ge") and len(form) > 5}
+            for form in family:
+                found.setdefault(form, set()).update(family)
+    return {form: frozenset(family) for form, family in found.items()}
