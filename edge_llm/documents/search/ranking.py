@@ -16,7 +16,7 @@ LEAST_NEAR = 0.15
 """The same, for what comes nearest where nothing fits for certain."""
 _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
-_MATCHES = 1500
+_MATCHES = 1000
 """Passages that FTS5 looks at, about: the rarest words find them, and the common ones only rank them."""
 _WEIGHTS = 1.5, 2.0, 1.0
 """What a term counts in the title, in a heading and in the text."""
@@ -25,6 +25,8 @@ _SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
 _NEAR = 4
 _NEAR_WEIGHT = 0.5
 """Words that stand side by side in the question count more, by this part, where they stand so near."""
+_GAP = [""] * (2 * _NEAR)
+"""Stands after the title and the heading: no word of them is near one of the text."""
 _FOREIGN = 0.6
 """What a passage in another language than the question's counts."""
 
@@ -73,33 +75,28 @@ def _candidates(db: sqlite3.Connection, groups: list[Group]) -> list[_Row]:
 
 def _judge(row: _Row, asked: Question, wanted: frozenset[str]) -> Hit:
     passage, language, *columns = row
+    words: list[str] = []
     found: dict[str, float] = {}
-    places: dict[str, list[int]] = {}
-    length = 0
     for weight, text in zip(_WEIGHTS, columns, strict=True):
         in_column = text.split()
-        for place, term in enumerate(in_column, start=length):
-            if term in wanted:
-                found[term] = found.get(term, 0.0) + weight
-                places.setdefault(term, []).append(place)
-        length += len(in_column) + 2 * _NEAR
-    norm = _SATURATION * (1 - _LENGTH + _LENGTH * length / _AVERAGE_TERMS)
+        for term in wanted.intersection(in_column):
+            found[term] = found.get(term, 0.0) + weight * in_column.count(term)
+        words += in_column + _GAP
+    norm = _SATURATION * (1 - _LENGTH + _LENGTH * len(words) / _AVERAGE_TERMS)
     score = covered = total = 0.0
     groups = asked.groups
-    for group in groups:
+    have = [group.variants.keys() & found.keys() for group in groups]
+    for group, terms in zip(groups, have, strict=True):
         total += group.weight
-        have = {term: value for term, value in group.variants.items() if term in found}
-        if not have:
-            continue
-        # The halves of a compound add up; words that stand for the whole do not.
-        stands = sum(have.values()) if max(group.variants.values()) <= 0.5 else max(have.values())
-        frequency = sum(found[term] * value for term, value in have.items())
-        covered += group.weight * stands
-        score += group.weight * stands * frequency * (_SATURATION + 1) / (frequency + norm)
+        if terms:
+            stands = max(group.variants[term] for term in terms)
+            frequency = sum(found[term] * group.variants[term] for term in terms)
+            covered += group.weight * stands
+            score += group.weight * stands * frequency * (_SATURATION + 1) / (frequency + norm)
     for one, other in asked.neighbours:
         weight = _NEAR_WEIGHT * min(groups[one].weight, groups[other].weight)
         total += weight
-        if _are_near(groups[one], groups[other], places):
+        if have[one] and have[other] and _are_near(have[one], have[other], words):
             covered += weight
             score += weight
     if asked.language and language and language != asked.language:
@@ -108,11 +105,7 @@ def _judge(row: _Row, asked: Question, wanted: frozenset[str]) -> Hit:
     return Hit(passage, score, covered / total if total else 0.0)
 
 
-def _are_near(one: Group, other: Group, places: dict[str, list[int]]) -> bool:
-    others = [place for term in other.variants for place in places.get(term, ())]
-    return any(
-        abs(place - each) <= _NEAR
-        for term in one.variants
-        for place in places.get(term, ())
-        for each in others
-    )
+def _are_near(some: set[str], others: set[str], words: list[str]) -> bool:
+    other_places = [place for place, word in enumerate(words) if word in others]
+    places = (place for place, word in enumerate(words) if word in some)
+    return any(abs(place - each) <= _NEAR for place in places for each in other_places)
