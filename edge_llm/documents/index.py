@@ -10,7 +10,7 @@ from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.lines import quoted_lines
-from edge_llm.documents.search.ranking import LEAST_NEAR, rank
+from edge_llm.documents.search.ranking import NEAR, rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
@@ -213,7 +213,7 @@ def _found(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning 
 
 def _near(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> list[_Row]:
     found = _found(db, question, limit, meaning)
-    return found or _rows(db, [hit.passage for hit in rank(db, question, LEAST_NEAR)[:limit]])
+    return found or _rows(db, [hit.passage for hit in rank(db, question, NEAR)[:limit]])
 
 
 def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:

@@ -10,6 +10,8 @@ from edge_llm.documents.search.language.words import stem
 from edge_llm.documents.search.vocabulary import Vocabulary
 
 _CODE = re.compile("[a-z]{1,3}[0-9]{1,4}[a-z]?")
+_WRITTEN_OUT = re.compile("([aou])e")
+"""An umlaut that is written as on keyboards without: spuelmaschine."""
 _CODE_WEIGHT = 2.0
 """Error codes are the point of a question: one that no paper has must not be answered with another."""
 _SYNONYM = 0.85
@@ -48,6 +50,8 @@ class Group:
     """Inverse document frequency (Robertson-Sparck Jones, as bm25 has it), or a part of it."""
     passages: int
     """About how many passages have one of them."""
+    is_code: bool = False
+    """Whether it is an error code, which no other one stands for."""
 
 
 def groups_of_word(term: str, vocabulary: Vocabulary, particles: list[str] | None) -> dict[str, Group]:
@@ -71,7 +75,7 @@ def _group(
     term: str, inflected: frozenset[str], particles: Sequence[str], vocabulary: Vocabulary
 ) -> Group | None:
     separable = {particle + each for particle in particles for each in (term, *inflected)}
-    same = vocabulary.known({term, *inflected, *separable})
+    same = vocabulary.known({term, _WRITTEN_OUT.sub(r"\1", term), *inflected, *separable})
     counts = dict(same)
     values = dict.fromkeys(same, 1.0)
 
@@ -88,8 +92,9 @@ def _group(
             add(vocabulary.longer(each) if len(each) > _BEGINNING else {}, _COMPOUND)
         add(vocabulary.known(german.without_particle(term) if inflected else ()), _WITHOUT_PARTICLE)
     others = {other for each in (term, *inflected) for other in synonyms(each)}
-    add(vocabulary.known({*others, *(form for each in others for form in german.forms(each))}), _SYNONYM)
-    for each in (other for other in others if len(other) >= _LEAST_WORD):
+    others_forms = {form for each in others for form in german.forms(each)} if inflected else set()
+    add(vocabulary.known(others | others_forms), _SYNONYM)
+    for each in (other for other in others if len(other) >= _LEAST_WORD and inflected):
         add(vocabulary.longer(each) | vocabulary.ending(each), _IN_SYNONYM)
     if not counts:
         return None
@@ -106,10 +111,8 @@ def _of_part(part: str, whole: Group | None, vocabulary: Vocabulary) -> Group:
 
 
 def _shorter(term: str, vocabulary: Vocabulary) -> dict[str, int]:
-    """The term without its last letters, where the index has only that, and without a written-out umlaut."""
-    candidates = {term[:-1], term[:-2]} if len(term) >= 7 else set()
-    candidates.add(re.sub("([aou])e", r"\1", term))
-    return vocabulary.known(candidates - {term})
+    """The term without its last letters, where the index has only that."""
+    return vocabulary.known({term[:-1], term[:-2]}) if len(term) >= 7 else {}
 
 
 def _parts(term: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
@@ -149,9 +152,9 @@ def _beginning(term: str, vocabulary: Vocabulary) -> Group | None:
 
 
 def group_of_code(code: str, vocabulary: Vocabulary) -> Group:
-    """An error code stands for itself alone."""
+    """Find an error code, which stands for itself alone."""
     count = vocabulary.count(code)
-    return Group({code: 1.0} if count else {}, _CODE_WEIGHT * vocabulary.idf(count), count)
+    return Group({code: 1.0} if count else {}, _CODE_WEIGHT * vocabulary.idf(count), count, is_code=True)
 
 
 def group_of_pair(pair: str, vocabulary: Vocabulary, part: float) -> Group:

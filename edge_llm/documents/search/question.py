@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from edge_llm.documents.search.groups import Group, group_of_pair, groups_of_word
+from edge_llm.documents.search.groups import Group, group_of_code, group_of_pair, groups_of_word
 from edge_llm.documents.search.language.german import separated
 from edge_llm.documents.search.language.stop_words import (
     FUNCTION_CHARACTERS,
@@ -68,8 +68,8 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
                 _add_pairs(part, groups, vocabulary)
     _keep_apart(groups)
     for code in codes(text):
-        if count := vocabulary.count(code):
-            _replace_by_code(code, count, groups, vocabulary)
+        if vocabulary.count(code):
+            _replace_by_code(code, groups, vocabulary)
             neighbours = []
     kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
     return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages))
@@ -121,7 +121,7 @@ def _add_pairs(part: str, groups: dict[str, Group], vocabulary: Vocabulary) -> N
             groups[each] = Group({each: 1.0} if count else {}, _CHARACTER * vocabulary.idf(count), count)
 
 
-def _replace_by_code(code: str, count: int, groups: dict[str, Group], vocabulary: Vocabulary) -> None:
+def _replace_by_code(code: str, groups: dict[str, Group], vocabulary: Vocabulary) -> None:
     for part in re.findall("[a-z]+|[0-9].*", code):
         groups.pop(part, None)
-    groups[code] = Group({code: 1.0}, vocabulary.idf(count), count)
+    groups[code] = group_of_code(code, vocabulary)

@@ -10,9 +10,10 @@ from edge_llm.documents.search.vocabulary import Vocabulary
 
 _CANDIDATES = 40
 """Passages that FTS5 hands on for ranking."""
-LEAST_COVERED = 0.5
-"""Part of the question's content words, by weight, that one of the best passages must have to fit."""
-LEAST_NEAR = 0.15
+CERTAIN = 1.0
+"""Evidence from which on the best passage fits for certain; chosen on questions of which none is answered
+by a paper: nine of ten have less."""
+NEAR = 0.2
 """The same, for what comes nearest where nothing fits for certain."""
 _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
@@ -25,6 +26,10 @@ _SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
 _NEAR = 4
 _NEAR_WEIGHT = 0.5
 """Words that stand side by side in the question count more, by this part, where they stand so near."""
+_NEARLY_ALL, _ALL = 0.95, 4 / 3
+"""What evidence counts where the passage has all of the question, which may be a word or two."""
+_LACKS_CODE = 0.3
+"""What a passage counts without an error code of the question."""
 _GAP = [""] * (2 * _NEAR)
 """Stands after the title and the heading: no word of them is near one of the text."""
 _FOREIGN = 0.6
@@ -40,18 +45,20 @@ class Hit:
 
     passage: int
     score: float
-    covered: float
-    """Part of the question's content words that it has, by weight."""
+    evidence: float
+    """How much speaks for it: its score, in words that are in no other passage, times the part that it has
+    of what the question's words weigh."""
 
 
-def rank(db: sqlite3.Connection, question: str, least: float = LEAST_COVERED) -> list[Hit]:
-    """Find the passages for ``question``, best first; none where none covers ``least`` of it."""
+def rank(db: sqlite3.Connection, question: str, least: float = CERTAIN) -> list[Hit]:
+    """Find the passages for ``question``, best first; none where the best one has not ``least`` evidence."""
     vocabulary = Vocabulary(db)
     asked = read_question(question, vocabulary)
     wanted = frozenset(term for group in asked.groups for term in group.variants)
-    hits = [_judge(row, asked, wanted) for row in _candidates(db, asked.groups)]
+    rarest = vocabulary.idf(0)
+    hits = [_judge(row, asked, wanted, rarest) for row in _candidates(db, asked.groups)]
     hits.sort(key=lambda hit: (-hit.score, hit.passage))
-    if not hits or max(hit.covered for hit in hits[:3]) < least:
+    if not hits or hits[0].evidence < least:
         return []
     return [hit for hit in hits if hit.score >= _LEAST_NEXT * hits[0].score]
 
@@ -73,7 +80,7 @@ def _candidates(db: sqlite3.Connection, groups: list[Group]) -> list[_Row]:
     ).fetchall()
 
 
-def _judge(row: _Row, asked: Question, wanted: frozenset[str]) -> Hit:
+def _judge(row: _Row, asked: Question, wanted: frozenset[str], rarest: float) -> Hit:
     passage, language, *columns = row
     words: list[str] = []
     found: dict[str, float] = {}
@@ -102,7 +109,10 @@ def _judge(row: _Row, asked: Question, wanted: frozenset[str]) -> Hit:
     if asked.language and language and language != asked.language:
         covered *= _FOREIGN
         score *= _FOREIGN
-    return Hit(passage, score, covered / total if total else 0.0)
+    if any(group.is_code and not terms for group, terms in zip(groups, have, strict=True)):
+        score *= _LACKS_CODE
+    part = covered / total if total else 0.0
+    return Hit(passage, score, score / rarest * part * (_ALL if part >= _NEARLY_ALL else 1.0))
 
 
 def _are_near(some: set[str], others: set[str], words: list[str]) -> bool:
