@@ -54,12 +54,17 @@ class Group:
     """Whether it is an error code, which no other one stands for."""
 
 
+def is_code(term: str) -> bool:
+    """Whether a term looks like an error code: e15, but not 15."""
+    return bool(_CODE.fullmatch(term))
+
+
 def groups_of_word(term: str, vocabulary: Vocabulary, particles: list[str] | None) -> dict[str, Group]:
     """Find what stands for a word; a compound that the index does not have is asked as its two parts.
 
     ``particles`` are the parts of verbs that stand apart in the question; None where it is not German.
     """
-    if _CODE.fullmatch(term):
+    if is_code(term):
         return {term: group_of_code(term, vocabulary)}
     is_word = len(term) >= _LEAST_WORD and term.isalpha()
     inflected = german.forms(term) if is_word and particles is not None else frozenset()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.sentences import sentences
-from edge_llm.documents.search.groups import Group
+from edge_llm.documents.search.groups import Group, is_code
 from edge_llm.documents.search.language.words import terms
 from edge_llm.documents.search.question import read_question
 from edge_llm.documents.search.vocabulary import Vocabulary
@@ -41,6 +41,7 @@ def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passa
     They are in their order; each comes as its passage with nothing else in its text.
     """
     groups = read_question(question, Vocabulary(db)).groups
+    codes = {term for group in groups if group.is_code for term in group.variants}
     asks_number = bool(_ASKS_NUMBER.search(question))
     found: list[tuple[float, int, Passage]] = []
     for place, passage in enumerate(passages):
@@ -54,6 +55,7 @@ def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passa
             score = own + _NEIGHBOUR * max(before, after) + number
             score += _PASSAGE * whole - _NEXT_PASSAGE * place
             found.append((score, len(found), replace(passage, text=line)))
+    found = [each for each in found if not _is_of_another_code(each[2].text, codes)]
     found.sort(key=lambda each: (-each[0], each[1]))
     chosen: dict[str, tuple[int, Passage]] = {}
     for score, order, one in found:
@@ -65,6 +67,12 @@ def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passa
 def _lines(text: str) -> Iterator[str]:
     for line in filter(str.strip, text.split("\n")):
         yield from (line,) if " | " in line else sentences(line)
+
+
+def _is_of_another_code(line: str, asked: set[str]) -> bool:
+    """Whether it is the row or the item of an error code, and another one is asked for."""
+    codes = set(filter(is_code, terms(line)))
+    return bool(asked and codes) and not asked & codes
 
 
 def _score(have: set[str], groups: Sequence[Group], weights: Sequence[float]) -> float:

@@ -10,8 +10,8 @@ from edge_llm.documents.search.language.words import normalise, stem
 _MAY_STAND_ALONE = """
     ab an auf aus auseinander bei bereit da dar durch ein empor entgegen fern fertig fest fort frei heim her
     herab heran herauf heraus herein herum herunter hervor hin hinauf hinaus hinein hinunter hinzu kaputt
-    klein leer los mit nach nieder statt teil um unter uber vor voran voraus vorbei vorher weg weiter wieder zu
-    zurecht zuruck zusammen
+    klein leer los mit nach nieder statt teil um unter uber vor voran voraus vorbei vorher weg weiter wieder
+    zu zurecht zuruck zusammen
     """
 _PARTICLES = _MAY_STAND_ALONE.split()
 """Parts of verbs that may stand alone, at the end of the sentence."""
