@@ -128,7 +128,11 @@ def _parts(term: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
         knows_tail = _knows(tail, vocabulary.ending, vocabulary)
         for link in _LINKS:
             head = stem(term[:cut].removesuffix(link)) if term[:cut].endswith(link) else ""
-            if len(head) < _LEAST_PART or len(head) + len(tail) <= 2 * _LEAST_PART:
+            if (
+                len(head) < _LEAST_PART
+                or len(head) + len(tail) <= 2 * _LEAST_PART
+                or head in german.PARTICLES
+            ):
                 continue
             known = knows_tail + _knows(head, vocabulary.longer, vocabulary)
             if known >= _WORD:

@@ -8,6 +8,8 @@ _MOST = 16
 """Terms that are looked for by their beginning or end."""
 _SMALL = 30
 """Passages that are counted besides: in a folder of few, a word that two of them have is not common."""
+_LEAST_HEAD = 3
+"""Letters of the first part of a compound, at least: spring is none of ring."""
 _LAST = "\U0010ffff"
 
 
@@ -40,11 +42,11 @@ class Vocabulary:
         return dict(rows.fetchall())
 
     def ending(self, term: str) -> dict[str, int]:
-        """Terms that end with ``term``, the most frequent ones."""
+        """Compounds that end with ``term``, the most frequent ones."""
         rows = self._db.execute(
-            "SELECT term, passages FROM vocabulary WHERE reversed > ? AND reversed < ?"
+            "SELECT term, passages FROM vocabulary WHERE reversed > ? AND reversed < ? AND length(term) >= ?"
             " ORDER BY passages DESC, term LIMIT ?",
-            (term[::-1], term[::-1] + _LAST, _MOST),
+            (term[::-1], term[::-1] + _LAST, len(term) + _LEAST_HEAD, _MOST),
         )
         return dict(rows.fetchall())
 

@@ -13,11 +13,11 @@ _MAY_STAND_ALONE = """
     klein leer los mit nach nieder statt teil um unter uber vor voran voraus vorbei vorher weg weiter wieder
     zu zurecht zuruck zusammen
     """
-_PARTICLES = _MAY_STAND_ALONE.split()
+PARTICLES = _MAY_STAND_ALONE.split()
 """Parts of verbs that may stand alone, at the end of the sentence."""
 _PREFIXES = ("be", "ent", "er", "ge", "miss", "ver", "wider", "zer")
 _SEPARATED = re.compile(
-    rf"\b({'|'.join(_PARTICLES)})(?=\s*(?:[?!.,;:]|$)|\s+(?:und|oder|wenn|weil|damit|bevor|nachdem)\b)"
+    rf"\b({'|'.join(PARTICLES)})(?=\s*(?:[?!.,;:]|$)|\s+(?:und|oder|wenn|weil|damit|bevor|nachdem)\b)"
 )
 _LEAST = 3
 """Letters of a verb's stem."""
@@ -42,13 +42,13 @@ def forms(term: str) -> frozenset[str]:
 
 def without_particle(term: str) -> set[str]:
     """Forms of the verb without the part that may stand apart: tauschen for austauschen."""
-    rests = {rest for prefix, rest in _prefixed(term) if prefix in _PARTICLES and len(rest) > _LEAST}
+    rests = {rest for prefix, rest in _prefixed(term) if prefix in PARTICLES and len(rest) > _LEAST}
     return {form for rest in rests for form in (rest, *forms(rest))}
 
 
 def _prefixed(term: str) -> Iterator[tuple[str, str]]:
     yield "", term
-    for prefix in (*_PARTICLES, *_PREFIXES):
+    for prefix in (*PARTICLES, *_PREFIXES):
         rest = term.removeprefix(prefix)
         if rest != term and len(rest) >= _LEAST:
             yield prefix, rest
