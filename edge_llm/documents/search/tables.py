@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search.language.words import terms
 from edge_llm.documents.search.question import language_of
+from edge_llm.errors import EdgeLlmError
 
 VERSION = 2
 """Goes up with each change of tables, passages or terms: an index of another version is made anew."""
@@ -48,12 +49,24 @@ class FileMark:
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Make the tables; those of another version go."""
+    """Make the tables; those of another version go.
+
+    Raises:
+        EdgeLlmError: SQLite was built without its full-text search.
+    """
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'version'").fetchone():
         if db.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
             return
         db.executescript(f"BEGIN; {_DROP} COMMIT;")
-    db.executescript(f"BEGIN; {_TABLES}")
+    try:
+        db.executescript(f"BEGIN; {_TABLES}")
+    except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
+        raise EdgeLlmError(
+            f"SQLite {sqlite3.sqlite_version} of this Python has no full-text search (FTS5), which finds the"
+            " papers: install a Python whose SQLite has it, as python.org's and the distributions' have"
+        ) from error
     db.execute("INSERT INTO version VALUES (?)", (VERSION,))
     db.commit()
 
