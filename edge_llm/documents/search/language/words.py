@@ -20,11 +20,15 @@ _ENDINGS = tuple(
     for least, endings in (
         (4, "ationen ationes aciones ations ation acion ierung ieren iert ements ement ments ment"),
         (4, "erungen erung ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
-        (3, "ies es en s e"),
+        (3, "es en s e"),
         (4, "os as o a"),
     )
     for ending in endings.split()
 )
+
+
+_S_STAYS = ("ss", "is", "us", "glas", "gras", "hals", "kurs", "puls", "zins")
+"""Ends of words of which the s is no ending: Haus, Preis, Glas."""
 
 
 def normalise(text: str) -> str:
@@ -71,7 +75,7 @@ def stem(word: str) -> str:
     if len(word) < 4 or not word.isalpha():
         return word
     for ending, least in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith("ss"):
+        if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith(_S_STAYS):
             word = word[: -len(ending)]
             if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
                 word = word[:-1]  # swapped, swap
