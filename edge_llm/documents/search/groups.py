@@ -1,7 +1,7 @@
 """Finds the terms of the index that stand for a word of a question: its forms, compounds, synonyms."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_llm.documents.search.language import german
@@ -18,10 +18,9 @@ _SYNONYM = 0.85
 """How well another word of the household stands for the word."""
 _COMPOUND = 0.8
 """How well a compound stands for a word that is a part of it."""
-_WITHOUT_PARTICLE = 0.7
-"""How well a verb stands for one that is made of it: tauschen for austauschen."""
-_IN_SYNONYM = 0.6
-"""How well a compound stands for a word of which a part of it is a synonym: Gastzugang for Besucher."""
+_DISTANT = 0.6
+"""How well a word stands for a more distant one: a verb for one that is made of it (tauschen, austauschen), a
+compound for a synonym of its part (Gastzugang, Besucher), a word for one that begins alike."""
 _PART = 0.8
 """What each part of a compound weighs that the index does not have."""
 _LEAST_WORD, _LEAST_PART = 4, 3
@@ -30,12 +29,12 @@ _WORD, _SHORT_WORD, _WITHIN = 3, 2, 1
 """How well the index knows a part: a word of three or four letters stands in many others by chance."""
 _UNKNOWN_PAIR = 0.3
 """Weight of a pair of characters that the index does not have: two words may meet there."""
+_ENDING = 2
+"""Letters by which a word is longer that is the same one with an ending."""
 _BEGINNING = 5
 """The shortest beginning of an unknown word that may stand for it has more letters than this."""
 _LONG_BEGINNING = 7
 """Letters of a beginning from which on other words with it may stand for it too."""
-_BEGINS = 0.6
-"""How well they do."""
 _LINKS = ("", "s", "n", "en", "es", "er", "e")
 """Letters between the parts of a compound in German and Dutch."""
 
@@ -66,41 +65,31 @@ def groups_of_word(term: str, vocabulary: Vocabulary, particles: list[str] | Non
     """
     if is_code(term):
         return {term: group_of_code(term, vocabulary)}
-    is_word = len(term) >= _LEAST_WORD and term.isalpha()
-    inflected = german.forms(term) if is_word and particles is not None else frozenset()
-    found = _group(term, inflected, particles or (), vocabulary)
-    if is_word and not (found and max(found.variants.values()) > _SYNONYM):
+    inflected = german.forms(term) if _is_word(term) and particles is not None else frozenset()
+    found = _group(term, vocabulary, inflected, particles or ())
+    if _is_word(term) and not (found and max(found.variants.values()) > _SYNONYM):
         if parts := _parts(term, vocabulary):
             return {part: _of_part(part, found, vocabulary) for part in parts}
         found = found or _beginning(term, vocabulary)
     return {term: found or Group({}, vocabulary.idf(0), 0)}
 
 
+def _is_word(term: str) -> bool:
+    """Whether it may be a part of other words, and has other forms."""
+    return len(term) >= _LEAST_WORD and term.isalpha()
+
+
 def _group(
-    term: str, inflected: frozenset[str], particles: Sequence[str], vocabulary: Vocabulary
+    term: str, vocabulary: Vocabulary, inflected: frozenset[str] = frozenset(), particles: Sequence[str] = ()
 ) -> Group | None:
     separable = {particle + each for particle in particles for each in (term, *inflected)}
     same = vocabulary.known({term, _WRITTEN_OUT.sub(r"\1", term), *inflected, *separable})
     counts = dict(same)
     values = dict.fromkeys(same, 1.0)
-
-    def add(found: dict[str, int], value: float) -> None:
+    # What stands for it best comes first.
+    for found, value in (*_related(term, vocabulary, inflected), *_synonyms(term, vocabulary, inflected)):
         for other in found.keys() - counts.keys():
             counts[other], values[other] = found[other], value
-
-    if len(term) >= _LEAST_WORD and term.isalpha():
-        compounds = vocabulary.longer(term) | vocabulary.ending(term) or _shorter(term, vocabulary)
-        inflections = {each for each in compounds if each.startswith(term) and len(each) - len(term) <= 2}
-        add({each: compounds[each] for each in inflections}, 1.0)
-        add(compounds, _COMPOUND)
-        for each in () if counts else inflected:  # eingespeist, einspeisevergütung
-            add(vocabulary.longer(each) if len(each) > _BEGINNING else {}, _COMPOUND)
-        add(vocabulary.known(german.without_particle(term) if inflected else ()), _WITHOUT_PARTICLE)
-    others = {other for each in (term, *inflected) for other in synonyms(each)}
-    others_forms = {form for each in others for form in german.forms(each)} if inflected else set()
-    add(vocabulary.known(others | others_forms), _SYNONYM)
-    for each in (other for other in others if len(other) >= _LEAST_WORD and inflected):
-        add(vocabulary.longer(each) | vocabulary.ending(each), _IN_SYNONYM)
     if not counts:
         return None
     weight = vocabulary.idf(sum(same.values()) or min(counts.values()))
@@ -109,15 +98,45 @@ def _group(
     return Group(values, weight, sum(counts.values()))
 
 
+def _related(
+    term: str, vocabulary: Vocabulary, inflected: frozenset[str]
+) -> Iterator[tuple[dict[str, int], float]]:
+    """Yield words that have the word in them, or are a part of it."""
+    if not _is_word(term):
+        return
+    longer = vocabulary.longer(term)
+    yield {each: count for each, count in longer.items() if len(each) - len(term) <= _ENDING}, 1.0
+    compounds = longer | vocabulary.ending(term) or _shorter(term, vocabulary)
+    yield compounds, _COMPOUND
+    if inflected:
+        yield vocabulary.known(german.without_particle(term)), _DISTANT
+        if not compounds and not vocabulary.known({term, *inflected}):  # eingespeist, Einspeisevergütung
+            for each in inflected:
+                yield vocabulary.longer(each) if len(each) > _BEGINNING else {}, _COMPOUND
+
+
+def _synonyms(
+    term: str, vocabulary: Vocabulary, inflected: frozenset[str]
+) -> Iterator[tuple[dict[str, int], float]]:
+    """Yield words that mean the same, and compounds with one of them."""
+    others = {other for each in (term, *inflected) for other in synonyms(each)}
+    if not inflected:
+        yield vocabulary.known(others), _SYNONYM
+        return
+    yield vocabulary.known(others.union(*map(german.forms, others))), _SYNONYM
+    for each in filter(_is_word, others):
+        yield vocabulary.longer(each) | vocabulary.ending(each), _DISTANT
+
+
 def _of_part(part: str, whole: Group | None, vocabulary: Vocabulary) -> Group:
     """What stands for a part of a compound; what stands for the whole does so too."""
-    found = _group(part, frozenset(), (), vocabulary) or Group({}, vocabulary.idf(0), 0)
+    found = _group(part, vocabulary) or Group({}, vocabulary.idf(0), 0)
     return Group((whole.variants if whole else {}) | found.variants, _PART * found.weight, found.passages)
 
 
 def _shorter(term: str, vocabulary: Vocabulary) -> dict[str, int]:
     """The term without its last letters, where the index has only that."""
-    return vocabulary.known({term[:-1], term[:-2]}) if len(term) >= 7 else {}
+    return vocabulary.known({term[:-1], term[:-2]}) if len(term) >= _LONG_BEGINNING else {}
 
 
 def _parts(term: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
@@ -128,11 +147,8 @@ def _parts(term: str, vocabulary: Vocabulary) -> tuple[str, str] | None:
         knows_tail = _knows(tail, vocabulary.ending, vocabulary)
         for link in _LINKS:
             head = stem(term[:cut].removesuffix(link)) if term[:cut].endswith(link) else ""
-            if (
-                len(head) < _LEAST_PART
-                or len(head) + len(tail) <= 2 * _LEAST_PART
-                or head in german.PARTICLES
-            ):
+            is_short = len(head) < _LEAST_PART or len(head) + len(tail) <= 2 * _LEAST_PART
+            if is_short or head in german.PARTICLES:
                 continue
             known = knows_tail + _knows(head, vocabulary.longer, vocabulary)
             if known >= _WORD:
@@ -156,7 +172,7 @@ def _beginning(term: str, vocabulary: Vocabulary) -> Group | None:
             {term[:end]: count} if count else vocabulary.longer(term[:end]) if end >= _LONG_BEGINNING else {}
         )
         if found:
-            return Group(dict.fromkeys(found, _BEGINS), vocabulary.idf(0), sum(found.values()))
+            return Group(dict.fromkeys(found, _DISTANT), vocabulary.idf(0), sum(found.values()))
     return None
 
 
