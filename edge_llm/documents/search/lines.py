@@ -1,6 +1,5 @@
 """Quotes the lines of passages that answer a question most likely: sentences, items, rows of tables."""
 
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,19 +19,9 @@ _NEXT_PASSAGE = 1.0
 """What the lines of each next passage lose."""
 _IN_HEADING = 0.3
 """What a word counts that the title or the heading has: it tells the passage, not the line."""
-_NUMBER = 2.0
-"""What a line with a number gains where a number is asked for."""
 _MOST = 3
 _LEAST = 0.5
 """Maximum lines of a quotation, and the part of the best one's score that another must have."""
-_ASKS_NUMBER = re.compile(
-    r"\bhow (?:much|many|long|often|old|hot|far|high|heavy)\b|\bwhen\b|\bnumber\b|\bcosts?\b|\bprice\b"
-    r"|\bwie (?:viele?|lange|oft|hoch|spät|warm|heiß|groß|alt|teuer)\b|\bwann\b|\bnummer\b|\bkostet\b"
-    r"|\bcombien\b|\bquand\b|\bcu[aá]nt[oa]s?\b|\bcu[aá]ndo\b|\bhoeveel\b|\bwanneer\b|\bhoe (?:lang|vaak)\b"
-    r"|多少|多久|多长|几|什么时候|哪天|电话",
-    re.IGNORECASE,
-)
-_HAS_NUMBER = re.compile(r"\d|[一二两三四五六七八九十半]")
 
 
 def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passage]) -> list[Passage]:
@@ -42,7 +31,6 @@ def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passa
     """
     groups = read_question(question, Vocabulary(db)).groups
     codes = {term for group in groups if group.is_code for term in group.variants}
-    asks_number = bool(_ASKS_NUMBER.search(question))
     found: list[tuple[float, int, Passage]] = []
     for place, passage in enumerate(passages):
         lines = list(_lines(passage.text))
@@ -51,8 +39,7 @@ def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passa
         weights = [group.weight * (_IN_HEADING if above & group.variants.keys() else 1) for group in groups]
         scores = [_score(set(terms(line)), groups, weights) for line in lines]
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
-            number = _NUMBER if asks_number and _HAS_NUMBER.search(line) else 0.0
-            score = own + _NEIGHBOUR * max(before, after) + number
+            score = own + _NEIGHBOUR * max(before, after)
             score += _PASSAGE * whole - _NEXT_PASSAGE * place
             found.append((score, len(found), replace(passage, text=line)))
     found = [each for each in found if not _is_of_another_code(each[2].text, codes)]
