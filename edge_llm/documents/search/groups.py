@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_llm.documents.search.language import german
+from edge_llm.documents.search.language.irregular import families
 from edge_llm.documents.search.language.synonyms import synonyms
 from edge_llm.documents.search.language.words import stem
 from edge_llm.documents.search.vocabulary import Vocabulary
@@ -58,18 +59,18 @@ def is_code(term: str) -> bool:
     return bool(_CODE.fullmatch(term))
 
 
-def groups_of_word(term: str, vocabulary: Vocabulary, particles: list[str] | None) -> dict[str, Group]:
+def groups_of_word(term: str, vocabulary: Vocabulary, particles: Sequence[str] | None) -> dict[str, Group]:
     """Find what stands for a word; a compound that the index does not have is asked as its two parts.
 
     ``particles`` are the parts of verbs that stand apart in the question; None where it is not German.
     """
     if is_code(term):
         return {term: group_of_code(term, vocabulary)}
-    inflected = german.forms(term) if _is_word(term) and particles is not None else frozenset()
-    found = _group(term, vocabulary, inflected, particles or ())
+    found = _group(term, vocabulary, particles)
     if _is_word(term) and not (found and max(found.variants.values()) > _SYNONYM):
         if parts := _parts(term, vocabulary):
-            return {part: _of_part(part, found, vocabulary) for part in parts}
+            none_apart = None if particles is None else ()
+            return {part: _of_part(part, found, vocabulary, none_apart) for part in parts}
         found = found or _beginning(term, vocabulary)
     return {term: found or Group({}, vocabulary.idf(0), 0)}
 
@@ -79,15 +80,16 @@ def _is_word(term: str) -> bool:
     return len(term) >= _LEAST_WORD and term.isalpha()
 
 
-def _group(
-    term: str, vocabulary: Vocabulary, inflected: frozenset[str] = frozenset(), particles: Sequence[str] = ()
-) -> Group | None:
-    separable = {particle + each for particle in particles for each in (term, *inflected)}
+def _group(term: str, vocabulary: Vocabulary, particles: Sequence[str] | None) -> Group | None:
+    is_german = particles is not None and _is_word(term)
+    inflected = german.forms(term) if is_german else families("en").get(term, frozenset())
+    separable = {particle + each for particle in particles or () for each in (term, *inflected)}
     same = vocabulary.known({term, _WRITTEN_OUT.sub(r"\1", term), *inflected, *separable})
     counts = dict(same)
     values = dict.fromkeys(same, 1.0)
     # What stands for it best comes first.
-    for found, value in (*_related(term, vocabulary, inflected), *_synonyms(term, vocabulary, inflected)):
+    related = _related(term, vocabulary, inflected if is_german else frozenset())
+    for found, value in (*related, *_synonyms({term, *inflected}, vocabulary, is_german=is_german)):
         for other in found.keys() - counts.keys():
             counts[other], values[other] = found[other], value
     if not counts:
@@ -116,11 +118,11 @@ def _related(
 
 
 def _synonyms(
-    term: str, vocabulary: Vocabulary, inflected: frozenset[str]
+    same: set[str], vocabulary: Vocabulary, *, is_german: bool
 ) -> Iterator[tuple[dict[str, int], float]]:
     """Yield words that mean the same, and compounds with one of them."""
-    others = {other for each in (term, *inflected) for other in synonyms(each)}
-    if not inflected:
+    others = {other for each in same for other in synonyms(each)}
+    if not is_german:
         yield vocabulary.known(others), _SYNONYM
         return
     yield vocabulary.known(others.union(*map(german.forms, others))), _SYNONYM
@@ -128,9 +130,11 @@ def _synonyms(
         yield vocabulary.longer(each) | vocabulary.ending(each), _DISTANT
 
 
-def _of_part(part: str, whole: Group | None, vocabulary: Vocabulary) -> Group:
+def _of_part(
+    part: str, whole: Group | None, vocabulary: Vocabulary, particles: Sequence[str] | None
+) -> Group:
     """What stands for a part of a compound; what stands for the whole does so too."""
-    found = _group(part, vocabulary) or Group({}, vocabulary.idf(0), 0)
+    found = _group(part, vocabulary, particles) or Group({}, vocabulary.idf(0), 0)
     return Group((whole.variants if whole else {}) | found.variants, _PART * found.weight, found.passages)
 
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
-from importlib.resources import files
+from functools import lru_cache
 
-from edge_llm.documents.search.language.words import normalise, stem
+from edge_llm.documents.search.language.irregular import families
+from edge_llm.documents.search.language.words import stem
 
 _MAY_STAND_ALONE = """
     ab an auf aus auseinander bei bereit da dar durch ein empor entgegen fern fertig fest fort frei heim her
@@ -19,6 +19,7 @@ _PREFIXES = ("be", "ent", "er", "ge", "miss", "ver", "wider", "zer")
 _SEPARATED = re.compile(
     rf"\b({'|'.join(PARTICLES)})(?=\s*(?:[?!.,;:]|$)|\s+(?:und|oder|wenn|weil|damit|bevor|nachdem)\b)"
 )
+_FEMININE = re.compile("(.{3,})inn?")
 _LEAST = 3
 """Letters of a verb's stem."""
 
@@ -33,10 +34,12 @@ def forms(term: str) -> frozenset[str]:
     """Terms that may be other forms of the word; many of them do not exist."""
     found: set[str] = set()
     for prefix, rest in _prefixed(term):
-        found.update(prefix + form for form in _strong().get(rest, ()))
+        found.update(prefix + form for form in families("de").get(rest, ()))
         for root in _roots(rest):
             found.update((prefix + root, f"{prefix}{root}t", f"{prefix}ge{root}t", f"{prefix}ge{root}et"))
             found.add(f"{prefix}zu{root}")
+    if feminine := _FEMININE.fullmatch(term):
+        found.add(feminine[1])
     return frozenset(map(stem, found)) - {term}
 
 
@@ -63,17 +66,3 @@ def _roots(rest: str) -> Iterator[str]:
         yield rest[:-1]
     if rest.startswith("ge") and len(rest) > 2 + _LEAST:
         yield rest[2:].removesuffix("t")
-
-
-@cache
-def _strong() -> dict[str, frozenset[str]]:
-    text = files("edge_llm.documents.search.language").joinpath("german_verbs.txt").read_text("utf-8")
-    found: dict[str, set[str]] = {}
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            family = {stem(word) for word in normalise(line).split()}
-            # verschlossen is schlossen with a prefix, abgeschlossen geschlossen.
-            family |= {form[2:] for form in family if form.startswith("ge") and len(form) > 5}
-            for form in family:
-                found.setdefault(form, set()).update(family)
-    return {form: frozenset(family) for form, family in found.items()}
