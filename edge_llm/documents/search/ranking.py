@@ -10,10 +10,10 @@ from edge_llm.documents.search.vocabulary import Vocabulary
 
 _CANDIDATES = 40
 """Passages that FTS5 hands on for ranking."""
-CERTAIN = 1.05
+_CERTAIN = 1.05
 """Evidence from which on the best passage fits for certain; chosen on questions of which none is answered
 by a paper: nine of ten have less."""
-NEAR = 0.2
+_NEAREST = 0.2
 """The same, for what comes nearest where nothing fits for certain."""
 _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
@@ -49,16 +49,21 @@ class Hit:
     """How much speaks for it: its score, in words that are in no other passage, times the part that it has
     of what the question's words weigh."""
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether it fits for certain, if it is the best one."""
+        return self.evidence >= _CERTAIN
 
-def rank(db: sqlite3.Connection, question: str, least: float = CERTAIN) -> list[Hit]:
-    """Find the passages for ``question``, best first; none where the best one has not ``least`` evidence."""
+
+def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
+    """Find the passages for ``question``, best first; none where not even the best one is near."""
     vocabulary = Vocabulary(db)
     asked = read_question(question, vocabulary)
     wanted = frozenset(term for group in asked.groups for term in group.variants)
     rarest = vocabulary.idf(0)
     hits = [_judge(row, asked, wanted, rarest) for row in _candidates(db, asked.groups)]
     hits.sort(key=lambda hit: (-hit.score, hit.passage))
-    if not hits or hits[0].evidence < least:
+    if not hits or hits[0].evidence < _NEAREST:
         return []
     return [hit for hit in hits if hit.score >= _LEAST_NEXT * hits[0].score]
 
