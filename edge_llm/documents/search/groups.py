@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edge_llm.documents.search.language import german
 from edge_llm.documents.search.language.irregular import families
-from edge_llm.documents.search.language.synonyms import synonyms
+from edge_llm.documents.search.language.synonyms import german_verbs, synonyms
 from edge_llm.documents.search.language.words import stem
 from edge_llm.documents.search.vocabulary import Vocabulary
 
@@ -125,7 +125,7 @@ def _synonyms(
     if not is_german:
         yield vocabulary.known(others), _SYNONYM
         return
-    yield vocabulary.known(others.union(*map(german.forms, others))), _SYNONYM
+    yield vocabulary.known(others.union(*map(german.forms, others & german_verbs()))), _SYNONYM
     for each in filter(_is_word, others):
         yield vocabulary.longer(each) | vocabulary.ending(each), _DISTANT
 

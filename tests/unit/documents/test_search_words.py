@@ -15,7 +15,7 @@ from edge_llm.documents.search.vocabulary import Vocabulary
 
 GERMAN = [
     "Gasgeruch: Fenster auf.",
-    "Schließtage sind im Juli.",
+    "Die Kita hat im Juli Schließtage.",
     "Der Zugang für Gäste endet nach zwölf Stunden.",
     "Gegen die Abrechnung ist ein Widerspruch möglich.",
     "Den Motor abends ausschalten.",
@@ -65,8 +65,17 @@ def test_forms_of_a_german_word_are_one_word(one: str, other: str) -> None:
         ("wechseln", "Wechsel"),
         ("liefern", "Lieferung"),
         ("Häuser", "Haus"),
+        ("Akkus", "Akku"),
+        ("Medikamente", "Medikament"),
+        ("Anlagen", "Anlage"),
+        ("Kameras", "Kamera"),
         ("cleaning", "cleaned"),
         ("batteries", "battery"),
+        ("buttons", "button"),
+        ("filtered", "filters"),
+        ("settings", "setting"),
+        ("baked", "baking"),
+        ("problems", "problem"),
     ],
 )
 def test_a_stem_is_the_same_for_endings(one: str, other: str) -> None:

@@ -19,16 +19,19 @@ _ENDINGS = tuple(
     (ending, least)
     for least, endings in (
         (4, "ationen ationes aciones ations ation acion ierung ieren iert ements ement ments ment"),
-        (4, "erungen erung ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
-        (3, "es en s e"),
-        (4, "os as o a"),
+        (4, "ungen ung ers ern er et em ado ada ados adas ez ly os as"),
+        (3, "ing ed es en s e"),
+        (4, "o a"),
     )
     for ending in endings.split()
 )
-
-
-_S_STAYS = ("ss", "is", "us", "glas", "gras", "hals", "kurs", "puls", "zins")
-"""Ends of words of which the s is no ending: Haus, Preis, Glas."""
+_STAYS = (
+    *("ss", "is", "aus", "bus", "lus", "nus", "pus", "rus", "tus"),
+    *("glas", "gras", "hals", "kurs", "puls", "zins", "eed"),
+)
+"""Ends of words that are no endings: Preis, Haus, Glas, speed."""
+_MOST_ENDINGS = 3
+"""Endings of a word, one after the other: filter(e)(d)."""
 
 
 def normalise(text: str) -> str:
@@ -70,19 +73,30 @@ def terms(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    """Cut an ending off a word, the same for all languages: ``cleaning`` and ``cleans`` become ``clean``."""
+    """Cut the endings off a word, the same for all languages: ``cleaning`` becomes ``clean``."""
     word = word[:_LONGEST]
     if len(word) < 4 or not word.isalpha():
         return word
-    for ending, least in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith(_S_STAYS):
-            word = word[: -len(ending)]
-            if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
-                word = word[:-1]  # swapped, swap
+    for _ in range(_MOST_ENDINGS):
+        shorter = _without_ending(word)
+        if shorter == word:
             break
+        word = shorter
     if word.endswith(("eln", "ern")):
         return word[:-1]  # wechseln, wechsel
     # cleane(d), batteri(es) and batter(y)
     if word.endswith("y") and len(word) > 3:
         return word[:-1] + "i"
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+def _without_ending(word: str) -> str:
+    if word.endswith(_STAYS):
+        return word
+    for ending, least in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= least:
+            word = word[: -len(ending)]
+            if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
+                return word[:-1]  # swapped, swap
+            return word
+    return word
