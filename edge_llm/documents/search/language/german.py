@@ -20,6 +20,8 @@ _SEPARATED = re.compile(
     rf"\b({'|'.join(PARTICLES)})(?=\s*(?:[?!.,;:]|$)|\s+(?:und|oder|wenn|weil|damit|bevor|nachdem)\b)"
 )
 _FEMININE = re.compile("(.{3,})inn?")
+_L = re.compile("(?<=[^aeioul])l$|el$")
+"""The ends of Sammlung and sammeln."""
 _LEAST = 3
 """Letters of a verb's stem."""
 
@@ -34,13 +36,15 @@ def forms(term: str) -> frozenset[str]:
     """Terms that may be other forms of the word; many of them do not exist."""
     found: set[str] = set()
     for prefix, rest in _prefixed(term):
-        found.update(prefix + form for form in families("de").get(rest, ()))
+        for root in families("de").get(rest, ()):
+            found.update((prefix + root, f"{prefix}zu{root}"))
         for root in _roots(rest):
-            found.update((prefix + root, f"{prefix}{root}t", f"{prefix}ge{root}t", f"{prefix}ge{root}et"))
-            found.add(f"{prefix}zu{root}")
+            found.update((prefix + root, f"{prefix}zu{root}"))
+            weak = (f"{prefix}{ge}{root}{ending}" for ge in ("", "ge") for ending in ("t", "et", "ert"))
+            found.update(map(stem, weak))
     if feminine := _FEMININE.fullmatch(term):
-        found.add(feminine[1])
-    return frozenset(map(stem, found)) - {term}
+        found.add(stem(feminine[1]))
+    return frozenset(found) - {term}
 
 
 def without_particle(term: str) -> set[str]:
@@ -61,8 +65,8 @@ def _prefixed(term: str) -> Iterator[tuple[str, str]]:
 
 def _roots(rest: str) -> Iterator[str]:
     """What may be the stem of a weak verb, of which this is a form."""
-    yield rest
-    if rest.endswith("t") and len(rest) > _LEAST:
-        yield rest[:-1]
-    if rest.startswith("ge") and len(rest) > 2 + _LEAST:
-        yield rest[2:].removesuffix("t")
+    for bare in {rest, rest.removeprefix("ge")}:
+        for root in {bare, bare.removesuffix("t")}:
+            if len(root) >= _LEAST:
+                yield root
+                yield _L.sub(lambda end: "l" if end[0] == "el" else "el", root)

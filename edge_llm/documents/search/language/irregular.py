@@ -16,7 +16,7 @@ def families(language: str) -> dict[str, frozenset[str]]:
         family = {stem(word) for word in normalise(line).split()}
         if language == "de":
             # verschlossen is schlossen with a prefix, abgeschlossen geschlossen.
-            family |= {form[2:] for form in family if form.startswith("ge") and len(form) > 5}
+            family |= {form[2:] for form in family if form.startswith("ge") and len(form) >= 5}
         for form in family:
             found.setdefault(form, set()).update(family)
     return {form: frozenset(family) for form, family in found.items()}

@@ -27,11 +27,13 @@ _ENDINGS = tuple(
 )
 _STAYS = (
     *("ss", "is", "aus", "bus", "lus", "nus", "pus", "rus", "tus"),
-    *("glas", "gras", "hals", "kurs", "puls", "zins", "eed"),
+    *("glas", "gras", "hals", "kurs", "puls", "zins", "los", "eed"),
 )
 """Ends of words that are no endings: Preis, Haus, Glas, speed."""
-_MOST_ENDINGS = 3
-"""Endings of a word, one after the other: filter(e)(d)."""
+_BEFORE_ANY = {"ement", "ment", "em", "en", "ed", "er"}
+_BEFORE_ENGLISH = {ending for ending, _ in _ENDINGS} - {"s", "es", "os", "as"}
+_BEFORE = {"e": _BEFORE_ANY | {"et"}, **dict.fromkeys(("s", "es", "ed", "ing"), _BEFORE_ENGLISH)}
+"""Endings that are cut off before another one: Medika(ment)(e), filt(er)(ed), but not verbi(et)(en)."""
 
 
 def normalise(text: str) -> str:
@@ -77,12 +79,14 @@ def stem(word: str) -> str:
     word = word[:_LONGEST]
     if len(word) < 4 or not word.isalpha():
         return word
-    for _ in range(_MOST_ENDINGS):
-        shorter = _without_ending(word)
-        if shorter == word:
-            break
-        word = shorter
-    if word.endswith(("eln", "ern")):
+    ending = _ending(word)
+    while ending:
+        word = word.removesuffix(ending)
+        if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
+            word = word[:-1]  # swapped, swap
+        before = _ending(word)
+        ending = before if before in _BEFORE.get(ending, _BEFORE_ANY) else ""
+    if word.endswith(("eln", "ern")) or (word.endswith("arn") and len(word) > 6):
         return word[:-1]  # wechseln, wechsel
     # cleane(d), batteri(es) and batter(y)
     if word.endswith("y") and len(word) > 3:
@@ -90,13 +94,9 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
-def _without_ending(word: str) -> str:
+def _ending(word: str) -> str:
+    """The ending of a word; empty if it has none."""
     if word.endswith(_STAYS):
-        return word
-    for ending, least in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= least:
-            word = word[: -len(ending)]
-            if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
-                return word[:-1]  # swapped, swap
-            return word
-    return word
+        return ""
+    endings = (each for each, least in _ENDINGS if word.endswith(each) and len(word) - len(each) >= least)
+    return next(endings, "")
