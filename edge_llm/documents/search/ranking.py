@@ -8,7 +8,7 @@ from edge_llm.documents.search.groups import Group
 from edge_llm.documents.search.question import Question, read_question
 from edge_llm.documents.search.vocabulary import Vocabulary
 
-_CANDIDATES = 40
+_CANDIDATES = 25
 """Passages that FTS5 hands on for ranking."""
 _CERTAIN = 1.05
 """Evidence from which on the best passage fits for certain; chosen on questions of which none is answered

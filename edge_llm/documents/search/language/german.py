@@ -39,9 +39,9 @@ def forms(term: str) -> frozenset[str]:
         for root in families("de").get(rest, ()):
             found.update((prefix + root, f"{prefix}zu{root}"))
         for root in _roots(rest):
-            found.update((prefix + root, f"{prefix}zu{root}"))
-            weak = (f"{prefix}{ge}{root}{ending}" for ge in ("", "ge") for ending in ("t", "et", "ert"))
-            found.update(map(stem, weak))
+            # As they are after the stemming: geöffnet is geoffn, gespeichert stays.
+            found.update(f"{prefix}{before}{root}" for before in ("", "ge", "zu"))
+            found.update(f"{prefix}{ge}{root}{ending}" for ge in ("", "ge") for ending in ("t", "ert"))
     if feminine := _FEMININE.fullmatch(term):
         found.add(stem(feminine[1]))
     return frozenset(found) - {term}
@@ -69,4 +69,4 @@ def _roots(rest: str) -> Iterator[str]:
         for root in {bare, bare.removesuffix("t")}:
             if len(root) >= _LEAST:
                 yield root
-                yield _L.sub(lambda end: "l" if end[0] == "el" else "el", root)
+                yield _L.sub(lambda end: "l" if end[0] == "el" else "el", root).removesuffix("er")
