@@ -28,6 +28,7 @@ _ENDINGS = tuple(
 _STAYS = (
     *("ss", "is", "aus", "bus", "lus", "nus", "pus", "rus", "tus"),
     *("glas", "gras", "hals", "kurs", "puls", "zins", "los", "eed"),
+    *("care", "tape", "pane", "tube", "wine", "note", "site"),
 )
 """Ends of words that are no endings: Preis, Haus, Glas, speed."""
 _BEFORE_ANY = {"ement", "ment", "em", "en", "ed", "er"}
