@@ -36,11 +36,11 @@ def forms(term: str) -> frozenset[str]:
     """Terms that may be other forms of the word; many of them do not exist."""
     found: set[str] = set()
     for prefix, rest in _prefixed(term):
-        for root in families("de").get(rest, ()):
-            found.update((prefix + root, f"{prefix}zu{root}"))
+        to = ("", "zu") if prefix else ("",)
+        found.update(f"{prefix}{zu}{root}" for root in families("de").get(rest, ()) for zu in to)
         for root in _roots(rest):
             # As they are after the stemming: geöffnet is geoffn, gespeichert stays.
-            found.update(f"{prefix}{before}{root}" for before in ("", "ge", "zu"))
+            found.update(f"{prefix}{before}{root}" for before in (*to, "ge"))
             found.update(f"{prefix}{ge}{root}{ending}" for ge in ("", "ge") for ending in ("t", "ert"))
     if feminine := _FEMININE.fullmatch(term):
         found.add(stem(feminine[1]))

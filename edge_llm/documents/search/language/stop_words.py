@@ -102,6 +102,7 @@ _WEAK = {
         unseres usw vielleicht wahrend ware warst weitere weiteren weiterer werde werdet weshalb wessen
         wieso wieviel wieviele willst wirst wobei wodurch wogegen wollte wollten wolltest wonach worauf
         woraus worden worin woruber worum wovon wovor wurdest zb zuerst zuletzt zusammen zwar
+        standig dauernd andauernd immerzu plotzlich leider komisch gerne lieber weiterhin ubrigens naturlich
         """,
 }
 _WEAK_BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WEAK.items()}
