@@ -19,7 +19,7 @@ _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
 _MATCHES = 1000
 """Passages that FTS5 looks at, about: the rarest words find them, and the common ones only rank them."""
-_WEIGHTS = 1.5, 2.0, 1.0
+_WEIGHTS = 2.0, 2.0, 1.0
 """What a term counts in the title, in a heading and in the text."""
 _SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
 """k1 and b of bm25, and about how many terms a passage has."""
@@ -102,7 +102,8 @@ def _judge(row: _Row, asked: Question, wanted: frozenset[str], rarest: float) ->
         total += group.weight
         if terms:
             stands = max(group.variants[term] for term in terms)
-            frequency = sum(found[term] * group.variants[term] for term in terms)
+            # Not the sum: a list of all keys says less of a key than the word alone in a heading.
+            frequency = max(found[term] * group.variants[term] for term in terms)
             covered += group.weight * stands
             score += group.weight * stands * frequency * (_SATURATION + 1) / (frequency + norm)
     for one, other in asked.neighbours:
