@@ -51,7 +51,7 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        rows, is_certain = self._read(lambda db: _search(db, question, limit, self._meaning))
+        rows, _, is_certain = self._read(lambda db: _search(db, question, limit, self._meaning))
         return [_passage(row) for row in rows] if is_certain else []
 
     def nearest(self, question: str, limit: int = 3) -> list[Passage]:
@@ -60,7 +60,7 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        rows, _ = self._read(lambda db: _search(db, question, limit, self._meaning))
+        rows, _, _ = self._read(lambda db: _search(db, question, limit, self._meaning))
         return [_passage(row) for row in rows]
 
     def context(self, question: str, max_characters: int) -> list[Passage]:
@@ -79,8 +79,9 @@ class Index:
         """
 
         def read(db: sqlite3.Connection) -> Found:
-            rows, is_certain = _search(db, question, _QUOTED, self._meaning)
-            lines = tuple(quoted_lines(db, question, [_passage(row) for row in rows]))
+            rows, scores, is_certain = _search(db, question, _QUOTED, self._meaning)
+            passages = list(zip(map(_passage, rows), scores, strict=True))
+            lines = tuple(quoted_lines(db, question, passages))
             return Found(lines, lines, is_certain=is_certain)
 
         return self._read(read)
@@ -210,14 +211,17 @@ class Index:
 
 def _search(
     db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None"
-) -> tuple[list[_Row], bool]:
-    """The best passages, and whether they fit for certain; else they are those that come nearest."""
+) -> tuple[list[_Row], list[float], bool]:
+    """The best passages, their scores, and whether they fit for certain; else they are what comes nearest."""
     hits = rank(db, question)
     near = [hit.passage for hit in hits]
     fitting = near if hits and hits[0].is_certain else []
     if meaning:
         fitting = meaning.merged(db, question, fitting)
-    return _rows(db, (fitting or near)[:limit]), bool(fitting)
+    rows = _rows(db, (fitting or near)[:limit])
+    # What was found by meaning has no score of its own: it gets the one of its place.
+    scores = [hit.score for hit in hits[: len(rows)]]
+    return rows, scores + [0.0] * (len(rows) - len(scores)), bool(fitting)
 
 
 def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
@@ -230,7 +234,7 @@ def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
 def _context(
     db: sqlite3.Connection, question: str, max_characters: int, meaning: "Meaning | None"
 ) -> list[Passage]:
-    found, is_certain = _search(db, question, 8, meaning)
+    found, _, is_certain = _search(db, question, 8, meaning)
     if not is_certain:
         return []
     chapter: list[_Row] = db.execute(

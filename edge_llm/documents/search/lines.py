@@ -13,34 +13,34 @@ from edge_llm.documents.search.vocabulary import Vocabulary
 
 _NEIGHBOUR = 0.3
 """Part of the score of the better of the lines beside it that a line gets too."""
-_PASSAGE = 0.5
-"""Part of its passage's score that a line gets too."""
-_NEXT_PASSAGE = 1.0
-"""What the lines of each next passage lose."""
+_PASSAGE = 2.0
+"""What the score of its passage counts for a line."""
 _IN_HEADING = 0.3
 """What a word counts that the title or the heading has: it tells the passage, not the line."""
+_CELLS = " | "
+"""Stands between the cells of a row."""
 _MOST = 3
-_LEAST = 0.5
+_LEAST = 0.75
 """Maximum lines of a quotation, and the part of the best one's score that another must have."""
 
 
-def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passage]) -> list[Passage]:
-    """Choose the lines of ``passages``, best first, that answer ``question`` most likely: of one document.
+def quoted_lines(
+    db: sqlite3.Connection, question: str, passages: Sequence[tuple[Passage, float]]
+) -> list[Passage]:
+    """Choose the lines of ``passages`` that answer ``question`` most likely: of one document.
 
-    They are in their order; each comes as its passage with nothing else in its text.
+    Each passage is given with its score. Each line comes as its passage with nothing else in its text.
     """
     groups = read_question(question, Vocabulary(db)).groups
     codes = {term for group in groups if group.is_code for term in group.variants}
     found: list[tuple[float, int, Passage]] = []
-    for place, passage in enumerate(passages):
+    for passage, passage_score in passages:
         lines = list(_lines(passage.text))
         above = set(terms(f"{passage.title} {passage.heading}"))
-        whole = _score(above | set(terms(passage.text)), groups, [group.weight for group in groups])
         weights = [group.weight * (_IN_HEADING if above & group.variants.keys() else 1) for group in groups]
         scores = [_score(set(terms(line)), groups, weights) for line in lines]
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
-            score = own + _NEIGHBOUR * max(before, after)
-            score += _PASSAGE * whole - _NEXT_PASSAGE * place
+            score = own + _NEIGHBOUR * max(before, after) + _PASSAGE * passage_score
             found.append((score, len(found), replace(passage, text=line)))
     found = [each for each in found if not _is_of_another_code(each[2].text, codes)]
     found.sort(key=lambda each: (-each[0], each[1]))
@@ -53,13 +53,13 @@ def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passa
 
 def _lines(text: str) -> Iterator[str]:
     for line in filter(str.strip, text.split("\n")):
-        yield from (line,) if " | " in line else sentences(line)
+        yield from (line,) if _CELLS in line else sentences(line)
 
 
 def _is_of_another_code(line: str, asked: set[str]) -> bool:
-    """Whether it is the row or the item of an error code, and another one is asked for."""
-    codes = set(filter(is_code, terms(line)))
-    return bool(asked and codes) and not asked & codes
+    """Whether an error code is asked for, and this is a row without it, or an item of another one."""
+    have = set(terms(line))
+    return bool(asked) and not asked & have and (_CELLS in line or any(map(is_code, have)))
 
 
 def _score(have: set[str], groups: Sequence[Group], weights: Sequence[float]) -> float:
