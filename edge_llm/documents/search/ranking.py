@@ -26,7 +26,7 @@ _SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
 _NEAR = 4
 _NEAR_WEIGHT = 0.5
 """Words that stand side by side in the question count more, by this part, where they stand so near."""
-_NEARLY_ALL, _ALL = 0.95, 1.5
+_NEARLY_ALL, _ALL = 0.95, 2.0
 """What evidence counts where the passage has all of the question, which may be a word or two."""
 _LACKS_CODE = 0.3
 """What a passage counts without an error code of the question."""
