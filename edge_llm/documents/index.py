@@ -218,10 +218,9 @@ def _search(
     fitting = near if hits and hits[0].is_certain else []
     if meaning:
         fitting = meaning.merged(db, question, fitting)
-    rows = _rows(db, (fitting or near)[:limit])
-    # What was found by meaning has no score of its own: it gets the one of its place.
-    scores = [hit.score for hit in hits[: len(rows)]]
-    return rows, scores + [0.0] * (len(rows) - len(scores)), bool(fitting)
+    best = (fitting or near)[:limit]
+    scores = {hit.passage: hit.score for hit in hits}  # what was found by meaning alone has none
+    return _rows(db, best), [scores.get(each, 0.0) for each in best], bool(fitting)
 
 
 def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
