@@ -19,6 +19,7 @@ _PREFIXES = ("be", "ent", "er", "ge", "miss", "ver", "wider", "zer")
 _SEPARATED = re.compile(
     rf"\b({'|'.join(PARTICLES)})(?=\s*(?:[?!.,;:]|$)|\s+(?:und|oder|wenn|weil|damit|bevor|nachdem)\b)"
 )
+_MOST_SEPARATED = 4
 _FEMININE = re.compile("(.{3,})inn?")
 _L = re.compile("(?<=[^aeioul])l$|el$")
 """The ends of Sammlung and sammeln."""
@@ -28,7 +29,7 @@ _LEAST = 3
 
 def separated(text: str) -> list[str]:
     """The parts of verbs that stand apart in a normalised text: ``an`` in "Wen rufe ich an?"."""
-    return _SEPARATED.findall(text)
+    return list(dict.fromkeys(_SEPARATED.findall(text)))[:_MOST_SEPARATED]
 
 
 @lru_cache(maxsize=2000)
