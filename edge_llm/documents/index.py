@@ -10,7 +10,7 @@ from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.lines import quoted_lines
-from edge_llm.documents.search.ranking import LEAST_NEAR, rank
+from edge_llm.documents.search.ranking import rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
@@ -51,7 +51,8 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        return self._read(lambda db: [_passage(row) for row in _found(db, question, limit, self._meaning)])
+        rows, _, is_certain = self._read(lambda db: _search(db, question, limit, self._meaning))
+        return [_passage(row) for row in rows] if is_certain else []
 
     def nearest(self, question: str, limit: int = 3) -> list[Passage]:
         """Find at most ``limit`` passages as ``search`` does, also where it is not certain that one fits.
@@ -59,7 +60,8 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        return self._read(lambda db: [_passage(row) for row in _near(db, question, limit, self._meaning)])
+        rows, _, _ = self._read(lambda db: _search(db, question, limit, self._meaning))
+        return [_passage(row) for row in rows]
 
     def context(self, question: str, max_characters: int) -> list[Passage]:
         """Find what to put before ``question``: the best passage's chapter in its order, then the next best.
@@ -77,9 +79,10 @@ class Index:
         """
 
         def read(db: sqlite3.Connection) -> Found:
-            near = _near(db, question, _QUOTED, self._meaning)
-            lines = tuple(quoted_lines(db, question, [_passage(row) for row in near]))
-            return Found(lines, lines, is_certain=bool(_found(db, question, 1, self._meaning)))
+            rows, scores, is_certain = _search(db, question, _QUOTED, self._meaning)
+            passages = list(zip(map(_passage, rows), scores, strict=True))
+            lines = tuple(quoted_lines(db, question, passages))
+            return Found(lines, lines, is_certain=is_certain)
 
         return self._read(read)
 
@@ -206,14 +209,18 @@ class Index:
             raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
 
 
-def _found(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> list[_Row]:
-    hits = [hit.passage for hit in rank(db, question)]
-    return _rows(db, (meaning.merged(db, question, hits) if meaning else hits)[:limit])
-
-
-def _near(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> list[_Row]:
-    found = _found(db, question, limit, meaning)
-    return found or _rows(db, [hit.passage for hit in rank(db, question, LEAST_NEAR)[:limit]])
+def _search(
+    db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None"
+) -> tuple[list[_Row], list[float], bool]:
+    """The best passages, their scores, and whether they fit for certain; else they are what comes nearest."""
+    hits = rank(db, question)
+    near = [hit.passage for hit in hits]
+    fitting = near if hits and hits[0].is_certain else []
+    if meaning:
+        fitting = meaning.merged(db, question, fitting)
+    best = (fitting or near)[:limit]
+    scores = {hit.passage: hit.score for hit in hits}  # what was found by meaning alone has none
+    return _rows(db, best), [scores.get(each, 0.0) for each in best], bool(fitting)
 
 
 def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
@@ -226,8 +233,8 @@ def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
 def _context(
     db: sqlite3.Connection, question: str, max_characters: int, meaning: "Meaning | None"
 ) -> list[Passage]:
-    found = _found(db, question, 8, meaning)
-    if not found:
+    found, _, is_certain = _search(db, question, 8, meaning)
+    if not is_certain:
         return []
     chapter: list[_Row] = db.execute(
         f"{_PASSAGE} JOIN passages AS best"

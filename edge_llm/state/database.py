@@ -15,6 +15,7 @@ from edge_llm.event_log import EventLog
 from edge_llm.state.aside import is_in_use, move_aside
 from edge_llm.state.clock import Mark, NodeClock
 from edge_llm.state.file import (
+    ForeignFileError,
     copy,
     copy_into_memory,
     error_code,
@@ -141,7 +142,7 @@ class StateDatabase:
         except (OSError, sqlite3.Error) as error:
             if is_damage(error):
                 return self._begin_anew(error)
-            return self._in_memory(error)
+            return self._in_memory(error, copied=not isinstance(error, ForeignFileError))
 
     def _begin_anew(self, damage: Exception) -> sqlite3.Connection:
         """Move the damaged file aside and open an empty one; it must not be open."""

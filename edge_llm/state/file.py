@@ -14,8 +14,19 @@ _CHECKED_BYTES = 4 * 2**20
 _COPIED_BYTES = 64 * 2**20
 """A larger file is not read into memory."""
 _LEAST_FREE_BYTES = 2**20
+_HEADER = b"SQLite format 3\0"
+_OURS = 1
+"""The user version of our files; sqlite leaves 0 there."""
 _LOCK_S = 2.0
 """Seconds to wait for another process to let go of the file."""
+
+
+class ForeignFileError(OSError):
+    """A file that another program made; it is left as it is."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("it is another program's file: name another one, or move it away")
 
 
 def open_memory() -> sqlite3.Connection:
@@ -27,15 +38,17 @@ def open_file(path: Path) -> sqlite3.Connection:
     """Open or make the file at ``path``, and write to it.
 
     Raises:
-        OSError: its directory cannot be made.
+        OSError: its directory cannot be made, or it is another program's file (``ForeignFileError``).
         sqlite3.Error: it is damaged, or cannot be read or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_other_content(path)
     db = sqlite3.connect(path, timeout=_LOCK_S, check_same_thread=False)
     try:
+        _refuse_other_database(db)
         db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         _check(db, path)
-        db.execute("PRAGMA user_version = 1")
+        db.execute(f"PRAGMA user_version = {_OURS}")
     except BaseException:
         db.close()
         raise
@@ -83,7 +96,9 @@ def find_problem(path: Path) -> str | None:
     if is_missing(path):
         return find_directory_problem(path.parent)
     try:
+        _refuse_other_content(path)
         with closing(_connect(path, "mode=rw")) as db:
+            _refuse_other_database(db)
             _check(db, path)
             db.execute("BEGIN IMMEDIATE")
             db.rollback()
@@ -147,6 +162,24 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         error = sqlite3.DatabaseError(f"it is damaged: {' '.join(found.split())}")
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
+
+
+def _refuse_other_content(path: Path) -> None:
+    """Raise ``ForeignFileError`` for a file that never was a database; a power cut leaves zeros."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_HEADER))
+    except FileNotFoundError:
+        return
+    if begin.strip(b"\0") and not _HEADER.startswith(begin):
+        raise ForeignFileError
+
+
+def _refuse_other_database(db: sqlite3.Connection) -> None:
+    """Raise ``ForeignFileError`` for a database that another program made."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version != _OURS and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise ForeignFileError
 
 
 def _full(directory: Path) -> str | None:

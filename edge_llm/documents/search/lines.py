@@ -1,57 +1,48 @@
 """Quotes the lines of passages that answer a question most likely: sentences, items, rows of tables."""
 
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.sentences import sentences
-from edge_llm.documents.search.question import Group, Vocabulary, read_question
-from edge_llm.documents.search.words import terms
+from edge_llm.documents.search.groups import Group, is_code
+from edge_llm.documents.search.language.words import terms
+from edge_llm.documents.search.question import read_question
+from edge_llm.documents.search.vocabulary import Vocabulary
 
 _NEIGHBOUR = 0.3
 """Part of the score of the better of the lines beside it that a line gets too."""
-_PASSAGE = 0.5
-"""Part of its passage's score that a line gets too."""
-_NEXT_PASSAGE = 1.0
-"""What the lines of each next passage lose."""
+_PASSAGE = 2.0
+"""What the score of its passage counts for a line."""
 _IN_HEADING = 0.3
 """What a word counts that the title or the heading has: it tells the passage, not the line."""
-_NUMBER = 2.0
-"""What a line with a number gains where a number is asked for."""
+_CELLS = " | "
+"""Stands between the cells of a row."""
 _MOST = 3
-_LEAST = 0.5
+_LEAST = 0.75
 """Maximum lines of a quotation, and the part of the best one's score that another must have."""
-_ASKS_NUMBER = re.compile(
-    r"\bhow (?:much|many|long|often|old|hot|far|high|heavy)\b|\bwhen\b|\bnumber\b|\bcosts?\b|\bprice\b"
-    r"|\bwie (?:viele?|lange|oft|hoch|spät|warm|heiß|groß|alt|teuer)\b|\bwann\b|\bnummer\b|\bkostet\b"
-    r"|\bcombien\b|\bquand\b|\bcu[aá]nt[oa]s?\b|\bcu[aá]ndo\b|\bhoeveel\b|\bwanneer\b|\bhoe (?:lang|vaak)\b"
-    r"|多少|多久|多长|几|什么时候|哪天|电话",
-    re.IGNORECASE,
-)
-_HAS_NUMBER = re.compile(r"\d|[一二两三四五六七八九十半]")
 
 
-def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passage]) -> list[Passage]:
-    """Choose the lines of ``passages``, best first, that answer ``question`` most likely: of one document.
+def quoted_lines(
+    db: sqlite3.Connection, question: str, passages: Sequence[tuple[Passage, float]]
+) -> list[Passage]:
+    """Choose the lines of ``passages`` that answer ``question`` most likely: of one document.
 
-    They are in their order; each comes as its passage with nothing else in its text.
+    Each passage is given with its score. Each line comes as its passage with nothing else in its text.
     """
     groups = read_question(question, Vocabulary(db)).groups
-    asks_number = bool(_ASKS_NUMBER.search(question))
+    codes = {term for group in groups if group.is_code for term in group.variants}
     found: list[tuple[float, int, Passage]] = []
-    for place, passage in enumerate(passages):
+    for passage, passage_score in passages:
         lines = list(_lines(passage.text))
         above = set(terms(f"{passage.title} {passage.heading}"))
-        whole = _score(above | set(terms(passage.text)), groups, [group.weight for group in groups])
         weights = [group.weight * (_IN_HEADING if above & group.variants.keys() else 1) for group in groups]
         scores = [_score(set(terms(line)), groups, weights) for line in lines]
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
-            number = _NUMBER if asks_number and _HAS_NUMBER.search(line) else 0.0
-            score = own + _NEIGHBOUR * max(before, after) + number
-            score += _PASSAGE * whole - _NEXT_PASSAGE * place
+            score = own + _NEIGHBOUR * max(before, after) + _PASSAGE * passage_score
             found.append((score, len(found), replace(passage, text=line)))
+    found = [each for each in found if not _is_of_another_code(each[2].text, codes)]
     found.sort(key=lambda each: (-each[0], each[1]))
     chosen: dict[str, tuple[int, Passage]] = {}
     for score, order, one in found:
@@ -62,7 +53,13 @@ def quoted_lines(db: sqlite3.Connection, question: str, passages: Sequence[Passa
 
 def _lines(text: str) -> Iterator[str]:
     for line in filter(str.strip, text.split("\n")):
-        yield from (line,) if " | " in line else sentences(line)
+        yield from (line,) if _CELLS in line else sentences(line)
+
+
+def _is_of_another_code(line: str, asked: set[str]) -> bool:
+    """Whether an error code is asked for, and this is a row without it, or an item of another one."""
+    have = set(terms(line))
+    return bool(asked) and not asked & have and (_CELLS in line or any(map(is_code, have)))
 
 
 def _score(have: set[str], groups: Sequence[Group], weights: Sequence[float]) -> float:

@@ -1,18 +1,18 @@
 """The tables of the index, and the statements that change them. Knows no files but their paths."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edge_llm.documents.reading.passages import Section
+from edge_llm.documents.search.language.words import terms
 from edge_llm.documents.search.question import language_of
-from edge_llm.documents.search.words import terms
+from edge_llm.errors import EdgeLlmError
 
-VERSION = 1
+VERSION = 2
 """Goes up with each change of tables, passages or terms: an index of another version is made anew."""
 _SAMPLE = 5000
-_COMPOUND_LETTERS = 8
-"""A word of at least this many letters may be a compound, and is found by its end too."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL);
@@ -26,8 +26,10 @@ CREATE TABLE IF NOT EXISTS passages (
 );
 CREATE INDEX IF NOT EXISTS passages_of_chapter ON passages (document, chapter);
 CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5 (title, heading, body, tokenize = 'ascii');
-CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab (terms, row);
-CREATE TABLE IF NOT EXISTS compounds (reversed TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vocabulary (
+    term TEXT PRIMARY KEY, reversed TEXT NOT NULL, passages INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS vocabulary_by_end ON vocabulary (reversed, passages);
 """
 _DROP = """
 DROP TABLE IF EXISTS vocabulary; DROP TABLE IF EXISTS terms; DROP TABLE IF EXISTS documents;
@@ -47,12 +49,24 @@ class FileMark:
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Make the tables; those of another version go."""
+    """Make the tables; those of another version go.
+
+    Raises:
+        EdgeLlmError: SQLite was built without its full-text search.
+    """
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'version'").fetchone():
         if db.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
             return
         db.executescript(f"BEGIN; {_DROP} COMMIT;")
-    db.executescript(f"BEGIN; {_TABLES}")
+    try:
+        db.executescript(f"BEGIN; {_TABLES}")
+    except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
+        raise EdgeLlmError(
+            f"SQLite {sqlite3.sqlite_version} of this Python has no full-text search (FTS5), which finds the"
+            " papers: install a Python whose SQLite has it, as python.org's and the distributions' have"
+        ) from error
     db.execute("INSERT INTO version VALUES (?)", (VERSION,))
     db.commit()
 
@@ -78,7 +92,7 @@ def put(db: sqlite3.Connection, path: str, mark: FileMark, title: str, sections:
         (path, title, mark.mtime_ns, mark.size, mark.sha256),
     ).lastrowid
     title_terms = " ".join(terms(title))
-    compounds: set[str] = set()
+    counts: Counter[str] = Counter()
     sample = ""
     for section in sections:
         passage = db.execute(
@@ -86,17 +100,14 @@ def put(db: sqlite3.Connection, path: str, mark: FileMark, title: str, sections:
             (document, section.chapter, section.heading, section.page, section.text),
         ).lastrowid
         sample += section.text if len(sample) < _SAMPLE else ""
-        heading, body = list(terms(section.heading)), list(terms(section.text))
-        db.execute(
-            "INSERT INTO terms (rowid, title, heading, body) VALUES (?, ?, ?, ?)",
-            (passage, title_terms, " ".join(heading), " ".join(body)),
-        )
-        compounds.update(
-            term for term in (*heading, *body) if len(term) >= _COMPOUND_LETTERS and term.isalpha()
-        )
+        columns = title_terms, " ".join(terms(section.heading)), " ".join(terms(section.text))
+        db.execute("INSERT INTO terms (rowid, title, heading, body) VALUES (?, ?, ?, ?)", (passage, *columns))
+        counts.update(_distinct(columns))
     db.execute("UPDATE documents SET language = ? WHERE id = ?", (language_of(sample), document))
     db.executemany(
-        "INSERT OR IGNORE INTO compounds VALUES (?)", ((term[::-1],) for term in sorted(compounds))
+        "INSERT INTO vocabulary VALUES (?, ?, ?)"
+        " ON CONFLICT (term) DO UPDATE SET passages = passages + excluded.passages",
+        ((term, term[::-1], passages) for term, passages in sorted(counts.items())),
     )
 
 
@@ -113,6 +124,20 @@ def remove(db: sqlite3.Connection, path: str) -> None:
     row = db.execute("SELECT id FROM documents WHERE path = ?", (path,)).fetchone()
     if row is None:
         return
-    db.execute("DELETE FROM terms WHERE rowid IN (SELECT id FROM passages WHERE document = ?)", row)
+    of_document = "FROM terms WHERE rowid IN (SELECT id FROM passages WHERE document = ?)"
+    counts: Counter[str] = Counter()
+    for columns in db.execute(f"SELECT title, heading, body {of_document}", row):
+        counts.update(_distinct(columns))
+    db.executemany(
+        "UPDATE vocabulary SET passages = passages - ? WHERE term = ?",
+        ((passages, term) for term, passages in sorted(counts.items())),
+    )
+    db.executemany("DELETE FROM vocabulary WHERE term = ? AND passages = 0", ((term,) for term in counts))
+    db.execute(f"DELETE {of_document}", row)
     db.execute("DELETE FROM passages WHERE document = ?", row)
     db.execute("DELETE FROM documents WHERE id = ?", row)
+
+
+def _distinct(columns: Sequence[str]) -> set[str]:
+    """The terms of a passage."""
+    return {term for column in columns for term in column.split()}

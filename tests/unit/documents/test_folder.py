@@ -57,7 +57,7 @@ def test_all_kinds_of_files_are_read(papers: Path, folder: Folder, index: Index)
     write(papers / "f.jpg", "Cherries are dark.")
     folder.scan()
     assert index.marks().keys() == {"a.md", "b.TXT", "c/d.html", "c/e.pdf"}
-    (lemons,) = index.search("Which colour do lemons have?")
+    (lemons,) = index.nearest("Which colour do lemons have?")
     assert (lemons.document, lemons.title, lemons.page) == ("c/e.pdf", "Lemons", 1)
 
 

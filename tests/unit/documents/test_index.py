@@ -8,6 +8,7 @@ import pytest
 from edge_llm.documents.index import Index
 from edge_llm.documents.reading.passages import Section, cut_into_passages
 from edge_llm.documents.reading.texts import read_document
+from edge_llm.documents.search import tables
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.errors import EdgeLlmError
 
@@ -179,7 +180,7 @@ class TestContext:
     @pytest.fixture
     def parts(self) -> Iterator[Index]:
         index = Index(None)
-        texts = [f"Part {number} tells about the apple{number} and the pear." for number in range(6)]
+        texts = [f"Part {number} tells about apple{number}, pear, plum and fig." for number in range(6)]
         index.put(
             "a.md",
             FileMark(1, 1, ""),
@@ -198,10 +199,11 @@ class TestContext:
 
     def test_is_never_longer_than_asked_for(self, parts: Index) -> None:
         (cut,) = parts.context("apple4", 20)
-        assert cut.text == "Part 4 tells about t"
+        assert cut.text == "Part 4 tells about a"
 
     def test_goes_on_with_other_passages_that_fit(self, parts: Index) -> None:
-        assert [each.page for each in parts.context("apple1 and apple4", 10_000)] == [0, 1, 2, 4]
+        found = parts.context("pear, plum, fig, apple1 or apple4", 10_000)
+        assert [each.page for each in found][:4] == [0, 1, 2, 4]
 
     def test_is_the_best_passage_alone_where_the_chapter_is_too_long(self, parts: Index) -> None:
         assert [each.page for each in parts.context("apple4", 60)] == [4]
@@ -247,12 +249,20 @@ class TestFile:
         second.close()
 
     def test_that_is_damaged_is_moved_aside(self, tmp_path: Path) -> None:
-        (tmp_path / "index.sqlite").write_bytes(b"no database at all " * 100)
+        (tmp_path / "index.sqlite").write_bytes(b"\0" * 8192)
         index = Index(tmp_path / "index.sqlite")
         add(index, "d.md", DISHWASHER)
         assert index.search("dishwasher E15")
         index.close()
         assert len(list(tmp_path.glob("index.sqlite.corrupt-*"))) == 1
+
+    def test_of_another_program_is_refused_and_left_as_it_is(self, tmp_path: Path) -> None:
+        path = tmp_path / "letters.txt"
+        path.write_text("a letter to my aunt " * 100)
+        with pytest.raises(EdgeLlmError, match="another program's file"):
+            Index(path)
+        assert [each.name for each in tmp_path.iterdir()] == ["letters.txt"]
+        assert path.read_text().startswith("a letter")
 
     def test_that_is_damaged_while_in_use_is_moved_aside(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -290,6 +300,11 @@ class TestFile:
             index.put("a.md", FileMark(1, 1, ""), "A", sections())
         assert index.marks() == {}
         index.close()
+
+    def test_without_full_text_search_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tables, "_TABLES", tables._TABLES.replace("fts5", "fts0"))
+        with pytest.raises(EdgeLlmError, match="has no full-text search"):
+            Index(None)
 
     def test_that_cannot_be_made_says_so(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_text("a file")

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def tear(path: Path, way: str) -> None:
             path.write_text("hello, I am no database" * 100)
 
 
-WAYS = ["not a database", "cut", "a page of zeros", "text"]
+WAYS = ["not a database", "cut", "a page of zeros"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -82,7 +83,7 @@ def test_a_damaged_file_is_moved_aside_once_and_an_empty_one_begun(
     assert events(caplog) == ["state.damaged"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "text"])
 def test_a_file_that_is_damaged_while_the_node_runs_loses_no_write(way: str, tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     filled(path)
@@ -134,11 +135,11 @@ def test_what_looks_damaged_and_is_open_elsewhere_is_left_alone(
 ) -> None:
     monkeypatch.setattr(module, "is_in_use", lambda _path: True)
     path = tmp_path / "state.db"
-    path.write_text("no database")
+    path.write_bytes(b"\0" * 512)
     database = opened(path)
     put(database, "new")
     assert "another process has it open" in (database.problem or "")
-    assert path.read_text() == "no database"
+    assert path.read_bytes() == b"\0" * 512
     assert events(caplog) == ["state.in_memory"]
 
 
@@ -214,6 +215,32 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     put(database, "new")
     assert words(database) == ["new"]
     assert database.problem
+
+
+def make_text(path: Path) -> None:
+    path.write_text("hello, I am no database" * 100)
+
+
+def make_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("CREATE TABLE states (state TEXT); INSERT INTO states VALUES ('on');")
+
+
+@pytest.mark.parametrize("make", [make_text, make_database])
+def test_another_programs_file_is_refused_and_left_as_it_is(
+    make: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state.db"
+    make(path)
+    before = path.read_bytes()
+    assert "another program's" in (find_problem(path) or "")
+    database = opened(path)
+    put(database, "new")
+    assert words(database) == ["new"]
+    assert "another program's" in (database.problem or "")
+    database.close()
+    assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (before, ["state.db"])
+    assert events(caplog) == ["state.in_memory"]
 
 
 def test_any_thread_may_use_it(tmp_path: Path) -> None:

@@ -59,6 +59,16 @@ _WEAK = {
         take takes tells thing things think time times today together told tomorrow tonight took
         touch tried try turn turned turns two type upon used using usually very wait want wanted
         wants watch way went whatever without work works write writes written wrong wrote yes yet
+        according accordingly actual afterward afterwards allows anybody anyone anything anyway anywhere
+        asked asking became because becomes beforehand behind below beneath beside besides between beyond
+        bringing brings brought cannot couldn despite didn doesn don dont each earlier especially etc
+        everybody everyone everywhere exact except few further furthermore gets getting gonna gotta gotten
+        happening hello hence herself hey hi himself however indeed itself keeping kept latter likely lots
+        main mine moreover mostly myself namely neither nevertheless nobody none nor nowhere others
+        otherwise ought ours ourselves per perhaps puts putting quite saying shouldn somehow somewhere taken
+        taking thank thanks theirs themselves therefore though throughout thus till toward towards twice
+        unless unlike uses various via wanna wasn weren whenever wherever whether whichever whoever whole
+        within wouldn yours yourself
         """,
     "de": """
         anzahl breite farbe gewicht grosse hohe lange menge name sorte
@@ -74,6 +84,25 @@ _WEAK = {
         spat steckt stehen steht stelle stellen stimmt tauchen teil tut unser unsere unserem unseren
         unserer unten unterwegs verstehe versuche verwenden voll vorher warten weg weiss weiter
         wenig wieder will wirklich wissen wo wohl wollen wurden zeige zeigen zeigt zeit zwei
+        aller anderem anderer anderes ausserdem bald bedeute bekommst bekommt bevor bist bleibe bleiben
+        bleibt bloss brauchst bringe bringt bzw ca circa dabei dahin darfst darum dasselbe dazu deinem
+        deinen deiner deines demselben dennoch denselben derer derselbe derselben deshalb desselben dessen
+        deswegen dieselbe dieselben dort dorthin durft durfte durften eben einig einige einigen einiger
+        einiges etwa etwas euch euer eure eurem euren eurer eures eventuell falls findet gab gebe gebraucht
+        gebt gegangen gegeben gegen gehabt gehe gehst gekommen gelassen gemacht gemeinsam genommen getan
+        gewesen gibst ging gleich hab habt halt hast hatten hattest hattet heissen hierher hin hinter ihm
+        ihn ihnen ihre ihrem ihren ihrer ihres indem insgesamt inwiefern irgendein irgendwann irgendwas
+        irgendwie irgendwo jedem jemals jemandem jemanden jene jenem jenen jener jenes jeweils kam keinem
+        keiner keines knapp kommst konnt konnte konnten konntest kriegst kriegt lasse lasst laut legt machst
+        mag magst mal manche manchem manchen mancher manches manchmal meines meist meistens miteinander
+        mogen musst musste mussten musstest nachdem nahm nehme nichts niemals niemand niemanden nimmst
+        nochmal nochmals normalerweise nun pro rund sehe sehr seid seine seinem seines selber selbst setzt
+        siehst sieht sobald sodass sofern sogar solange solche solchem solchen solcher solches sollst sollt
+        sollten solltest sondern stellt trotzdem tue tust uberall uberhaupt ublicherweise unbedingt ungefahr
+        unseres usw vielleicht wahrend ware warst weitere weiteren weiterer werde werdet weshalb wessen
+        wieso wieviel wieviele willst wirst wobei wodurch wogegen wollte wollten wolltest wonach worauf
+        woraus worden worin woruber worum wovon wovor wurdest zb zuerst zuletzt zusammen zwar
+        standig dauernd andauernd immerzu plotzlich leider komisch gerne lieber weiterhin ubrigens naturlich
         """,
 }
 _WEAK_BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WEAK.items()}
@@ -82,7 +111,7 @@ UNSPACED_LANGUAGE = "zh"
 FUNCTION_CHARACTERS = frozenset(
     "一不上下个中为之也了于些人从他以们会但何使来便做停像先光全再出分到前助化半即却又及只叫可各吗向后吧呢和哪啊因在地多好如它完就已带干应度当得心快怎想我或所把拿按接收放新无时是最有本来某样每没点然特用由的直看着码种第等给自至若要见让话该说请谁跟路转较过近还这进连送通道那都里量错长随难需面页须"
 )
-"""Characters that often stand in words of no content, or where two words meet."""
+"""Characters that stand in words of no content, or where two words meet."""
 _UNSPACED = re.compile(
     # Chinese
     "请问|什么时候|为什么|是什么|什么|怎么样|怎么办|怎么|怎样|如何|哪里|哪儿|哪个|哪些|哪种|多长时间|多少|多久|是否|可以|"

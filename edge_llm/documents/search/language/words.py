@@ -19,12 +19,22 @@ _ENDINGS = tuple(
     (ending, least)
     for least, endings in (
         (4, "ationen ationes aciones ations ation acion ierung ieren iert ements ement ments ment"),
-        (4, "ungen ung ings ing ers ern er ed et em age ado ada ados adas ons ez ly"),
-        (3, "ies es en s e"),
-        (4, "os as o a"),
+        (4, "ungen ung ers ern er et em ado ada ados adas ez ly os as"),
+        (3, "ing ed es en s e"),
+        (4, "o a"),
     )
     for ending in endings.split()
 )
+_STAYS = (
+    *("ss", "is", "aus", "bus", "lus", "nus", "pus", "rus", "tus"),
+    *("glas", "gras", "hals", "kurs", "puls", "zins", "los", "eed"),
+    *("care", "tape", "pane", "tube", "wine", "note", "site"),
+)
+"""Ends of words that are no endings: Preis, Haus, Glas, speed."""
+_BEFORE_ANY = {"ement", "ment", "em", "en", "ed", "er"}
+_BEFORE_ENGLISH = {ending for ending, _ in _ENDINGS} - {"s", "es", "os", "as"}
+_BEFORE = {"e": _BEFORE_ANY | {"et"}, **dict.fromkeys(("s", "es", "ed", "ing"), _BEFORE_ENGLISH)}
+"""Endings that are cut off before another one: Medika(ment)(e), filt(er)(ed), but not verbi(et)(en)."""
 
 
 def normalise(text: str) -> str:
@@ -66,17 +76,28 @@ def terms(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    """Cut an ending off a word, the same for all languages: ``cleaning`` and ``cleans`` become ``clean``."""
+    """Cut the endings off a word, the same for all languages: ``cleaning`` becomes ``clean``."""
     word = word[:_LONGEST]
     if len(word) < 4 or not word.isalpha():
         return word
-    for ending, least in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= least and not word.endswith("ss"):
-            word = word[: -len(ending)]
-            if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
-                word = word[:-1]  # swapped, swap
-            break
+    ending = _ending(word)
+    while ending:
+        word = word.removesuffix(ending)
+        if ending in {"ed", "ing"} and word[-1] == word[-2] and word[-1] in "bdgmnprt":
+            word = word[:-1]  # swapped, swap
+        before = _ending(word)
+        ending = before if before in _BEFORE.get(ending, _BEFORE_ANY) else ""
+    if word.endswith(("eln", "ern")) or (word.endswith("arn") and len(word) > 6):
+        return word[:-1]  # wechseln, wechsel
     # cleane(d), batteri(es) and batter(y)
     if word.endswith("y") and len(word) > 3:
         return word[:-1] + "i"
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+def _ending(word: str) -> str:
+    """The ending of a word; empty if it has none."""
+    if word.endswith(_STAYS):
+        return ""
+    endings = (each for each, least in _ENDINGS if word.endswith(each) and len(word) - len(each) >= least)
+    return next(endings, "")
