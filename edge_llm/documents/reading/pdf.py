@@ -18,7 +18,7 @@ from edge_llm.documents.reading.plain import title_of
 
 _MAX_PAGES = 5000
 _PAGES_CPU_S = 120
-"""Seconds of this process, after which no more pages are read."""
+"""Seconds of the processor for pages, after which no more of them are read."""
 _MAX_CHARACTERS = 20_000_000
 _MAX_MARKS = 5000
 _MAX_DEPTH = 8
@@ -56,9 +56,9 @@ def read_pdf(opened: BufferedReader, path: str) -> Document:
 
 
 def _pages(reader: pypdf.PdfReader) -> Iterator[list[Line]]:
-    characters = 0
+    characters, began = 0, process_time()
     for number in range(min(len(reader.pages), _MAX_PAGES)):
-        if process_time() > _PAGES_CPU_S:
+        if process_time() > began + _PAGES_CPU_S:
             return
         try:
             lines = _lines(reader.pages[number])
