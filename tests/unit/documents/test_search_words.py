@@ -9,7 +9,7 @@ from edge_llm.documents.index import Index
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.language.german import forms, separated
-from edge_llm.documents.search.language.words import normalise, stem
+from edge_llm.documents.search.language.words import codes, normalise, stem
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.documents.search.vocabulary import Vocabulary
 
@@ -151,3 +151,8 @@ def test_the_vocabulary_forgets_the_words_of_a_removed_paper() -> None:
     tables.remove(db, "a.md")
     assert words.known(["red", "pump", "lamp"]) == {"red": 1, "lamp": 1}
     db.close()
+
+
+def test_a_number_after_a_function_word_is_no_code() -> None:
+    assert codes(normalise("Zwischen 10 und 16 Uhr, at 14 Willow Lane")) == []
+    assert codes(normalise("Fehler E 15, F-02")) == ["e15", "f02"]

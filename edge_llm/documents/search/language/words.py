@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
+from edge_llm.documents.search.language.stop_words import stop_words
 from edge_llm.documents.tokens import UNSPACED
 
 _RUN = re.compile(f"[{UNSPACED}]+|[^\\W_{UNSPACED}]+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_CODE = re.compile(r"(?<![^\W_])([a-z]{1,3})[-. ](\d{1,5}[a-z]?)(?![^\W_])")
+_CODE = re.compile(r"(?<![^\W_])([a-z]{1,3})([-. ])(\d{1,5}[a-z]?)(?![^\W_])")
+_BEFORE_NUMBERS = frozenset(word for word in stop_words([]) if len(word) > 1)
+"""Words after which a number is no code: at 14, und 16. A letter may begin one."""
 _LONGEST = 64
 """Characters of a word that count."""
 
@@ -58,8 +61,15 @@ def is_unspaced(run: str) -> bool:
 
 
 def codes(text: str) -> list[str]:
-    """Codes that are written with a gap, without it: ``e-15`` is also found as ``e15``."""
-    return [letters + digits for letters, digits in _CODE.findall(text)]
+    """Codes that are written with a gap, without it: ``e-15`` is also found as ``e15``.
+
+    A number after a word like "at", "und" or "bis" is none.
+    """
+    return [
+        letters + digits
+        for letters, gap, digits in _CODE.findall(text)
+        if gap != " " or letters not in _BEFORE_NUMBERS
+    ]
 
 
 def terms(text: str) -> Iterator[str]:
