@@ -9,7 +9,7 @@ from edge_llm.documents.index import Index
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.language.german import forms, separated
-from edge_llm.documents.search.language.words import codes, normalise, stem
+from edge_llm.documents.search.language.words import codes, normalise, stem, terms
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.documents.search.vocabulary import Vocabulary
 
@@ -156,3 +156,22 @@ def test_the_vocabulary_forgets_the_words_of_a_removed_paper() -> None:
 def test_a_number_after_a_function_word_is_no_code() -> None:
     assert codes(normalise("Zwischen 10 und 16 Uhr, at 14 Willow Lane")) == []
     assert codes(normalise("Fehler E 15, F-02")) == ["e15", "f02"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("85 Quadratmeter", "85 m²"),
+        ("12 square metres", "12 qm"),
+        ("5 kilos", "5kg"),
+        ("2 Kilowattstunden", "2 kWh"),
+        ("2 kilowatt hours", "2 kWh"),
+        ("3 Std.", "3 Stunden"),
+    ],
+)
+def test_a_unit_is_found_by_its_word_and_by_its_sign(one: str, other: str) -> None:
+    assert list(terms(normalise(one))) == list(terms(normalise(other)))
+
+
+def test_a_sign_within_a_word_is_no_unit() -> None:
+    assert list(terms("kwhx m25")) == ["kwhx", "m25"]

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from edge_llm.documents.search.language.stop_words import stop_words
+from edge_llm.documents.search.language.units import with_signs
 from edge_llm.documents.tokens import UNSPACED
 
 _RUN = re.compile(f"[{UNSPACED}]+|[^\\W_{UNSPACED}]+")
@@ -41,13 +42,13 @@ _BEFORE = {"e": _BEFORE_ANY | {"et"}, **dict.fromkeys(("s", "es", "ed", "ing"), 
 
 
 def normalise(text: str) -> str:
-    """Fold case, width and accents."""
+    """Fold case, width and accents, and put the signs of units for their words."""
     if text.isascii():
-        return text.lower()
+        return with_signs(text.lower())
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
     # Voicing marks of Kana change the word; accents of letters rarely do.
     kept = "".join(each for each in folded if not "\u0300" <= each <= "\u036f")
-    return unicodedata.normalize("NFC", kept)
+    return with_signs(unicodedata.normalize("NFC", kept))
 
 
 def runs(text: str) -> list[str]:
