@@ -175,3 +175,10 @@ def test_a_unit_is_found_by_its_word_and_by_its_sign(one: str, other: str) -> No
 
 def test_a_sign_within_a_word_is_no_unit() -> None:
     assert list(terms("kwhx m25")) == ["kwhx", "m25"]
+
+
+def test_what_is_said_of_another_thing_is_not_certain(index: Index) -> None:
+    put(index, "bike.md", "Pump up the tyres of the bicycle to 4 bar pressure every month.")
+    put(index, "box.md", "The car charges in the garage at night.")
+    assert index.quotation("What tyre pressure does the bicycle need?").is_certain
+    assert not index.quotation("What tyre pressure does the car need?").is_certain

@@ -17,9 +17,8 @@ _WRITTEN = {
 }
 """How a unit is written, by its sign. Signs of one letter, which may mean another thing, are not here, and
 Chinese words are among the synonyms."""
-_UNIT = re.compile(
-    rf"(?<![^\W\d_])(?:{'|'.join(f'(?P<{sign}>{sign}|{words})' for sign, words in _WRITTEN.items())})(?![^\W_])"
-)
+_EACH = "|".join(f"(?P<{sign}>{sign}|{words})" for sign, words in _WRITTEN.items())
+_UNIT = re.compile(rf"(?<![^\W\d_])(?:{_EACH})(?![^\W_])")
 
 
 def with_signs(text: str) -> str:
