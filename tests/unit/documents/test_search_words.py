@@ -182,3 +182,9 @@ def test_what_is_said_of_another_thing_is_not_certain(index: Index) -> None:
     put(index, "box.md", "The car charges in the garage at night.")
     assert index.quotation("What tyre pressure does the bicycle need?").is_certain
     assert not index.quotation("What tyre pressure does the car need?").is_certain
+
+
+def test_a_verb_whose_part_stands_apart_has_its_synonyms(index: Index) -> None:
+    put(index, "timer.md", "Die Abschaltung kommt nach 45 Minuten.", "Das Wasser kommt nach zwei Minuten.")
+    (first, *_) = index.nearest("Nach wie vielen Minuten schaltet es sich aus?")
+    assert "Abschaltung" in first.text
