@@ -89,7 +89,8 @@ def _group(term: str, vocabulary: Vocabulary, particles: Sequence[str] | None) -
     values = dict.fromkeys(same, 1.0)
     # What stands for it best comes first.
     related = _related(term, vocabulary, inflected if is_german else frozenset())
-    for found, value in (*related, *_synonyms({term, *inflected}, vocabulary, is_german=is_german)):
+    meant = _synonyms({term, *inflected, *separable}, vocabulary, is_german=is_german)
+    for found, value in (*related, *meant):
         for other in found.keys() - counts.keys():
             counts[other], values[other] = found[other], value
     if not counts:

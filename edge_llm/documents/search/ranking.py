@@ -10,9 +10,12 @@ from edge_llm.documents.search.vocabulary import Vocabulary
 
 _CANDIDATES = 25
 """Passages that FTS5 hands on for ranking."""
-_CERTAIN = 1.05
-"""Evidence from which on the best passage fits for certain; chosen on questions of which none is answered
+_CERTAIN, _CERTAIN_LACKING = 0.9, 1.3
+"""Evidence from which on the best passage fits for certain, and where it lacks a weighty word: it may be
+about another thing, the bicycle's tyres and not the car's. Chosen on questions of which none is answered
 by a paper: nine of ten have less."""
+_WEIGHTY = 0.8
+"""A word is weighty that weighs this part of the question's weightiest one."""
 _NEAREST = 0.2
 """The same, for what comes nearest where nothing fits for certain."""
 _LEAST_NEXT = 0.5
@@ -48,11 +51,13 @@ class Hit:
     evidence: float
     """How much speaks for it: its score, in words that are in no other passage, times the part that it has
     of what the question's words weigh."""
+    lacks_weighty: bool
+    """Whether it lacks a word of the question that weighs most, or nearly so."""
 
     @property
     def is_certain(self) -> bool:
         """Whether it fits for certain, if it is the best one."""
-        return self.evidence >= _CERTAIN
+        return self.evidence >= (_CERTAIN_LACKING if self.lacks_weighty else _CERTAIN)
 
 
 def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
@@ -118,7 +123,14 @@ def _judge(row: _Row, asked: Question, wanted: frozenset[str], rarest: float) ->
     if any(group.is_code and not terms for group, terms in zip(groups, have, strict=True)):
         score *= _LACKS_CODE
     part = covered / total if total else 0.0
-    return Hit(passage, score, score / rarest * part * (_ALL if part >= _NEARLY_ALL else 1.0))
+    evidence = score / rarest * part * (_ALL if part >= _NEARLY_ALL else 1.0)
+    return Hit(passage, score, evidence, _lacks_weighty(groups, have))
+
+
+def _lacks_weighty(groups: list[Group], have: list[set[str]]) -> bool:
+    """Whether one of the words that weigh most is not among those that the passage has."""
+    least = _WEIGHTY * max((group.weight for group in groups), default=0.0)
+    return any(group.weight >= least and not terms for group, terms in zip(groups, have, strict=True))
 
 
 def _are_near(some: set[str], others: set[str], words: list[str]) -> bool:

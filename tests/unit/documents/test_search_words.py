@@ -9,7 +9,7 @@ from edge_llm.documents.index import Index
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.language.german import forms, separated
-from edge_llm.documents.search.language.words import normalise, stem
+from edge_llm.documents.search.language.words import codes, normalise, stem, terms
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.documents.search.vocabulary import Vocabulary
 
@@ -151,3 +151,40 @@ def test_the_vocabulary_forgets_the_words_of_a_removed_paper() -> None:
     tables.remove(db, "a.md")
     assert words.known(["red", "pump", "lamp"]) == {"red": 1, "lamp": 1}
     db.close()
+
+
+def test_a_number_after_a_function_word_is_no_code() -> None:
+    assert codes(normalise("Zwischen 10 und 16 Uhr, at 14 Willow Lane")) == []
+    assert codes(normalise("Fehler E 15, F-02")) == ["e15", "f02"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("85 Quadratmeter", "85 m²"),
+        ("12 square metres", "12 qm"),
+        ("5 kilos", "5kg"),
+        ("2 Kilowattstunden", "2 kWh"),
+        ("2 kilowatt hours", "2 kWh"),
+        ("3 Std.", "3 Stunden"),
+    ],
+)
+def test_a_unit_is_found_by_its_word_and_by_its_sign(one: str, other: str) -> None:
+    assert list(terms(normalise(one))) == list(terms(normalise(other)))
+
+
+def test_a_sign_within_a_word_is_no_unit() -> None:
+    assert list(terms("kwhx m25")) == ["kwhx", "m25"]
+
+
+def test_what_is_said_of_another_thing_is_not_certain(index: Index) -> None:
+    put(index, "bike.md", "Pump up the tyres of the bicycle to 4 bar pressure every month.")
+    put(index, "box.md", "The car charges in the garage at night.")
+    assert index.quotation("What tyre pressure does the bicycle need?").is_certain
+    assert not index.quotation("What tyre pressure does the car need?").is_certain
+
+
+def test_a_verb_whose_part_stands_apart_has_its_synonyms(index: Index) -> None:
+    put(index, "timer.md", "Die Abschaltung kommt nach 45 Minuten.", "Das Wasser kommt nach zwei Minuten.")
+    (first, *_) = index.nearest("Nach wie vielen Minuten schaltet es sich aus?")
+    assert "Abschaltung" in first.text

@@ -68,7 +68,7 @@ _WEAK = {
         otherwise ought ours ourselves per perhaps puts putting quite saying shouldn somehow somewhere taken
         taking thank thanks theirs themselves therefore though throughout thus till toward towards twice
         unless unlike uses various via wanna wasn weren whenever wherever whether whichever whoever whole
-        within wouldn yours yourself
+        within won wouldn yours yourself onto far isn aren hasn haven hadn mustn
         """,
     "de": """
         anzahl breite farbe gewicht grosse hohe lange menge name sorte
@@ -103,6 +103,7 @@ _WEAK = {
         wieso wieviel wieviele willst wirst wobei wodurch wogegen wollte wollten wolltest wonach worauf
         woraus worden worin woruber worum wovon wovor wurdest zb zuerst zuletzt zusammen zwar
         standig dauernd andauernd immerzu plotzlich leider komisch gerne lieber weiterhin ubrigens naturlich
+        her mitten weit
         """,
 }
 _WEAK_BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WEAK.items()}

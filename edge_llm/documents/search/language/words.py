@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
+from edge_llm.documents.search.language.stop_words import stop_words
+from edge_llm.documents.search.language.units import with_signs
 from edge_llm.documents.tokens import UNSPACED
 
 _RUN = re.compile(f"[{UNSPACED}]+|[^\\W_{UNSPACED}]+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_CODE = re.compile(r"(?<![^\W_])([a-z]{1,3})[-. ](\d{1,5}[a-z]?)(?![^\W_])")
+_CODE = re.compile(r"(?<![^\W_])([a-z]{1,3})([-. ])(\d{1,5}[a-z]?)(?![^\W_])")
+_BEFORE_NUMBERS = frozenset(word for word in stop_words([]) if len(word) > 1)
+"""Words after which a number is no code: at 14, und 16. A letter may begin one."""
 _LONGEST = 64
 """Characters of a word that count."""
 
@@ -38,13 +42,13 @@ _BEFORE = {"e": _BEFORE_ANY | {"et"}, **dict.fromkeys(("s", "es", "ed", "ing"), 
 
 
 def normalise(text: str) -> str:
-    """Fold case, width and accents."""
+    """Fold case, width and accents, and put the signs of units for their words."""
     if text.isascii():
-        return text.lower()
+        return with_signs(text.lower())
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
     # Voicing marks of Kana change the word; accents of letters rarely do.
     kept = "".join(each for each in folded if not "\u0300" <= each <= "\u036f")
-    return unicodedata.normalize("NFC", kept)
+    return with_signs(unicodedata.normalize("NFC", kept))
 
 
 def runs(text: str) -> list[str]:
@@ -58,8 +62,15 @@ def is_unspaced(run: str) -> bool:
 
 
 def codes(text: str) -> list[str]:
-    """Codes that are written with a gap, without it: ``e-15`` is also found as ``e15``."""
-    return [letters + digits for letters, digits in _CODE.findall(text)]
+    """Codes that are written with a gap, without it: ``e-15`` is also found as ``e15``.
+
+    A number after a word like "at", "und" or "bis" is none.
+    """
+    return [
+        letters + digits
+        for letters, gap, digits in _CODE.findall(text)
+        if gap != " " or letters not in _BEFORE_NUMBERS
+    ]
 
 
 def terms(text: str) -> Iterator[str]:
