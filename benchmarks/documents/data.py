@@ -10,7 +10,7 @@ from benchmarks.documents.pdf import write_pdf
 
 LANGUAGES = ("en", "de", "zh")
 HALVES = ("dev", "test")
-SETS = (*HALVES, "beside", "fresh")
+SETS = (*HALVES, "beside", "fresh", "unseen")
 """``beside``: questions that were written beside a paragraph, which SQuAD's and XQuAD's were too."""
 PAPERS = Path(__file__).with_name("papers")
 QUESTIONS = Path(__file__).with_name("questions")
