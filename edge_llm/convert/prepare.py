@@ -44,17 +44,16 @@ from edge_llm.convert.writer import GraphWriter
 from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.tokenizer import ChatTokenizer
-from edge_llm.errors import SourceError
+from edge_llm.errors import BundleError, RequestError, SourceError
 
 Quantization = Literal["int8", "int4", "mixed", "fp32"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _WIDE_BLOCK = 64
-"""Block size of ``int8`` and ``int4``: wider ones are faster, and cost quality."""
+"""Block size of ``int8`` and ``int4``: wider ones are faster, and cost quality. In blocks of 128 ONNX Runtime
+(1.32) adds up one row in another order than several, so that a draft or a batch changes what a reply is."""
 _INT4: dict[str, Literal[4, 8]] = {"qkv": 8, "o": 8}
 """Bits of ``int4`` by group; 4 for the rest. Attention is a tenth of the weights and the most sensitive part:
 its 8 bits regain the quality that wide blocks cost."""
-_INT8_BLOCKS = {"gate": 128, "up": 128, "down": 128}
-"""Block sizes of ``int8`` where they are wider still: the MLP has most weights and is the least sensitive."""
 _MISLED_STEPS = 1
 """Steps at which a coarse head may lead to another token than the whole head, of some 350. One that fits does
 so at one in some thousands; for a model whose activations have large outliers, at one in ten."""
@@ -120,16 +119,13 @@ def int4(name: str, read: Read, _graph: GraphWriter) -> Weight:
     return _in_wide_blocks(read(), _INT4.get(group_of(name), 4))
 
 
-def int8(name: str, read: Read, _graph: GraphWriter) -> Weight:
+def int8(_name: str, read: Read, _graph: GraphWriter) -> Weight:
     """The quantizer behind ``--quant int8``."""
-    return _in_wide_blocks(read(), 8, _INT8_BLOCKS.get(group_of(name), _WIDE_BLOCK))
+    return _in_wide_blocks(read(), 8)
 
 
-def _in_wide_blocks(
-    weight: NDArray[np.float32], bits: Literal[4, 8], block: int = _WIDE_BLOCK
-) -> QuantizedMatrix:
-    fitting = (each for each in (block, _WIDE_BLOCK, BLOCK) if weight.shape[1] % each == 0)
-    return quantize(weight, bits, next(fitting, BLOCK))
+def _in_wide_blocks(weight: NDArray[np.float32], bits: Literal[4, 8]) -> QuantizedMatrix:
+    return quantize(weight, bits, BLOCK if weight.shape[1] % _WIDE_BLOCK else _WIDE_BLOCK)
 
 
 def _mixed(
@@ -215,8 +211,12 @@ def leave_out_a_coarse_head_that_misleads(bundle: Bundle, progress: Progress) ->
     """Measure whether it leads to the whole head's tokens; where that cannot be measured it is left out."""
     if COARSE_HEAD not in bundle.manifest.bits:
         return
-    tokenizer, model = ChatTokenizer(bundle), decoder_for_quality(bundle)
-    sample = quality.fitting(quality.conversations("calibration", 2), tokenizer, model.cache.capacity)
+    try:
+        tokenizer, model = ChatTokenizer(bundle), decoder_for_quality(bundle)
+        conversations = quality.conversations("calibration", 2)
+        sample = quality.fitting(conversations, tokenizer, model.cache.capacity)
+    except (BundleError, RequestError):
+        return  # the trial says what is wrong
     advance = progress.stage("coarse head", len(sample), "conversations")
     misled = 0
     for conversation, (steps, same) in zip(

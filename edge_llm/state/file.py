@@ -16,6 +16,8 @@ _COPIED_BYTES = 64 * 2**20
 _LEAST_FREE_BYTES = 2**20
 _HEADER = b"SQLite format 3\0"
 _OURS = 1
+_EARLIEST = frozenset({"message", "request"})
+"""Tables of files from before they said whose they are."""
 """The user version of our files; sqlite leaves 0 there."""
 _LOCK_S = 2.0
 """Seconds to wait for another process to let go of the file."""
@@ -178,7 +180,10 @@ def _refuse_other_content(path: Path) -> None:
 def _refuse_other_database(db: sqlite3.Connection) -> None:
     """Raise ``ForeignFileError`` for a database that another program made."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version != _OURS and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if version == _OURS:
+        return
+    tables = db.execute("SELECT name, sql LIKE '%client TEXT%' FROM sqlite_master").fetchall()
+    if tables and not (version == 0 and any(name in _EARLIEST and has_client for name, has_client in tables)):
         raise ForeignFileError
 
 
