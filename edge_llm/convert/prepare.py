@@ -37,7 +37,7 @@ from edge_llm.convert.llama_graph import Read
 from edge_llm.convert.mixed import NO_TARGET, Roundings, Target, choose_bits, group_of
 from edge_llm.convert.prefill_graph import write_prefill_graph
 from edge_llm.convert.progress import Progress
-from edge_llm.convert.quantize import BLOCK, Bits, QuantizedMatrix, quantize
+from edge_llm.convert.quantize import BLOCK, COARSE_BITS, Bits, QuantizedMatrix, quantize
 from edge_llm.convert.sources.source import Source
 from edge_llm.convert.trial import tried_bundle
 from edge_llm.convert.writer import GraphWriter
@@ -55,8 +55,8 @@ _INT4: dict[str, Literal[4, 8]] = {"qkv": 8, "o": 8}
 """Bits of ``int4`` by group; 4 for the rest. Attention is a tenth of the weights and the most sensitive part:
 its 8 bits regain the quality that wide blocks cost."""
 _MISLED_STEPS = 1
-"""Steps at which a coarse head may lead to another token than the whole head, of some 350. One that fits does
-so at one in some thousands; for a model whose activations have large outliers, at one in ten."""
+"""Steps at which a coarse head may lead to another token than the whole head, of some 350. One that fits
+hardly ever does; for a model whose activations have large outliers it does so often."""
 _SENSITIVITY_EVERY = 4
 """One in this number of calibration conversations is used to measure the groups of ``mixed``."""
 
@@ -191,7 +191,7 @@ def write_bundle(
 
     written = write_graph(source, directory, observed, coarse_head=coarse_head)
     if f"{COARSE_HEAD}.values" in written.initializers:
-        bits[COARSE_HEAD] = 2
+        bits[COARSE_HEAD] = COARSE_BITS
     if prefill:
         write_prefill_graph(source, directory, written, progress)
     (directory / TOKENIZER).write_text(source.tokenizer_json, encoding="utf-8")

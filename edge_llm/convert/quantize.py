@@ -17,6 +17,7 @@ Bits = Literal[4, 8, 32]
 BLOCK = 32
 """Default number of values per scale, of 16, 32, 64 or 128; 32 keeps the KL of int8 below 0.001."""
 
+COARSE_BITS: Literal[2] = 2
 _SHRINKS = (1.0, 0.94, 0.88, 0.82, 0.76, 0.7)
 """Parts of a block's range that are tried for 4 bits: clipped outliers give the rest finer steps."""
 _SHRINKS_2 = (0.85, 0.7, 0.55)
@@ -61,9 +62,9 @@ def quantize(weight: NDArray[np.float32], bits: Literal[2, 4, 8], block: int = B
 
 
 def coarse(matrix: QuantizedMatrix, block: int) -> QuantizedMatrix:
-    """Round a matrix once more, to 2 bits in each ``block`` of columns."""
+    """Round a matrix once more, to COARSE_BITS in each ``block`` of columns."""
     rows, columns = matrix.scales.shape[0], matrix.scales.shape[1] * matrix.block
-    return _in_chunks(rows, columns, lambda part: dequantize(_rows(matrix, part)), 2, block)
+    return _in_chunks(rows, columns, lambda part: dequantize(_rows(matrix, part)), COARSE_BITS, block)
 
 
 def _in_chunks(

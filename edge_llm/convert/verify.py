@@ -61,11 +61,17 @@ def verify_against_bundle(
     return compare(expected, model, tokenizer, sample, advance)
 
 
-def coarse_head_agreement(bundle: Bundle) -> tuple[int, int] | None:
+def coarse_head_agreement(bundle: Bundle, progress: Progress) -> tuple[int, int] | None:
     """Count steps, and those at which the coarse head leads to the same token; None where there is none."""
     if COARSE_HEAD not in bundle.manifest.bits:
         return None
     tokenizer, model = ChatTokenizer(bundle), decoder_for_quality(bundle)
     sample = fitting(conversations("quality"), tokenizer, model.cache.capacity)
-    counts = list(shortlist_agreement(model, tokenizer, sample))
-    return sum(steps for steps, _ in counts), sum(same for _, same in counts)
+    advance = progress.stage("coarse head", len(sample), "prompts")
+    all_steps = all_same = 0
+    for conversation, (steps, same) in zip(
+        sample, shortlist_agreement(model, tokenizer, sample), strict=True
+    ):
+        all_steps, all_same = all_steps + steps, all_same + same
+        advance(conversation.language)
+    return all_steps, all_same

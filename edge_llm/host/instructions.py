@@ -50,7 +50,7 @@ def products_saturate(flags: frozenset[str]) -> bool:
 def multiplies_two_bits(flags: frozenset[str]) -> bool:
     """Tell whether ONNX Runtime has kernels for weights of 2 bits that are faster than those for 8.
 
-    They are for AVX2 and wider (1.32; on a processor like Haswell half the instructions of 8 bits).
+    They are for AVX2 and wider (1.32).
     """
     return "avx2" in flags
 

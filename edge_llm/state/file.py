@@ -16,9 +16,9 @@ _COPIED_BYTES = 64 * 2**20
 _LEAST_FREE_BYTES = 2**20
 _HEADER = b"SQLite format 3\0"
 _OURS = 1
+"""The user version of our files; sqlite leaves 0 there."""
 _EARLIEST = frozenset({"message", "request"})
 """Tables of files from before they said whose they are."""
-"""The user version of our files; sqlite leaves 0 there."""
 _LOCK_S = 2.0
 """Seconds to wait for another process to let go of the file."""
 

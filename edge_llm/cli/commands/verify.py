@@ -55,4 +55,4 @@ def _verify_against(bundle: Bundle, against: str) -> tuple[dict[str, Any], tuple
         else:
             source = open_source(against, cache_directory())
             measured = verify.verify_against_source(bundle, source, progress)
-    return measured, verify.coarse_head_agreement(bundle)
+        return measured, verify.coarse_head_agreement(bundle, progress)

@@ -16,18 +16,19 @@ _WRITTEN_OUT = re.compile("([aou])e")
 _CODE_WEIGHT = 2.0
 """Error codes are the point of a question: one that no paper has must not be answered with another."""
 _SYNONYM = 0.85
-"""How well another word of the household stands for the word."""
+"""Weight of a synonym; the word itself has 1."""
 _COMPOUND = 0.8
-"""How well a compound stands for a word that is a part of it."""
+"""Weight of a compound that has the word as a part; the word itself has 1."""
 _DISTANT = 0.6
-"""How well a word stands for a more distant one: a verb for one that is made of it (tauschen, austauschen), a
-compound for a synonym of its part (Gastzugang, Besucher), a word for one that begins alike."""
+"""Weight of a more distant word: a verb for one that is made of it (tauschen, austauschen), a compound for a
+synonym of its part (Gastzugang, Besucher), a word for one that begins alike."""
 _PART = 0.8
-"""What each part of a compound weighs that the index does not have."""
+"""Weight of each part of a compound that the index does not have as a whole."""
 _LEAST_WORD, _LEAST_PART = 4, 3
 """Letters of a word that may be a part of another one, and of a part."""
 _WORD, _SHORT_WORD, _WITHIN = 3, 2, 1
-"""How well the index knows a part: a word of three or four letters stands in many others by chance."""
+"""Ranks of a part of a compound: a word of the index, a short word, a part of other words. A short one counts
+less, for it is in many others by chance."""
 _UNKNOWN_PAIR = 0.3
 """Weight of a pair of characters that the index does not have: two words may meet there."""
 _ENDING = 2
@@ -45,17 +46,17 @@ class Group:
     """A content word of the question, and the terms of the index that stand for it."""
 
     variants: dict[str, float]
-    """How well each term stands for the word, up to 1."""
+    """Weight of each term; 1 is the word itself."""
     weight: float
     """Inverse document frequency (Robertson-Sparck Jones, as bm25 has it), or a part of it."""
     passages: int
     """About how many passages have one of them."""
     is_code: bool = False
-    """Whether it is an error code, which no other one stands for."""
+    """True for an error code, which has no variants."""
 
 
 def is_code(term: str) -> bool:
-    """Whether a term looks like an error code: e15, but not 15."""
+    """Tell whether a term looks like an error code: e15, but not 15."""
     return bool(_CODE.fullmatch(term))
 
 

@@ -86,7 +86,7 @@ def test_one_that_is_left_out_again_leaves_no_trace(
 
 
 def test_one_that_misleads_is_left_out_of_a_bundle(demo_source: Source, tmp_path: Path) -> None:
-    """The demo's model has large outliers: 2 bits lose its likeliest token at one step in ten."""
+    """The demo's model has large outliers: 2 bits often lose its likeliest token."""
     bundle = prepare_bundle(demo_source, tmp_path / "bundle", "int8", QUIET)
     assert "coarse_head" not in bundle.manifest.bits
 
