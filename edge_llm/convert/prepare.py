@@ -45,6 +45,7 @@ from edge_llm.engine.decoder import Decoder, load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.errors import BundleError, RequestError, SourceError
+from edge_llm.host.instructions import multiplies_two_bits, read_flags
 
 Quantization = Literal["int8", "int4", "mixed", "fp32"]
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
@@ -226,7 +227,8 @@ def leave_out_a_coarse_head_that_misleads(bundle: Bundle, progress: Progress) ->
         if misled > _MISLED_STEPS:
             break
         advance(conversation.language)
-    if sample and misled <= _MISLED_STEPS:
+    measured = sample and multiplies_two_bits(read_flags())  # else both have read the whole head
+    if measured and misled <= _MISLED_STEPS:
         return
     leave_out_coarse_head(bundle.path)
     bits = {group: each for group, each in bundle.manifest.bits.items() if group != COARSE_HEAD}

@@ -91,6 +91,17 @@ def test_one_that_misleads_is_left_out_of_a_bundle(demo_source: Source, tmp_path
     assert "coarse_head" not in bundle.manifest.bits
 
 
+def test_one_that_this_processor_cannot_measure_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else both would read the whole head, agree, and mislead where the bundle is served."""
+    bundle = written(tmp_path, "llama")
+    for where in ("edge_llm.convert.prepare", "edge_llm.engine.onnx.fused"):
+        monkeypatch.setattr(f"{where}.read_flags", frozenset)
+    leave_out_a_coarse_head_that_misleads(bundle, QUIET)
+    assert "coarse_head" not in open_bundle(bundle.path).manifest.bits
+
+
 def test_float32_has_none(tmp_path: Path) -> None:
     bundle = written(tmp_path, "llama", uniform(32))
     assert "coarse_head" not in bundle.manifest.bits
