@@ -4,7 +4,7 @@ Knows operators and bytes, not models. The operators beyond ONNX's own are those
 (domain com.microsoft, see ContribOperators.md of its repository).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
@@ -122,24 +122,6 @@ class GraphWriter:
             accuracy_level=4,
         )
 
-    def choice(
-        self, condition: str, output: str, then: Callable[[], str], otherwise: Callable[[], str]
-    ) -> str:
-        """Compute ``output``, float32, one way or the other, as a boolean scalar says.
-
-        Each way adds nodes and returns the name of what they make.
-        """
-        branches = {"then_branch": self._branch(then), "else_branch": self._branch(otherwise)}
-        self._nodes.append(helper.make_node("If", [condition], [output], **branches))
-        return output
-
-    def _branch(self, add: Callable[[], str]) -> onnx.GraphProto:
-        outside, self._nodes = self._nodes, []
-        output = helper.make_tensor_value_info(add(), TensorProto.FLOAT, None)
-        branch = helper.make_graph(self._nodes, output.name, [], [output])
-        self._nodes = outside
-        return branch
-
     def gather_rows(self, matrix: StoredMatrix, indices: str, output: str) -> str:
         """Compute ``output = matrix[indices]``, from the same bytes that ``matmul`` reads (stored once)."""
         if matrix.bits == 32:
@@ -161,7 +143,7 @@ class GraphWriter:
     ) -> onnx.ModelProto:
         """Make a model of all nodes so far; its weights are in the data file."""
         self._data.flush()
-        used = set(_inputs(self._nodes))
+        used = {name for node in self._nodes for name in node.input}
         weights = [tensor for name, tensor in self._initializers.items() if name in used]
         graph = helper.make_graph(self._nodes, name, inputs, outputs, weights)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
@@ -203,13 +185,6 @@ class GraphWriter:
         for key, value in (("location", location), ("offset", offset), ("length", length)):
             tensor.external_data.add(key=key, value=str(value))
         self._initializers[name] = tensor
-
-
-def _inputs(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
-    for node in nodes:
-        yield from node.input
-        for attribute in node.attribute:
-            yield from _inputs(attribute.g.node)
 
 
 def offset_of(tensor: TensorProto) -> int | None:
