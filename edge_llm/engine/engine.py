@@ -3,22 +3,20 @@
 Knows nothing of MQTT, clients or sessions. The service, `edge-llm bench` and the tests use this one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Sequence as Turns
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
-from threading import enumerate as enumerate_threads
 
-from edge_llm.bundle import MODEL_DATA, PREFILL_DATA, Bundle, verify_files
+from edge_llm.bundle import Bundle
 from edge_llm.config import EngineSettings
 from edge_llm.contract.node import Pinning
 from edge_llm.contract.turns import Turn
 from edge_llm.engine.constraint.constraint import Constraint
 from edge_llm.engine.constraint.grammars import Grammars
-from edge_llm.engine.decoder import load_decoder, prefill_refused, warm_up
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.onnx.loading import LoadingModel
 from edge_llm.engine.prefix_cache import PrefixCache
 from edge_llm.engine.prefix_store import PrefixStore
 from edge_llm.engine.scheduler import Scheduler
@@ -26,47 +24,29 @@ from edge_llm.engine.sequence import RequestStatus, Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
 from edge_llm.engine.types import Completion, Failure, GenerationRequest
 from edge_llm.errors import RequestError
-from edge_llm.host.cpu import PinningPlan, plan_pinning
+from edge_llm.host.cpu import PinningPlan
 from edge_llm.host.cpu_list import format_cpu_list
-from edge_llm.host.memory import HugePages, lock_memory, release_free_memory
-from edge_llm.host.pinning import allowed_cpus, pin_this_thread, thread_ids
-
-_WEIGHTS = {MODEL_DATA, PREFILL_DATA}
-"""The large files of a bundle."""
+from edge_llm.host.memory import lock_memory, release_free_memory
+from edge_llm.host.pinning import allowed_cpus, pin_this_thread
 
 
 class Engine:
     """One bundle's model, its caches and its thread."""
 
-    def __init__(self, bundle: Bundle, settings: EngineSettings) -> None:
-        """Verify and load the bundle, and warm the model up; takes as long as reading the model's file.
+    def __init__(self, model: LoadingModel, settings: EngineSettings) -> None:
+        """Load the tokenizer, and wait until the model is ready.
 
         Raises:
             BundleError: the bundle cannot be served.
-            ConfigError: the settings ask for more context than the model has, for cores that cannot be
-                had, or for more locked memory than the host allows.
+            ConfigError: the settings ask for more locked memory than the host allows.
         """
-        self._plan = plan_pinning(settings.inference_cores)
+        bundle, manifest = model.bundle, model.bundle.manifest
+        self._model = model
+        self._cache = model.cache
         self._grace_s = settings.grace_s
-        manifest = bundle.manifest
-        context = settings.context_of(manifest.name, manifest.context_tokens)
-        self._cache = KVCache(manifest.kv, settings.slots, context)
-        self._huge_pages = HugePages()
-        self.prefill_refused = prefill_refused(bundle, wanted=settings.prefill_graph)
-        """Why prompts do not go through a prefill graph; None if they do."""
-        with _verifying_weights(bundle):
-            verify_files(bundle, manifest.sha256.keys() - _WEIGHTS)
-            # First: parsing it takes a lot of memory for a moment, which must not come on top of the model's.
-            self.tokenizer = ChatTokenizer(bundle)
-            release_free_memory()
-            others = thread_ids()
-            with self._huge_pages:
-                decoder = load_decoder(
-                    bundle, self._cache, self._plan, prefill=settings.prefill_graph, packed=True
-                )
-            python_threads = {thread.native_id for thread in enumerate_threads()}
-            self._workers = thread_ids() - others - python_threads
-        warm_up(decoder)
+        self.tokenizer = ChatTokenizer(bundle)
+        release_free_memory()
+        decoder = model.ready()
         self._prefixes = _prefix_cache(settings, bundle, self._cache)
         self._grammars = Grammars(self.tokenizer, manifest.eos_token_ids)
         if settings.constraints == "preload":
@@ -85,8 +65,8 @@ class Engine:
         self._running.wait()
 
     def _run(self) -> None:
-        if self._plan.mode == "pinned":
-            pin_this_thread(self._plan.cores[0])
+        if self._model.plan.mode == "pinned":
+            pin_this_thread(self._model.plan.cores[0])
         self._running.set()
         self._scheduler.run()
 
@@ -138,16 +118,21 @@ class Engine:
         return self._scheduler.steps if self._thread.is_alive() else 0
 
     @property
+    def prefill_refused(self) -> str | None:
+        """Why prompts do not go through a prefill graph; None if they do."""
+        return self._model.prefill_refused
+
+    @property
     def pinning(self) -> Pinning:
         """The cores that the engine's threads run on; from ``start`` to ``stop``."""
         engine = self._thread.native_id
         assert engine
-        return effective_pinning(self._plan, {engine, *self._workers})
+        return effective_pinning(self._model.plan, {engine, *self._model.workers})
 
     @property
     def inference_cores(self) -> tuple[int, ...]:
         """Logical CPUs that the engine's threads are planned for."""
-        return self._plan.cores
+        return self._model.plan.cores
 
     @property
     def context_tokens(self) -> int:
@@ -174,24 +159,9 @@ class Engine:
         self._scheduler.stop(self._grace_s)
         self._grammars.stop()
         self._thread.join()
-        self._huge_pages.stop()
+        self._model.huge_pages.stop()
         if self._prefixes:
             self._prefixes.stop()
-
-
-@contextmanager
-def _verifying_weights(bundle: Bundle) -> Iterator[None]:
-    """Compare the weights, which are most of the bundle, with their checksums on another core meanwhile.
-
-    Raises:
-        BundleError: they are not those of the manifest; whatever else failed, this says better why.
-    """
-    with ThreadPoolExecutor(1, "checksum") as pool:
-        verified = pool.submit(verify_files, bundle, bundle.manifest.sha256.keys() & _WEIGHTS)
-        try:
-            yield
-        finally:
-            verified.result()
 
 
 def _prefix_cache(settings: EngineSettings, bundle: Bundle, cache: KVCache) -> PrefixCache | None:

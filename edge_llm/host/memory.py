@@ -68,14 +68,15 @@ class HugePages:
     """Puts the memory that is allocated and kept within ``with`` into pages of 2 MB, in place.
 
     A step of the model reads all of its weights, and looking up 4 KB pages is a noticeable part of that.
-    A thread does it afterwards, for it takes up to a second, where the kernel can (MADV_COLLAPSE, Linux 6.1);
-    elsewhere the kernel does when it comes by. Without effect where it does not want to
+    ``start`` begins a thread that does it, for it takes up to a second, where the kernel can (MADV_COLLAPSE,
+    Linux 6.1); elsewhere the kernel does when it comes by. Without effect where it does not want to
     (/sys/kernel/mm/transparent_hugepage/enabled is ``never``). ``stop`` ends the thread.
     """
 
     def __init__(self) -> None:
         """Prepare for one use in ``with``."""
         self._before: list[tuple[int, int]] = []
+        self._new: list[tuple[int, int]] = []
         self._stopping = False
         self._thread: Thread | None = None
 
@@ -85,13 +86,16 @@ class HugePages:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        """Advise the kernel on what is new, and start the thread; after an exception do neither."""
+        """Advise the kernel on what is new; after an exception do nothing."""
         if failed:
             return
-        new = list(_without(_anonymous_memory(), self._before))
-        for start, end in new:
+        self._new = list(_without(_anonymous_memory(), self._before))
+        for start, end in self._new:
             _advise(start, end, _MADV_HUGEPAGE)
-        self._thread = Thread(target=self._collapse, args=(new,), name="huge-pages")
+
+    def start(self) -> None:
+        """Begin with what is new."""
+        self._thread = Thread(target=self._collapse, args=(self._new,), name="huge-pages")
         self._thread.start()
 
     def stop(self) -> None:

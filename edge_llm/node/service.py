@@ -1,17 +1,16 @@
 """The composition root: builds the parts, wires them, starts and stops them."""
 
-import faulthandler
-import signal
 from threading import Lock
 
 from edge_llm import __version__
-from edge_llm.bundle import TOKENIZER, read_manifest
+from edge_llm.bundle import TOKENIZER
 from edge_llm.config import Settings
 from edge_llm.contract.house import House
 from edge_llm.contract.node import FEATURES, Info, Limits, PrefillGraph, State
 from edge_llm.contract.topics import OFFLINE, ONLINE, Topics
 from edge_llm.engine.engine import Engine
-from edge_llm.event_log import EventLog, stack_of
+from edge_llm.engine.onnx.loading import LoadingModel
+from edge_llm.event_log import EventLog
 from edge_llm.gateway.decision import Admission
 from edge_llm.gateway.gateway import COMMANDS, Gateway
 from edge_llm.gateway.in_flight import InFlight
@@ -21,10 +20,7 @@ from edge_llm.gateway.routes import Routes
 from edge_llm.homeassistant.discovery import HomeAssistant
 from edge_llm.host import systemd
 from edge_llm.host.instructions import integer_instructions, read_flags
-from edge_llm.host.memory import share_heap
 from edge_llm.host.power.choose import choose_source
-from edge_llm.host.signals import abort, catch_signals, end_at_signals, wait_for_signal
-from edge_llm.host.thread_watch import ThreadWatch, end_process
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
 from edge_llm.node.acts.acting import Acting
@@ -41,42 +37,11 @@ from edge_llm.telemetry.reply_stats import ReplyStats
 log = EventLog(__name__)
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until SIGTERM, SIGINT or SIGHUP (but under nohup), then finish the replies in progress.
-
-    One of these while the model is loaded, and a second one, ends the process at once: the broker keeps what
-    is not answered.
-
-    Raises:
-        EdgeLlmError: the bundle or the configuration cannot be used; nothing was started.
-    """
-    share_heap()
-    faulthandler.enable()
-    signal.signal(signal.SIGABRT, abort)
-    end_at_signals()
-    systemd.notify("STATUS=loading the model")
-    watch = ThreadWatch()
-    watch.start()
-    service = Service(settings)
-    signals = catch_signals()  # before anything is answered: a stop in between must let it end
-    try:
-        watch.watch(service.start())
-        systemd.notify("READY=1")
-        log.info("service.stopping", signal=wait_for_signal(signals, watch.look).name)
-        watch.stop()
-        systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
-        service.stop()
-    except Exception as error:  # noqa: BLE001 - else its threads would go on without it
-        log.critical("service.failed", error=type(error).__name__, stack=stack_of(error))
-        end_process("main")
-    watch.close()
-
-
 class Service:
     """The parts of a node, wired."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Build them; takes as long as loading the model.
+    def __init__(self, settings: Settings, model: LoadingModel) -> None:
+        """Build them; takes as long as the model is still loading.
 
         Raises:
             EdgeLlmError: the bundle or the configuration cannot be used.
@@ -92,11 +57,11 @@ class Service:
         self._acting = Acting(settings.house, self._own.planner if self._own else None)
         self._request_log = RequestLog(self._database)
         self._power = choose_source(settings.telemetry)
-        self._bundle = bundle = read_manifest(settings.engine.bundle)
+        self._bundle = bundle = model.bundle
         tokenizer = bundle.manifest.sha256.get(TOKENIZER, bundle.hash)
         sessions = SessionStore(settings.sessions, tokenizer, self._database)
         self._metrics = open_metrics(settings.telemetry, bundle.manifest.name)
-        self._engine = Engine(bundle, settings.engine)
+        self._engine = Engine(model, settings.engine)
         stats = ReplyStats(EnergyMeter(self._power))
         constrained = settings.engine.constrains
         responder = Responder(

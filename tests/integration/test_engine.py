@@ -16,6 +16,7 @@ from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.drafter import Drafter
 from edge_llm.engine.engine import Engine
 from edge_llm.engine.kv_cache import KVCache
+from edge_llm.engine.onnx.loading import LoadingModel
 from edge_llm.engine.prompt import PREFILL_CHUNK
 from edge_llm.engine.sequence import Sequence
 from edge_llm.engine.tokenizer import ChatTokenizer
@@ -48,7 +49,8 @@ class Conversation:
 
     def __init__(self, bundle: Bundle, slots: int = 1, **settings: object) -> None:
         fields = {"slots": slots, "context_tokens": 1024, "prefix_cache_mb": 1000, "grace_s": 0} | settings
-        self.engine = Engine(bundle, EngineSettings.model_validate(fields))
+        chosen = EngineSettings.model_validate(fields)
+        self.engine = Engine(LoadingModel(bundle, chosen), chosen)
         self.events: list[tuple[int, Event]] = []
         self.engine.start()
 

@@ -11,6 +11,7 @@ from edge_llm.config import EngineSettings, HouseSettings, SamplingSettings, Ses
 from edge_llm.contract.frames import Done, Usage
 from edge_llm.contract.requests import Request
 from edge_llm.engine.engine import Engine
+from edge_llm.engine.onnx.loading import LoadingModel
 from edge_llm.gateway.in_flight import InFlight
 from edge_llm.gateway.reply import Asked, Reply
 from edge_llm.host.power.source import Unavailable
@@ -29,7 +30,8 @@ class Node:
     """Engine, responder and sessions of one process, asked from the test's thread."""
 
     def __init__(self, bundle: Bundle, sessions: Path, tokenizer: str | None = None) -> None:
-        self.engine = Engine(bundle, EngineSettings(context_tokens=512, slots=1, grace_s=0))
+        settings = EngineSettings(context_tokens=512, slots=1, grace_s=0)
+        self.engine = Engine(LoadingModel(bundle, settings), settings)
         self.sessions = SessionStore(
             SessionsSettings(file=sessions), tokenizer or bundle.manifest.sha256[TOKENIZER]
         )

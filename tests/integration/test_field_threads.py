@@ -16,14 +16,14 @@ from tests.processes import Broker
 PROGRAM = """
 import threading, sys
 from pathlib import Path
-import edge_llm.host.thread_watch
-from edge_llm.node import service
-service.LOOK_EVERY_S = 0.5
+import edge_llm.host.signals
+from edge_llm.node import process
+edge_llm.host.signals.LOOK_EVERY_S = 0.5
 {sabotage}
 from edge_llm.event_log import configure_logging
 from edge_llm.config import load_settings
 configure_logging()
-service.serve(load_settings(None))
+process.serve(load_settings(None))
 """
 SABOTAGE = {
     "publisher": """

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_llm.bundle import Bundle
+from edge_llm.bundle import Bundle, open_bundle
 from edge_llm.config import EngineSettings, HomeAssistantSettings, MqttSettings, Settings, TelemetrySettings
 from edge_llm.contract.topics import ONLINE
 from edge_llm.convert.prepare import Quantization
 from edge_llm.demo.processes import free_port
+from edge_llm.engine.onnx.loading import LoadingModel
 from edge_llm.node.service import Service
 from tests.common import eventually
 from tests.conversation import Hub
@@ -39,7 +40,7 @@ def test_a_stopped_service_has_ended_its_threads_and_timers(
         telemetry=TelemetrySettings(metrics_port=free_port()),
         homeassistant=HomeAssistantSettings(enabled=True),
     )
-    service = Service(settings)
+    service = Service(settings, LoadingModel(open_bundle(engine.bundle), engine))
     service.start()
     try:
         hub = Hub(broker.port, "homeassistant/#")

@@ -85,7 +85,8 @@ def test_paho_is_imported_in_one_folder() -> None:
 
 
 def test_documents_load_neither_a_model_nor_what_runs_one() -> None:
-    code = "import sys, edge_llm.documents.service, edge_llm.cli.main; print(*sys.modules)"
+    parts = "documents.service", "cli.main", "cli.commands.documents"
+    code = f"import sys; {'; '.join(f'import edge_llm.{part}' for part in parts)}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"onnxruntime", "numpy", "tokenizers", "llguidance", "pypdf"}
     assert heavy & set(loaded.split()) == set()
@@ -93,7 +94,7 @@ def test_documents_load_neither_a_model_nor_what_runs_one() -> None:
 
 def test_the_running_service_loads_no_heavy_package() -> None:
     """Neither torch nor transformers, and none of what only `prepare` needs."""
-    code = "import sys, edge_llm.node.service; print(*sys.modules)"
+    code = "import sys, edge_llm.node.process, edge_llm.node.service; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"torch", "transformers", "onnx", "gguf", "tqdm", "optimum", "safetensors", "huggingface_hub"}
     assert heavy & set(loaded.split()) == set()

@@ -1,9 +1,8 @@
-"""`edge-llm info` and `edge-llm state`: what the broker holds of a node."""
+"""`edge-llm info`: what the broker holds of a node."""
 
 import argparse
 import json
 
-from edge_llm.cli.asker import make_client
 from edge_llm.client.info import node_info
 from edge_llm.config import load_settings
 
@@ -24,12 +23,4 @@ def run(options: argparse.Namespace) -> int:
     """Print one JSON object: state, info and telemetry; null for what the node has not published."""
     settings = load_settings(options.config)
     print(json.dumps(node_info(settings.mqtt, options.node or settings.node.id, options.wait)))
-    return 0
-
-
-def run_state(options: argparse.Namespace) -> int:
-    """Print that the node is online; an error if it is not."""
-    with make_client(options) as client:
-        client.wait_online()
-    print("online")
     return 0

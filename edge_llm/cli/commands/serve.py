@@ -16,11 +16,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM, or retire the node."""
-    from edge_llm.client import retire
     from edge_llm.event_log import configure_logging
-    from edge_llm.node import service
 
     configure_logging()
-    act = retire.retire if options.retire else service.serve
-    act(load_settings(options.config))
+    settings = load_settings(options.config)
+    if options.retire:
+        from edge_llm.client.retire import retire
+
+        retire(settings)
+    else:
+        from edge_llm.node.process import serve
+
+        serve(settings)
     return 0

@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from edge_llm.bundle import Bundle, verify_files
 from edge_llm.engine.onnx import packing
-from edge_llm.engine.onnx.packing import BLOBS, GRAPH, BundleWeight
+from edge_llm.engine.onnx.packing import BLOBS, GRAPH, PAGE, BundleWeight
 from edge_llm.errors import BundleError
 from edge_llm.event_log import EventLog
 from edge_llm.host.instructions import read_vector_flags
@@ -36,7 +37,7 @@ from edge_llm.state.file import words_of
 
 log = EventLog(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _PACKED, _STAMP = "packed", "packed.json"
 
 
@@ -66,6 +67,25 @@ def open_packed(
             problems.append(f"{place}: {words_of(error)}")
     log.warning("packed.in_memory", graph=graph_file, reason="; ".join(problems))
     return None
+
+
+def verify_weights(bundle: Bundle, names: Iterable[str]) -> None:
+    """Compare large files of the bundle with their quick checksums, taken together with SHA-256 at packing.
+
+    They find damage. Who could change a file on purpose could change its packed forms and the manifest, too,
+    and SHA-256 would not tell either. It decides where nothing is packed, and where a quick one differs.
+
+    Raises:
+        BundleError: a file is missing or changed.
+    """
+    known: dict[str, int] = {}
+    for stamp in _stamps(bundle):
+        known |= stamp["bundle_checksums"]
+    for name in names:
+        with suppress(OSError, ValueError):  # missing, or empty
+            if name in known and _checksum(bundle.path / name) == known[name]:
+                continue
+        verify_files(bundle, {name})
 
 
 class _Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
@@ -130,9 +150,7 @@ def _opened(
 
 def _load(place: Path, bundle: Bundle, options: ort.SessionOptions) -> ort.InferenceSession:
     """Raises FileNotFoundError if there are no packed files, ValueError if they are damaged or foreign."""
-    stamp = _read_stamp(place / _STAMP)
-    if stamp["key"] != _key(bundle):
-        raise ValueError("made for another bundle, ONNX Runtime or processor")
+    stamp = _read_stamp(place / _STAMP, bundle)
     sizes = {name: (place / name).stat().st_size for name in (GRAPH, BLOBS)}
     if sizes != stamp["sizes"] or _checksum(place / GRAPH) != stamp["checksums"][GRAPH]:
         raise ValueError("damaged")
@@ -146,12 +164,22 @@ def _load(place: Path, bundle: Bundle, options: ort.SessionOptions) -> ort.Infer
     return session
 
 
-def _read_stamp(path: Path) -> dict[str, Any]:
-    """Read the record of keys, sizes and checksums that ``_write`` left beside the files."""
+def _stamps(bundle: Bundle) -> Iterator[dict[str, Any]]:
+    """The records of the packed files of this bundle that can be used."""
+    for place in _places(bundle):
+        for path in place.glob(f"*/{_STAMP}"):
+            with suppress(Exception):
+                yield _read_stamp(path, bundle)
+
+
+def _read_stamp(path: Path, bundle: Bundle) -> dict[str, Any]:
+    """Read the record of keys, sizes and checksums that ``_write`` left; ValueError if it is of no use."""
     sealed = json.loads(path.read_bytes())
     stamp: dict[str, Any] = sealed["stamp"]
     if zlib.crc32(json.dumps(stamp).encode()) != sealed["checksum"]:
         raise ValueError("damaged")
+    if stamp["key"] != _key(bundle):
+        raise ValueError("made for another bundle, ONNX Runtime or processor")
     return stamp
 
 
@@ -186,11 +214,15 @@ def _write(directory: Path, bundle: Bundle, graph_file: str, options: ort.Sessio
     if free < needed:
         raise OSError(errno.ENOSPC, f"{needed >> 20} MiB are needed for a moment, {free >> 20} are free")
     weights = packing.pack(bundle.path / graph_file, options, directory)
-    verify_files(bundle, {graph_file, *(weight.file for weight in weights)})
+    files = {weight.file for weight in weights}
+    # Before SHA-256: what changes in between is found at the next load.
+    bundle_checksums = {name: _checksum(bundle.path / name) for name in sorted(files)}
+    verify_files(bundle, {graph_file, *files})
     stamp = {
         "key": _key(bundle),
         "sizes": {name: (directory / name).stat().st_size for name in (GRAPH, BLOBS)},
         "checksums": {name: _checksum(directory / name) for name in (GRAPH, BLOBS)},
+        "bundle_checksums": bundle_checksums,
         "weights": [asdict(weight) for weight in weights],
     }
     sealed = {"stamp": stamp, "checksum": zlib.crc32(json.dumps(stamp).encode())}
@@ -201,14 +233,22 @@ def _write(directory: Path, bundle: Bundle, graph_file: str, options: ort.Sessio
 
 
 def _checksum(path: Path) -> int:
-    """CRC-32 of a file. It finds damage, which is all that could be found: the stamp stands beside.
+    """CRC-32 of the sums of each page's 64-bit words. It finds damage, which is all that could be found.
 
+    Three times as fast as CRC-32 of the bytes, and as sure, but for words that change places within a page.
     What is not in the page cache comes in huge pages, where kernel and file system have them for files.
     """
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         with suppress(OSError):
             content.madvise(MADV_HUGEPAGE)
-        return zlib.crc32(content)
+        whole = len(content) // PAGE
+        return zlib.crc32(content[whole * PAGE :], zlib.crc32(_page_sums(content, whole)))
+
+
+def _page_sums(content: mmap, pages: int) -> bytes:
+    words = np.frombuffer(content, np.uint64, pages * PAGE // 8).reshape(pages, PAGE // 8)
+    sums: NDArray[np.uint64] = words.sum(axis=1)
+    return sums.tobytes()
 
 
 @contextmanager

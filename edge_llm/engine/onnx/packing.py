@@ -21,7 +21,7 @@ from edge_llm.engine.onnx.graph_file import Blob, GraphFile, StoredWeight
 GRAPH, BLOBS = "graph.onnx", "blobs.bin"
 DTYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 10: "float16"}
 """numpy's names of the types that a weight of the bundle may have, by their numbers in ONNX."""
-_PAGE, _HUGE_PAGE = 1 << 12, 1 << 21
+PAGE, _HUGE_PAGE = 1 << 12, 1 << 21
 """Blobs begin on pages, as memory of ONNX Runtime's would: what they hold is aligned to their beginning.
 Large ones begin on huge pages, for kernels that map files in these."""
 _ROOM = 3.5
@@ -85,7 +85,7 @@ def _save(source: Path, options: ort.SessionOptions, path: Path) -> None:
     options.optimized_model_filepath = str(path)
     prefix = "session.optimized_model_external_initializers"
     options.add_session_config_entry(f"{prefix}_file_name", _SAVED_DATA)
-    options.add_session_config_entry(f"{prefix}_min_size_in_bytes", str(_PAGE))
+    options.add_session_config_entry(f"{prefix}_min_size_in_bytes", str(PAGE))
     options.add_session_config_entry("session.save_external_prepacked_constant_initializers", "1")
     ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
@@ -120,7 +120,7 @@ def _written(
 
 def _copy(data: BufferedReader, offset: int, size: int, out: BufferedWriter) -> int:
     """Copy bytes to the next page of ``out``, over a hole; returns their offset there."""
-    place = out.seek(-out.tell() % (_HUGE_PAGE if size >= _HUGE_PAGE else _PAGE), os.SEEK_CUR)
+    place = out.seek(-out.tell() % (_HUGE_PAGE if size >= _HUGE_PAGE else PAGE), os.SEEK_CUR)
     data.seek(offset)
     if out.write(data.read(size)) != size:
         raise OSError("ONNX Runtime could not write its file whole")

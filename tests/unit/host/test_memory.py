@@ -50,6 +50,7 @@ def test_what_is_made_within_is_advised_to_be_in_huge_pages_and_keeps_its_bytes(
     with HugePages() as pages:
         within = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         within.write(b"weight" * 1000)
+    pages.start()
     assert "hg" in flags_at(within)
     assert "hg" not in flags_at(before)
     pages.stop()
@@ -71,6 +72,7 @@ def test_its_thread_ends_after_the_stretch_that_it_is_at(monkeypatch: pytest.Mon
     monkeypatch.setattr(memory, "_advise", advise)
     with HugePages() as pages:
         pass
+    pages.start()
     assert begun.wait(5)
     stopper = threading.Thread(target=pages.stop)
     stopper.start()

@@ -1,0 +1,49 @@
+"""Runs the service as a process: signals, systemd, and the order of its start and its stop."""
+
+import faulthandler
+import signal
+
+from edge_llm.bundle import read_manifest
+from edge_llm.config import Settings
+from edge_llm.engine.onnx.loading import LoadingModel
+from edge_llm.event_log import EventLog, stack_of
+from edge_llm.host import systemd
+from edge_llm.host.memory import share_heap
+from edge_llm.host.signals import abort, catch_signals, end_at_signals, wait_for_signal
+from edge_llm.host.thread_watch import ThreadWatch, end_process
+
+log = EventLog(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM, SIGINT or SIGHUP (but under nohup), then finish the replies in progress.
+
+    One of these while the model is loaded, and a second one, ends the process at once: the broker keeps what
+    is not answered.
+
+    Raises:
+        EdgeLlmError: the bundle or the configuration cannot be used; nothing was started.
+    """
+    share_heap()
+    faulthandler.enable()
+    signal.signal(signal.SIGABRT, abort)
+    end_at_signals()
+    systemd.notify("STATUS=loading the model")
+    watch = ThreadWatch()
+    watch.start()
+    model = LoadingModel(read_manifest(settings.engine.bundle), settings.engine)
+    from edge_llm.node.service import Service  # noqa: PLC0415 - takes 0.2 s, in which the model is loading
+
+    service = Service(settings, model)
+    signals = catch_signals()  # before anything is answered: a stop in between must let it end
+    try:
+        watch.watch(service.start())
+        systemd.notify("READY=1")
+        log.info("service.stopping", signal=wait_for_signal(signals, watch.look).name)
+        watch.stop()
+        systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
+        service.stop()
+    except Exception as error:  # noqa: BLE001 - else its threads would go on without it
+        log.critical("service.failed", error=type(error).__name__, stack=stack_of(error))
+        end_process("main")
+    watch.close()
