@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_llm.convert.quantize import QuantizedMatrix
 
 _PAGE = 4096
-_PART_ROWS = 1 << 15
-"""Maximum rows of a matrix in one operator. ONNX Runtime holds a matrix twice while it packs it for its
+_PART_BYTES = 40 << 20
+"""Maximum size of a matrix in one operator. ONNX Runtime holds a matrix twice while it packs it for its
 kernels, so the head of a model is split."""
 _DTYPES = {
     "float32": TensorProto.FLOAT,
@@ -101,10 +101,11 @@ class GraphWriter:
         """Compute ``output = x @ matrix.T``."""
         if matrix.bits == 32:
             return self.node("FusedMatMul", [x, matrix.values], output, contrib=True, transB=1)
-        if matrix.rows <= _PART_ROWS:
+        rows = _PART_BYTES * 8 // (matrix.columns * matrix.bits)
+        if matrix.rows <= rows:
             return self._matmul(x, matrix, output)
-        starts = range(0, matrix.rows, _PART_ROWS)
-        parts = [self._matmul(x, self._rows(matrix, start), f"{output}.{start}") for start in starts]
+        starts = range(0, matrix.rows, rows)
+        parts = [self._matmul(x, self._rows(matrix, start, rows), f"{output}.{start}") for start in starts]
         return self.node("Concat", parts, output, axis=-1)
 
     def _matmul(self, x: str, matrix: StoredMatrix, output: str) -> str:
@@ -160,9 +161,9 @@ class GraphWriter:
         self._refer(f"{name}.rows", "uint8", (rows, length // rows), location, offset, length)
         return f"{name}.rows"
 
-    def _rows(self, matrix: StoredMatrix, start: int) -> StoredMatrix:
-        """Add initializers for at most ``_PART_ROWS`` rows from ``start`` on, over the same bytes."""
-        rows = min(_PART_ROWS, matrix.rows - start)
+    def _rows(self, matrix: StoredMatrix, start: int, rows: int) -> StoredMatrix:
+        """Add initializers for at most so many ``rows`` from ``start`` on, over the same bytes."""
+        rows = min(rows, matrix.rows - start)
 
         def part(name: str) -> str:
             tensor = self._initializers[name]
