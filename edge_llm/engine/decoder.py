@@ -13,7 +13,7 @@ from edge_llm.engine.onnx.fused import FusedDecoder
 from edge_llm.host.cpu import PinningPlan
 from edge_llm.host.instructions import prefill_graph_refused, read_flags
 
-_WARM_UP_TOKENS = 16
+_WARM_UP_TOKENS = 4
 
 
 class Decoder(Protocol):

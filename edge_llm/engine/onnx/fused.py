@@ -1,6 +1,7 @@
 """Runs fused graphs: past and present are one memory, nothing is copied a step."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime as ort
@@ -41,8 +42,10 @@ class FusedDecoder:
     ) -> None:
         """See ``load_decoder``."""
         self.cache = cache
-        self._session = open_session(bundle, MODEL, threads, packed=packed)
-        self._prefill = Prefill(bundle, cache, threads, packed=packed) if prefill else None
+        with ThreadPoolExecutor(1, "prefill") as pool:
+            opening = pool.submit(Prefill, bundle, cache, threads, packed=packed) if prefill else None
+            self._session = open_session(bundle, MODEL, threads, packed=packed)
+            self._prefill = opening.result() if opening else None
         self._vocab_size = bundle.manifest.vocab_size
         self._total = np.zeros((), dtype=np.int32)
         self._inputs = {entry.name for entry in self._session.get_inputs()}

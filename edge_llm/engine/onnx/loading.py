@@ -1,11 +1,10 @@
 """Loads a bundle's model on threads of its own, while the rest of the service is imported and built.
 
-The order of a start, on two cores. One thread opens the decode graph and then the prefill graph, each while
-their packed files are compared with their checksums; a second one compares the bundle's weights with theirs.
-The caller's thread imports and builds the rest, and parses the tokenizer *after* that: it keeps the
-interpreter's lock for a third of a second, which the others need until they are at work. ONNX Runtime and
-checksums work without the lock. ``ready`` waits for all of it, and warms the model up. Nothing is used before
-its checksum has been compared.
+The order of a start. Threads open the decode graph and the prefill graph, each while its packed files are
+compared with their checksums; another one compares the bundle's weights with theirs. The caller's thread
+imports and builds the rest, and parses the tokenizer *after* that: this keeps the interpreter's lock for a
+third of a second, and the others need it until they are at work. ONNX Runtime and checksums work without it.
+``ready`` waits for all of them, and warms the model up. Nothing is used before its checksum is compared.
 """
 
 from concurrent.futures import ThreadPoolExecutor

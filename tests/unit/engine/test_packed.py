@@ -21,6 +21,7 @@ from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx import packing
 from edge_llm.engine.onnx.graph_file import GraphFile
+from edge_llm.engine.onnx.packed import _checksum, verify_weights
 from edge_llm.engine.onnx.protobuf import encode, parse
 from edge_llm.errors import BundleError
 from tests.tiny_model import write_model
@@ -264,6 +265,49 @@ def test_damaged_weights_of_the_bundle_are_not_packed(bare: Bundle) -> None:
     with pytest.raises(BundleError, match="does not match its checksum"):
         logits(bare)
     assert list((bare.path / "packed").iterdir()) == []
+
+
+def test_packed_weights_are_verified_without_sha_256(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_llm.engine.onnx.packed.verify_files", pytest.fail)
+    verify_weights(bundle, {MODEL_DATA})
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "missing"])
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_damaged_weights_of_the_bundle_are_found(
+    bundle: Bundle,
+    damage: str,
+    is_packed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    if not is_packed:
+        shutil.rmtree(bundle.path / "packed")
+    verify_weights(bundle, {MODEL_DATA})
+    path = bundle.path / MODEL_DATA
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        flipped = content[:-1] + bytes([content[-1] ^ 1])
+        path.write_bytes({"flipped": flipped, "cut": content[:-1], "empty": b""}[damage])
+    with pytest.raises(BundleError, match=f"{MODEL_DATA}.* prepare it again"):
+        verify_weights(bundle, {MODEL_DATA})
+
+
+def test_the_quick_checksum_depends_on_every_byte_and_on_the_order_of_pages(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+
+    def checksum_of(content: bytes) -> int:
+        path.write_bytes(content)
+        return _checksum(path)
+
+    one, other, rest = np.random.default_rng(1).bytes(4096), bytes(4096), b"rest"
+    content = one + other + rest
+    changed = [other + one + rest, one + one + rest, one + rest, content[:-1], content + b"\0"]
+    for place in (0, 4095, 4096, 8191, 8192, 8195):
+        flipped = bytearray(content)
+        flipped[place] ^= 128
+        changed.append(bytes(flipped))
+    assert len({checksum_of(each) for each in (content, *changed)}) == 1 + len(changed)
+    assert checksum_of(content) == checksum_of(content)
 
 
 def test_the_reader_of_onnx_files_agrees_with_the_onnx_package(bundle: Bundle) -> None:
