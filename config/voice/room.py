@@ -38,10 +38,10 @@ async def hear(uri: str, audio: Audio, language: str | None = None) -> str:
         return Transcript.from_event(await _until(Transcript, recogniser, audio)).text.strip()
 
 
-async def wake(uri: str, audio: Audio) -> None:
-    """Wait until a wake word is heard."""
+async def wake(uri: str, audio: Audio, word: str | None = None) -> None:
+    """Wait until a wake word is heard: this one, or the program's own."""
     async with AsyncClient.from_uri(uri) as listener:
-        await listener.write_event(Detect().event())
+        await listener.write_event(Detect([word] if word else None).event())
         await _until(Detection, listener, audio)
 
 
@@ -145,7 +145,7 @@ async def listen(options: argparse.Namespace) -> None:
     while True:
         context = {"area": options.area} if options.area else {}
         if options.wake:
-            await wake(options.wake, from_microphone(None))
+            await wake(options.wake, from_microphone(None), options.wake_word)
         else:
             await asyncio.to_thread(input, "Enter, then speak: ")
         while (await answer(options, from_microphone(LONGEST_S), context)).endswith("?"):
@@ -197,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--wake", metavar="URI", help="wyoming-openwakeword, for example tcp://127.0.0.1:10400"
     )
+    parser.add_argument("--wake-word", metavar="NAME", help="one that it knows: okay_nabu, hey_jarvis")
     parser.add_argument("--area", help="where this is: id or name of an area of the house")
     parser.add_argument("--language", help="what is spoken, if the recogniser is to be told: en")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="one command from here")
