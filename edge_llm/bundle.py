@@ -20,13 +20,16 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from edge_llm.config.sampling import MinP, RepetitionPenalty, Temperature, TopK, TopP
 from edge_llm.errors import BundleError
 
-FORMAT_VERSION: Literal[2] = 2
-"""The second one, since 0.3: the decode graph may have a coarse head, and then an input that chooses."""
+FORMAT_VERSION: Literal[3] = 3
+"""All since 0.3. A decode graph of 2 may have a coarse head; one of 3 has outputs of their own for logits by
+the coarse head, and for those of a few tokens."""
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 MODEL_DATA = "model.onnx.data"
-EXACT = "exact"
-"""Input of a decode graph with a coarse head, which chooses between its two heads."""
+SHORTLISTED = "shortlisted"
+"""Input of a decode graph with a coarse head: positions of the tokens whose logits it is to shortlist."""
+ALLOWED = "allowed"
+"""Input of a quantized decode graph: ids of tokens whose logits are wanted apart."""
 PREFILL = "prefill.onnx"
 PREFILL_DATA = "prefill.onnx.data"
 EMBEDDING = "embedding.onnx"
@@ -77,7 +80,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    format_version: Literal[1, 2] = FORMAT_VERSION
+    format_version: Literal[1, 2, 3] = FORMAT_VERSION
     name: str
     source: str
     revision: str | None

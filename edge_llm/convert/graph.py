@@ -3,14 +3,19 @@
 It serves prefill, decode and verification. Inputs:
 
 ``input_ids`` int64 ``[batch, tokens]``; ``seqlens_k`` int32 ``[batch]``: past + new tokens - 1;
-``total_sequence_length`` int32 scalar: past + new tokens of the longest row; ``logits_positions`` int64
-``[n]``: which of the new tokens need logits; ``past.{layer}.key`` and ``.value`` float32 ``[batch,
-kv_heads, capacity, head_dim]``, to be bound to the memory of ``present.{layer}.key`` and ``.value``.
-Output ``logits`` float32 ``[batch, n, vocab]``.
+``total_sequence_length`` int32 scalar: past + new tokens of the longest row; ``past.{layer}.key`` and
+``.value`` float32 ``[batch, kv_heads, capacity, head_dim]``, to be bound to the memory of
+``present.{layer}.key`` and ``.value``. Three more choose which logits are computed; what is left empty costs
+next to nothing:
 
-With a coarse head there is one more input, ``exact``, bool scalar. If it is false, only the largest logits
-are exact: a head of 2 bits a weight makes a shortlist, and the head's own rows decide among its tokens. The
-other logits are the coarse ones.
+``logits_positions`` int64 ``[n]``: the new tokens that have ``logits``, float32 ``[batch, n, vocab]``.
+
+``shortlisted`` int64 ``[s]``, with a coarse head: those of which only the largest logits have to be exact. A
+head of 2 bits a weight makes a shortlist, and the head's own rows decide among its tokens. The others of
+``shortlisted_logits``, float32 ``[batch, s, vocab]``, are the coarse ones.
+
+``allowed`` int64 ``[a]``, with a quantized head: tokens of the vocabulary. Only their rows of the head are
+read for ``allowed_logits``, float32 ``[batch, 1, a]``, of the last new token.
 
 Where a prefill graph is written, too (see ``prefill_graph``), it only decodes.
 """
@@ -19,19 +24,21 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from edge_llm.bundle import EXACT, MODEL, MODEL_DATA
+from edge_llm.bundle import ALLOWED, MODEL, MODEL_DATA, SHORTLISTED
 from edge_llm.convert.llama_graph import LlamaGraph, Read
 from edge_llm.convert.quantize import QuantizedMatrix, alike, coarse, concatenated
 from edge_llm.convert.sources.source import Architecture, Source
 from edge_llm.convert.writer import GraphWriter, StoredMatrix, offset_of
 
 Weight = NDArray[np.float32] | QuantizedMatrix
+_Values = tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]
 Quantizer = Callable[[str, Read, GraphWriter], Weight]
 """Decides how a matrix is stored, from its name (``gate.7``), a function that reads it as ``[out, in]``, and
 the graph as written up to this matrix."""
@@ -88,20 +95,21 @@ def leave_out_coarse_head(directory: Path) -> None:
     """Take the coarse head out of the decode graph that ``write_graph`` has left in ``directory``."""
     model = onnx.load(directory / MODEL, load_external_data=False)
     graph = model.graph
-    (choice,) = (node for node in graph.node if node.op_type == "If")
-    (whole,) = (attribute.g for attribute in choice.attribute if attribute.name == "then_branch")
-    whole.node[-1].output[0] = "logits"
-    graph.node.remove(choice)
-    graph.node.extend(whole.node)
-    read = {name for node in graph.node for name in node.input}
     offsets = [offset_of(each) for each in graph.initializer if each.name.startswith(COARSE_HEAD)]
-    kept = [each for each in graph.initializer if each.name in read]
-    inputs = [each for each in graph.input if each.name != EXACT]
-    del graph.initializer[:], graph.input[:]
-    graph.initializer.extend(kept)
-    graph.input.extend(inputs)
+    _keep(graph.node, lambda node: not node.output[0].startswith(SHORTLISTED))
+    read = {name for node in graph.node for name in node.input}
+    _keep(graph.initializer, lambda each: each.name in read)
+    _keep(graph.input, lambda each: each.name != SHORTLISTED)
+    _keep(graph.output, lambda each: not each.name.startswith(SHORTLISTED))
     onnx.save(model, directory / MODEL)
     os.truncate(directory / MODEL_DATA, min(offset for offset in offsets if offset is not None))
+
+
+def _keep(entries: Any, wanted: Callable[[Any], bool]) -> None:
+    """Remove those that are not wanted from a repeated field of a message."""
+    kept = [entry for entry in entries if wanted(entry)]
+    del entries[:]
+    entries.extend(kept)
 
 
 class _Decoder(LlamaGraph):
@@ -128,19 +136,14 @@ class _Decoder(LlamaGraph):
             last = layer == a.layers - 1
             following = "model.norm" if last else f"model.layers.{layer + 1}.input_layernorm"
             normed, hidden = self._add_norm(hidden, fed, following, f"normed.{layer + 1}")
-        chosen = self._w.node("Gather", [normed, "logits_positions"], "chosen", axis=1)
+        self._w.node("Gather", [normed, "logits_positions"], "chosen", axis=1)
         head = embedding
         if not a.tied:
             head, coarse_head = self._by_vocabulary("head", "lm_head.weight", is_head=True)
-        self._logits(chosen, head, coarse_head)
-        value = helper.make_tensor_value_info
-        ids = value("input_ids", TensorProto.INT64, ["batch", "tokens"])
-        positions = value("logits_positions", TensorProto.INT64, ["n"])
-        exact = [value(EXACT, TensorProto.BOOL, [])] if coarse_head else []
-        logits = value("logits", TensorProto.FLOAT, ["batch", "n", a.vocab_size])
-        inputs = [ids, *self._lengths(), positions, *exact, *self._caches("past")]
-        outputs = [logits, *self._caches("present")]
-        return self._w.model(a.family, inputs, outputs), embedding
+        chosen, logits = self._logits(normed, head, coarse_head)
+        ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])
+        inputs = [ids, *self._lengths(), *chosen, *self._caches("past")]
+        return self._w.model(a.family, inputs, [*logits, *self._caches("present")]), embedding
 
     def _by_vocabulary(
         self, name: str, tensor: str, *, is_head: bool
@@ -153,29 +156,42 @@ class _Decoder(LlamaGraph):
             return stored, None
         return stored, coarse(weight, next(b for b in _COARSE_BLOCKS if stored.columns % b == 0))
 
-    def _logits(self, chosen: str, head: StoredMatrix, coarse_head: QuantizedMatrix | None) -> None:
-        if coarse_head is None:
-            self._w.matmul(chosen, head, "logits")
-            return
-        stored = self._w.matrix(COARSE_HEAD, coarse_head)  # last, so that it can be left out again
-        self._w.choice(
-            EXACT,
-            "logits",
-            lambda: self._w.matmul(chosen, head, "exact_logits"),
-            lambda: self._shortlisted(chosen, head, stored),
-        )
+    def _logits(self, normed: str, head: StoredMatrix, coarse_head: QuantizedMatrix | None) -> _Values:
+        """Compute logits in each way that there is; returns the inputs that choose, and the outputs."""
+        chosen, logits = [_chosen("logits_positions", "n")], [_logits("logits", "n", self._a.vocab_size)]
+        self._w.matmul("chosen", head, "logits")
+        if head.bits != 32:
+            self._allowed(normed, head)
+            chosen.append(_chosen(ALLOWED, "a"))
+            logits.append(_logits(f"{ALLOWED}_logits", 1, "a"))
+        if coarse_head:
+            # Last, so that it can be left out again.
+            self._shortlisted(normed, head, self._w.matrix(COARSE_HEAD, coarse_head))
+            chosen.append(_chosen(SHORTLISTED, "s"))
+            logits.append(_logits(f"{SHORTLISTED}_logits", "s", self._a.vocab_size))
+        return chosen, logits
 
-    def _shortlisted(self, chosen: str, head: StoredMatrix, coarse_head: StoredMatrix) -> str:
+    def _allowed(self, normed: str, head: StoredMatrix) -> None:
+        """Compute the last token's logits of a few tokens."""
+        node = self._w.node
+        last = node("Gather", [normed, self._w.constant("last", np.array([-1]))], f"{ALLOWED}.by", axis=1)
+        rows = self._w.gather_rows(head, ALLOWED, f"{ALLOWED}.rows")
+        inputs = [self._rounded(last, head.block), rows]
+        node("FusedMatMul", inputs, f"{ALLOWED}_logits", contrib=True, transB=1)
+
+    def _shortlisted(self, normed: str, head: StoredMatrix, coarse_head: StoredMatrix) -> None:
         """Compute coarse logits, and in their place the exact ones of the shortlist."""
         node, columns = self._w.node, self._w.constant("columns", np.array([3]))
-        logits = self._w.matmul(chosen, coarse_head, "coarse_logits")
+        chosen = node("Gather", [normed, SHORTLISTED], f"{SHORTLISTED}.chosen", axis=1)
+        logits = self._w.matmul(chosen, coarse_head, f"{SHORTLISTED}.coarse")
         count = self._w.constant("shortlist_size", np.array([min(_SHORTLIST, head.rows)]))
-        node("TopK", [logits, count], "shortlist_coarse", "shortlist", axis=-1, sorted=0)
-        rows = self._w.gather_rows(head, "shortlist", "shortlist_rows")
-        column = node("Unsqueeze", [self._rounded(chosen, head.block), columns], "chosen_column")
-        product = node("MatMul", [rows, column], "shortlist_column")
-        exact = node("Squeeze", [product, columns], "shortlist_exact")
-        return node("ScatterElements", [logits, "shortlist", exact], "shortlisted_logits", axis=-1)
+        shortlist = f"{SHORTLISTED}.tokens"
+        node("TopK", [logits, count], f"{SHORTLISTED}.largest", shortlist, axis=-1, sorted=0)
+        rows = self._w.gather_rows(head, shortlist, f"{SHORTLISTED}.rows")
+        column = node("Unsqueeze", [self._rounded(chosen, head.block), columns], f"{SHORTLISTED}.column")
+        product = node("MatMul", [rows, column], f"{SHORTLISTED}.product")
+        exact = node("Squeeze", [product, columns], f"{SHORTLISTED}.exact")
+        node("ScatterElements", [logits, shortlist, exact], f"{SHORTLISTED}_logits", axis=-1)
 
     def _attention(self, layer: int, normed: str) -> str:
         a, prefix = self._a, f"model.layers.{layer}.self_attn"
@@ -212,18 +228,24 @@ class _Decoder(LlamaGraph):
     def _store(self, name: str, read: Read) -> StoredMatrix:
         return self._w.matrix(name, self._quantize(name, read, self._w))
 
-    def _rounded(self, chosen: str, block: int) -> str:
+    def _rounded(self, x: str, block: int) -> str:
         """Round activations to 8 bits as the head's kernel does, so that both prefer the same token."""
         node, constant = self._w.node, self._w.constant
         hidden = self._a.hidden
         shape = constant("head_blocks", np.array([0, 0, hidden // block, block]))
-        last = constant("last_axis", np.array([-1]))
-        blocks = node("Reshape", [chosen, shape], "chosen_blocks")
-        largest = node(
-            "ReduceMax", [node("Abs", [blocks], "chosen_size"), last], "chosen_largest", keepdims=1
-        )
-        scales = node("Mul", [largest, constant("int8_step", np.array(1 / 127, np.float32))], "chosen_steps")
-        scales = node("Max", [scales, constant("smallest", np.array(1e-30, np.float32))], "chosen_scales")
-        codes = node("Round", [node("Div", [blocks, scales], "chosen_scaled")], "chosen_codes")
-        rounded = node("Mul", [codes, scales], "chosen_rounded")
-        return node("Reshape", [rounded, constant("head_whole", np.array([0, 0, hidden]))], "chosen_flat")
+        blocks = node("Reshape", [x, shape], f"{x}.blocks")
+        sizes = [node("Abs", [blocks], f"{x}.sizes"), constant("last", np.array([-1]))]
+        largest = node("ReduceMax", sizes, f"{x}.largest", keepdims=1)
+        scales = node("Mul", [largest, constant("int8_step", np.array(1 / 127, np.float32))], f"{x}.steps")
+        scales = node("Max", [scales, constant("smallest", np.array(1e-30, np.float32))], f"{x}.scales")
+        codes = node("Round", [node("Div", [blocks, scales], f"{x}.scaled")], f"{x}.codes")
+        rounded = node("Mul", [codes, scales], f"{x}.rounded")
+        return node("Reshape", [rounded, constant("head_whole", np.array([0, 0, hidden]))], f"{x}.whole")
+
+
+def _chosen(name: str, count: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.INT64, [count])
+
+
+def _logits(name: str, positions: str | int, tokens: str | int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", positions, tokens])

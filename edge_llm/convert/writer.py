@@ -4,7 +4,7 @@ Knows operators and bytes, not models. The operators beyond ONNX's own are those
 (domain com.microsoft, see ContribOperators.md of its repository).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_llm.convert.quantize import QuantizedMatrix
 
 _PAGE = 4096
-_PART_ROWS = 1 << 15
-"""Maximum rows of a matrix in one operator. ONNX Runtime holds a matrix twice while it packs it for its
+_PART_BYTES = 40 << 20
+"""Maximum size of a matrix in one operator. ONNX Runtime holds a matrix twice while it packs it for its
 kernels, so the head of a model is split."""
 _DTYPES = {
     "float32": TensorProto.FLOAT,
@@ -101,10 +101,11 @@ class GraphWriter:
         """Compute ``output = x @ matrix.T``."""
         if matrix.bits == 32:
             return self.node("FusedMatMul", [x, matrix.values], output, contrib=True, transB=1)
-        if matrix.rows <= _PART_ROWS:
+        rows = _PART_BYTES * 8 // (matrix.columns * matrix.bits)
+        if matrix.rows <= rows:
             return self._matmul(x, matrix, output)
-        starts = range(0, matrix.rows, _PART_ROWS)
-        parts = [self._matmul(x, self._rows(matrix, start), f"{output}.{start}") for start in starts]
+        starts = range(0, matrix.rows, rows)
+        parts = [self._matmul(x, self._rows(matrix, start, rows), f"{output}.{start}") for start in starts]
         return self.node("Concat", parts, output, axis=-1)
 
     def _matmul(self, x: str, matrix: StoredMatrix, output: str) -> str:
@@ -121,24 +122,6 @@ class GraphWriter:
             block_size=matrix.block,
             accuracy_level=4,
         )
-
-    def choice(
-        self, condition: str, output: str, then: Callable[[], str], otherwise: Callable[[], str]
-    ) -> str:
-        """Compute ``output``, float32, one way or the other, as a boolean scalar says.
-
-        Each way adds nodes and returns the name of what they make.
-        """
-        branches = {"then_branch": self._branch(then), "else_branch": self._branch(otherwise)}
-        self._nodes.append(helper.make_node("If", [condition], [output], **branches))
-        return output
-
-    def _branch(self, add: Callable[[], str]) -> onnx.GraphProto:
-        outside, self._nodes = self._nodes, []
-        output = helper.make_tensor_value_info(add(), TensorProto.FLOAT, None)
-        branch = helper.make_graph(self._nodes, output.name, [], [output])
-        self._nodes = outside
-        return branch
 
     def gather_rows(self, matrix: StoredMatrix, indices: str, output: str) -> str:
         """Compute ``output = matrix[indices]``, from the same bytes that ``matmul`` reads (stored once)."""
@@ -161,7 +144,7 @@ class GraphWriter:
     ) -> onnx.ModelProto:
         """Make a model of all nodes so far; its weights are in the data file."""
         self._data.flush()
-        used = set(_inputs(self._nodes))
+        used = {name for node in self._nodes for name in node.input}
         weights = [tensor for name, tensor in self._initializers.items() if name in used]
         graph = helper.make_graph(self._nodes, name, inputs, outputs, weights)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
@@ -178,9 +161,9 @@ class GraphWriter:
         self._refer(f"{name}.rows", "uint8", (rows, length // rows), location, offset, length)
         return f"{name}.rows"
 
-    def _rows(self, matrix: StoredMatrix, start: int) -> StoredMatrix:
-        """Add initializers for at most ``_PART_ROWS`` rows from ``start`` on, over the same bytes."""
-        rows = min(_PART_ROWS, matrix.rows - start)
+    def _rows(self, matrix: StoredMatrix, start: int, rows: int) -> StoredMatrix:
+        """Add initializers for at most so many ``rows`` from ``start`` on, over the same bytes."""
+        rows = min(rows, matrix.rows - start)
 
         def part(name: str) -> str:
             tensor = self._initializers[name]
@@ -203,13 +186,6 @@ class GraphWriter:
         for key, value in (("location", location), ("offset", offset), ("length", length)):
             tensor.external_data.add(key=key, value=str(value))
         self._initializers[name] = tensor
-
-
-def _inputs(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
-    for node in nodes:
-        yield from node.input
-        for attribute in node.attribute:
-            yield from _inputs(attribute.g.node)
 
 
 def offset_of(tensor: TensorProto) -> int | None:

@@ -27,13 +27,20 @@ class Decoder(Protocol):
         ...
 
     def forward(
-        self, slots: Sequence[int], ids: NDArray[np.int64], logits: int, *, exact: bool = True
+        self,
+        slots: Sequence[int],
+        ids: NDArray[np.int64],
+        logits: int,
+        *,
+        exact: bool = True,
+        allowed: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """Append ``ids`` ``[len(slots), tokens]``, a row to each slot in ascending order.
 
         Several tokens go to one slot only. Returns float32 ``[len(slots), logits, vocab]`` of each
         row's last ``logits`` tokens, valid until the next call. Unless they have to be ``exact``, only the
-        largest ones are, where that is faster.
+        largest ones are, where that is faster. With ``allowed``, at most ``FEW_TOKENS`` of the vocabulary,
+        only theirs count, and the others may be anything; for one slot and the logits of one token.
         """
         ...
 
@@ -73,6 +80,13 @@ def warm_up(decoder: Decoder) -> None:
     """
     cache = decoder.cache
     prompt = min(_WARM_UP_TOKENS, cache.capacity - 1)
-    for tokens, logits, exact in ((prompt, 0, True), (prompt, 1, True), (1, 1, True), (1, 1, False)):
-        decoder.forward([0], np.zeros((1, tokens), dtype=np.int64), logits, exact=exact)
+    some = np.arange(2)
+    for tokens, logits, exact, allowed in (
+        (prompt, 0, True, None),
+        (prompt, 1, True, None),
+        (1, 1, True, None),
+        (1, 1, False, None),
+        (1, 1, True, some),
+    ):
+        decoder.forward([0], np.zeros((1, tokens), np.int64), logits, exact=exact, allowed=allowed)
         cache.rewind(0, 0)

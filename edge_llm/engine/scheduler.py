@@ -227,7 +227,8 @@ class Scheduler:
         try:
             slots = [sequence.slot for sequence in sequences]
             ids, exact = np.array(tokens, dtype=np.int64), any(each.needs_exact for each in sequences)
-            results = self._decoder.forward(slots, ids, logits, exact=exact)
+            allowed = sequences[0].allowed if len(sequences) == logits == 1 else None
+            results = self._decoder.forward(slots, ids, logits, exact=exact, allowed=allowed)
         except Exception:  # whatever requests do to the engine, the next ones are served
             log.exception("engine.step_failed")
             for sequence in sequences:

@@ -147,6 +147,11 @@ class Sequence:
         masks = self.constraint is not None and self.constraint.masks
         return masks or not looks_at_few(self.request.sampling)
 
+    @property
+    def allowed(self) -> NDArray[np.int64] | None:
+        """The tokens among which a grammar lets the next one be chosen, if they are few; else None."""
+        return self.constraint.allowed if self.constraint else None
+
     def choose_behind(
         self, drafted: list[int], rows: NDArray[np.float32], eos: frozenset[int]
     ) -> tuple[FinishReason | None, int]:

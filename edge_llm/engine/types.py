@@ -26,6 +26,8 @@ class SamplingParams:
     presence_penalty: float = 0.0
 
 
+FEW_TOKENS = 256
+"""Maximum number of allowed tokens for which the head's rows are read one by one."""
 GREEDY = SamplingParams(temperature=0, top_k=0, top_p=1, seed=None)
 
 

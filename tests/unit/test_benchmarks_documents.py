@@ -21,7 +21,7 @@ from tests.unit.client.scripted import done
 
 QUESTIONS = {half: read_questions(half) for half in HALVES}
 ALL = [question for half in QUESTIONS.values() for question in half]
-BESIDE = [question for name in ("beside", "fresh", "unseen") for question in read_questions(name)]
+BESIDE = [question for name in ("beside", "fresh", "unseen", "sealed") for question in read_questions(name)]
 
 
 def test_the_set_has_its_size() -> None:
@@ -42,8 +42,8 @@ def test_each_question_stands_once_and_in_the_half_of_its_number() -> None:
 
 
 def test_the_questions_written_beside_paragraphs_are_as_many() -> None:
-    assert Counter(q.language for q in BESIDE if q.answer) == {"en": 195, "de": 235, "zh": 150}
-    assert Counter(q.answer is not None for q in BESIDE) == {True: 580, False: 78}
+    assert Counter(q.language for q in BESIDE if q.answer) == {"en": 240, "de": 280, "zh": 230}
+    assert Counter(q.answer is not None for q in BESIDE) == {True: 750, False: 108}
     assert len({q.id for q in BESIDE}) == len(BESIDE)
 
 

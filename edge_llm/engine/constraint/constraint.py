@@ -61,6 +61,11 @@ class Constraint:
         return self._in_force or self._opens is not None
 
     @property
+    def allowed(self) -> NDArray[np.int64] | None:
+        """The tokens among which the next one is chosen, if they are few; else None."""
+        return self._matcher.few if self._in_force else None
+
+    @property
     def over(self) -> bool:
         """True once the grammar allows no further token, or the model has made a call for the second time."""
         repeats = self._reader is not None and self._reader.repeats
@@ -90,8 +95,10 @@ class Constraint:
         masked = self._matcher.mask(logits)
         token = sample(masked)
         if self._log_probability is not None:
-            best = masked.max()
-            self._log_probability += float(masked[token] - best - np.log(np.exp(masked - best).sum()))
+            few = self._matcher.few
+            scores = masked if few is None else masked[few]
+            best = scores.max()
+            self._log_probability += float(masked[token] - best - np.log(np.exp(scores - best).sum()))
         return token
 
     def accept(self, token: int) -> list[int]:

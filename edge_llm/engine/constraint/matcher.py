@@ -6,6 +6,7 @@ import numpy as np
 from llguidance import LLMatcher
 from numpy.typing import NDArray
 
+from edge_llm.engine.types import FEW_TOKENS
 from edge_llm.errors import RequestError
 
 _FORBIDDEN = np.float32(1e30)
@@ -20,6 +21,24 @@ class Matcher:
         self._matcher = matcher
         self._vocab_size = vocab_size
         self._bits = np.zeros(4 * ((vocab_size + 31) // 32), dtype=np.uint8)
+        self._computed = False
+        self._few: NDArray[np.int64] | None = None
+
+    @property
+    def few(self) -> NDArray[np.int64] | None:
+        """The tokens that may come next, if they are at most ``FEW_TOKENS``; else None, or after an error."""
+        if not self._computed:
+            self._matcher.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)
+            self._computed, self._few = True, self._find_few()
+        return self._few
+
+    def _find_few(self) -> NDArray[np.int64] | None:
+        at = np.flatnonzero(self._bits)
+        if not 0 < at.size <= FEW_TOKENS or self._matcher.is_error():
+            return None
+        bits = np.unpackbits(self._bits[at], bitorder="little").reshape(-1, 8)
+        tokens = (8 * at[:, None] + np.arange(8))[bits.astype(np.bool_)]
+        return tokens if tokens.size <= FEW_TOKENS else None
 
     def mask(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a copy of ``[vocab]`` logits in which those that the grammar forbids are below all others.
@@ -27,8 +46,12 @@ class Matcher:
         Raises:
             RequestError: the grammar has become too complex (bad_request).
         """
-        self._matcher.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)
+        few = self.few
         self._check()
+        if few is not None:
+            masked = np.full(self._vocab_size, -_FORBIDDEN)
+            masked[few] = logits[few]
+            return masked
         masked = np.unpackbits(self._bits, count=self._vocab_size, bitorder="little").astype(np.float32)
         masked -= 1
         masked *= _FORBIDDEN  # several times faster than a choice for each
@@ -41,6 +64,7 @@ class Matcher:
         Raises:
             RequestError: see ``mask``.
         """
+        self._computed = False
         self._matcher.consume_token(token)
         return self.force()
 
@@ -52,6 +76,7 @@ class Matcher:
         """
         forced: list[int] = [] if self.over else self._matcher.compute_ff_tokens()
         if forced:
+            self._computed = False
             self._matcher.consume_tokens(forced)
         self._check()
         return forced

@@ -51,6 +51,7 @@ class ConcatDecoder:
         logits: int,
         *,
         exact: bool = True,  # noqa: ARG002 - they always are
+        allowed: NDArray[np.int64] | None = None,  # noqa: ARG002 - the others are there, too
     ) -> NDArray[np.float32]:
         """See ``Decoder.forward``; row by row, for each has a past of its own length."""
         return np.stack(

@@ -1,4 +1,4 @@
-"""A coarse head makes a shortlist; the head itself decides among its tokens."""
+"""Heads that are not read whole: a coarse one makes a shortlist, and few tokens have logits apart."""
 
 from pathlib import Path
 
@@ -64,6 +64,21 @@ def test_logits_of_the_shortlist_are_the_heads_own(
     assert alike[np.arange(5), chosen].all()
 
 
+@pytest.mark.parametrize("quantizer", [int8, int4])
+@pytest.mark.parametrize("head", ["tied", "untied"])
+def test_logits_of_allowed_tokens_are_the_heads_own(quantizer: Quantizer, head: str, tmp_path: Path) -> None:
+    """Behind several tokens and behind one, again and again."""
+    bundle = written(tmp_path, "qwen2", quantizer, head=head)
+    decoder = load_decoder(bundle, KVCache(bundle.manifest.kv, 2, 64), threads=1)
+    for allowed in ([7], [3, VOCAB - 1, 50], [60, 7]):
+        for ids in (IDS, IDS[:, :1]):
+            length = decoder.cache.length(1)
+            whole = decoder.forward([1], ids, 1)[0, 0, allowed].copy()
+            decoder.cache.rewind(1, length)
+            few = decoder.forward([1], ids, 1, allowed=np.array(allowed))[0, 0, allowed]
+            np.testing.assert_allclose(few, whole, atol=1e-5)
+
+
 @pytest.mark.parametrize("head", ["tied", "untied"])
 def test_one_that_is_left_out_again_leaves_no_trace(
     head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -102,9 +117,14 @@ def test_one_that_this_processor_cannot_measure_is_left_out(
     assert "coarse_head" not in open_bundle(bundle.path).manifest.bits
 
 
-def test_float32_has_none(tmp_path: Path) -> None:
+def test_float32_has_neither(tmp_path: Path) -> None:
+    """All its logits are there whichever are asked for."""
     bundle = written(tmp_path, "llama", uniform(32))
     assert "coarse_head" not in bundle.manifest.bits
+    decoder = load_decoder(bundle, KVCache(bundle.manifest.kv, 1, 64), threads=1)
+    whole = decoder.forward([0], IDS, 1).copy()
+    decoder.cache.rewind(0, 0)
+    np.testing.assert_array_equal(decoder.forward([0], IDS, 1, allowed=np.array([5])), whole)
 
 
 def test_a_processor_without_kernels_for_2_bits_reads_the_whole_head(

@@ -76,7 +76,7 @@ def test_the_kernels_read_what_was_written(
     bits: Literal[4, 8], block: int, part_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MatMulNBits and GatherBlockQuantized over the same stored bytes give the dequantized matrix."""
-    monkeypatch.setattr("edge_llm.convert.writer._PART_ROWS", part_rows)
+    monkeypatch.setattr("edge_llm.convert.writer._PART_BYTES", part_rows * 256 * bits // 8)
     weight = RNG.normal(size=(8200, 256)).astype(np.float32)
     quantized = quantize(weight, bits, block)
     with (tmp_path / MODEL_DATA).open("wb") as data:

@@ -155,8 +155,8 @@ def test_bundles_that_do_not_fit_are_refused(
     cases: dict[str, Callable[[Path], None]] = {
         "does not match its checksum": lambda path: replace_file(path / TOKENIZER, "{}"),
         f"lacks {TOKENIZER}": lambda path: (path / TOKENIZER).unlink(),
-        "has format version 3": lambda path: replace_file(
-            path / MANIFEST, json.dumps({**manifest, "format_version": 3})
+        "has format version 4": lambda path: replace_file(
+            path / MANIFEST, json.dumps({**manifest, "format_version": 4})
         ),
         "is damaged": lambda path: replace_file(path / MANIFEST, "{"),
         "outside the bundle": lambda path: replace_file(

@@ -42,7 +42,13 @@ class FakeDecoder:
         self.scores: Callable[[list[int]], NDArray[np.float32]] = self._one_choice
 
     def forward(
-        self, slots: Sequence[int], ids: NDArray[np.int64], logits: int, *, exact: bool = True
+        self,
+        slots: Sequence[int],
+        ids: NDArray[np.int64],
+        logits: int,
+        *,
+        exact: bool = True,
+        allowed: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         self.on_pass()
         self.passes.append((tuple(slots), ids.shape[1]))

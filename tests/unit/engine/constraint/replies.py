@@ -48,21 +48,32 @@ def tool(name: str, parameters: dict[str, Any] | None = None) -> Tool:
 
 
 class Decoder:
-    """Says each next token by ``scores`` of all ids before it; records how many tokens each pass has."""
+    """Says each next token by ``scores`` of all ids before it; records how many tokens each pass has.
+
+    Where a few tokens are allowed the others have the best logits, which nobody may look at.
+    """
 
     def __init__(self, slots: int, vocab_size: int, scores: Scores) -> None:
         self.prefills_apart = False
         self.cache = KVCache(KvGeometry(layers=1, kv_heads=1, head_dim=1), slots, 8192)
         self.passes: list[tuple[tuple[int, ...], int]] = []
         self.exact: list[bool] = []
+        self.allowed: list[list[int] | None] = []
         self._vocab_size, self._scores = vocab_size, scores
         self._fed: dict[int, list[int]] = {slot: [] for slot in range(slots)}
 
     def forward(
-        self, slots: Slots[int], ids: NDArray[np.int64], logits: int, *, exact: bool = True
+        self,
+        slots: Slots[int],
+        ids: NDArray[np.int64],
+        logits: int,
+        *,
+        exact: bool = True,
+        allowed: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         self.passes.append((tuple(slots), ids.shape[1]))
         self.exact.append(exact)
+        self.allowed.append(None if allowed is None else allowed.tolist())
         result = np.zeros((len(slots), logits, self._vocab_size), dtype=np.float32)
         for row, slot in enumerate(slots):
             held = self._fed[slot][: self.cache.length(slot)] + ids[row].tolist()
@@ -70,6 +81,8 @@ class Decoder:
             self.cache.advance(slot, ids.shape[1])
             for position in range(logits):
                 result[row, position] = self._scores(held[: len(held) - logits + position + 1])
+        if allowed is not None:
+            result[..., np.setdiff1d(np.arange(self._vocab_size), allowed)] = np.inf
         return result
 
 

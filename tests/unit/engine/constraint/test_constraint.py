@@ -67,6 +67,17 @@ def test_logits_are_exact_where_the_grammar_may_choose_among_them(tmp_path: Path
     assert all(bench.decoder.exact)
 
 
+def test_the_model_is_asked_about_those_tokens_alone_that_a_grammar_allows(tmp_path: Path) -> None:
+    """If they are few, as they are among names, and no draft is tried."""
+    bench = replies(tmp_path, wanting(CALL))
+    events = bench.submit(tools=(ON, OFF), tool_choice="required")
+    bench.finish()
+    assert calls(events) == [("on", {"name": "fan"})]
+    words = merged_tokenizer()
+    asked = [[words.id_to_token(token) for token in each] for each in bench.decoder.allowed if each]
+    assert asked == [["o", "on"], ["f", "l"]]
+
+
 @pytest.mark.parametrize("forgotten", ['{"name": "on"', '[{"name"', "<tool_call>"])
 def test_a_model_that_forgets_what_is_around_a_call_still_makes_one(tmp_path: Path, forgotten: str) -> None:
     bench = replies(tmp_path, wanting(forgotten))
