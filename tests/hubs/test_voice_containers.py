@@ -16,6 +16,8 @@ from tests.hubs.voice.containers import PROGRAMS, Containers
 from tests.hubs.voice.words import same_words, words
 
 _RATE = 16000
+_AUDIO = "29"
+"""Debian's group of sound cards."""
 _MODEL_S = 120
 """Seconds in which all programs have loaded their models."""
 CONFINED = ("voice", "satellite", *PROGRAMS)
@@ -88,5 +90,7 @@ def test_nobody_else_reaches_them_and_they_may_do_no_more_than_they_must(contain
         assert {int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")} == {0}
         assert int(status["NoNewPrivs"]) == 1
         assert not containers.inspect(service)["HostConfig"]["PortBindings"]
+        if service == "satellite":
+            assert _AUDIO in status["Groups"].split()
     eventually(lambda: containers.inspect("voice")["State"]["Health"]["Status"] == "healthy")
     assert all(containers.inspect(each)["RestartCount"] == 0 for each in ("voice", *PROGRAMS))
