@@ -17,6 +17,7 @@ _PASSAGE = 2.0
 """What the score of its passage counts for a line."""
 _IN_HEADING = 0.3
 """What a word counts that the title or the heading has: it tells the passage, not the line."""
+_ANSWERS = 2.0
 _CELLS = " | "
 """Stands between the cells of a row."""
 _MOST = 3
@@ -31,7 +32,8 @@ def quoted_lines(
 
     Each passage is given with its score. Each line comes as its passage with nothing else in its text.
     """
-    groups = read_question(question, Vocabulary(db)).groups
+    asked = read_question(question, Vocabulary(db))
+    groups = asked.groups
     codes = {term for group in groups if group.is_code for term in group.variants}
     found: list[tuple[float, int, Passage]] = []
     for passage, passage_score in passages:
@@ -40,7 +42,10 @@ def quoted_lines(
         weights = [group.weight * (_IN_HEADING if above & group.variants.keys() else 1) for group in groups]
         scores = [_score(set(terms(line)), groups, weights) for line in lines]
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
-            score = own + _NEIGHBOUR * max(before, after) + _PASSAGE * passage_score
+            score = own + _NEIGHBOUR * max(before, after)
+            if asked.answer and asked.answer.search(line.lower()):
+                score *= _ANSWERS
+            score += _PASSAGE * passage_score
             found.append((score, len(found), replace(passage, text=line)))
     found = [each for each in found if not _is_of_another_code(each[2].text, codes)]
     found.sort(key=lambda each: (-each[0], each[1]))

@@ -5,15 +5,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from edge_llm.documents.search.groups import Group, group_of_code, group_of_pair, groups_of_word
+from edge_llm.documents.search.language.answers import expected
 from edge_llm.documents.search.language.german import separated
-from edge_llm.documents.search.language.stop_words import (
-    FUNCTION_CHARACTERS,
-    UNSPACED_LANGUAGE,
-    content_runs,
-    languages_of,
-    stop_words,
-    weak_words,
-)
+from edge_llm.documents.search.language.stop_words import languages_of, stop_words, weak_words
+from edge_llm.documents.search.language.unspaced import FUNCTION_CHARACTERS, UNSPACED_LANGUAGE, content_runs
 from edge_llm.documents.search.language.words import codes, is_unspaced, normalise, runs, stem
 from edge_llm.documents.search.vocabulary import Vocabulary
 
@@ -24,7 +19,7 @@ _GERMAN = {"de", "nl"}
 """Languages of which verbs have the forms of German ones."""
 _WEAK = 0.2
 """Weight of a common verb and the like."""
-_PAIR_WEIGHTS = 1.0, 0.25, 0.1
+_PAIR_WEIGHTS = 1.0, 0.6, 0.15
 """Weights of a pair of characters with none, one or two that often stand where two words meet."""
 _CHARACTER = 0.35
 """Weight of a character alone."""
@@ -51,6 +46,8 @@ class Question:
     """Places in ``groups`` of words that stand side by side in the question."""
     language: str
     """Empty where it is not certain."""
+    answer: re.Pattern[str] | None
+    """What a passage that answers it has in its text; None where that can be anything."""
 
 
 def read_question(text: str, vocabulary: Vocabulary) -> Question:
@@ -72,7 +69,7 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
             _replace_by_code(code, groups, vocabulary)
             neighbours = []
     kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
-    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages))
+    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages), expected(text))
 
 
 def _add_words(
@@ -115,10 +112,11 @@ def _add_pairs(part: str, groups: dict[str, Group], vocabulary: Vocabulary) -> N
         if pair not in groups:
             weak = sum(each in FUNCTION_CHARACTERS for each in pair)
             groups[pair] = group_of_pair(pair, vocabulary, _PAIR_WEIGHTS[weak])
+    inside = {each for pair in map("".join, pairwise(part)) if groups[pair].variants for each in pair}
     for each in part:
         if each not in groups and each not in FUNCTION_CHARACTERS:
             count = vocabulary.count(each)
-            groups[each] = Group({each: 1.0} if count else {}, _CHARACTER * vocabulary.idf(count), count)
+            groups[each] = Group({each: 1.0} if count else {}, (_CHARACTER if each in inside else 0.8) * vocabulary.idf(count), count)
 
 
 def _replace_by_code(code: str, groups: dict[str, Group], vocabulary: Vocabulary) -> None:
