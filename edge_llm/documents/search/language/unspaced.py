@@ -34,9 +34,16 @@ _JAPANESE = """
 _THAI = "อย่างไร อะไร เมื่อไหร่ ที่ไหน ทำไม เท่าไหร่ คือ ไหม ครับ ค่ะ"
 _STOP_WORDS = sorted(f"{_CHINESE} {_JAPANESE} {_THAI}".split(), key=len, reverse=True)
 _STOP = re.compile(f"({'|'.join(_WORDS_WITH_THEM.split())})|{'|'.join(_STOP_WORDS)}")
+_AMOUNT_FOLLOWS = "年月日号点时分秒天周个次元块角度米升克斤公千毫厘平立人位张把件岁层节条台瓦伏安兆%"
+_NAME = re.compile(f"(?<![0-9.:])[0-9]+(?![0-9.:]| ?[{_AMOUNT_FOLLOWS}])")
 _CUT = "\n"
 
 
 def content_runs(run: str) -> list[str]:
     """Cut a run of Chinese, Japanese or Thai at its question words and particles."""
     return [part for part in _STOP.sub(lambda found: found[1] or _CUT, run).split(_CUT) if part]
+
+
+def numbers_that_name(text: str) -> list[str]:
+    """The numbers of a text that count nothing: 错误 15, but not 15 分钟."""
+    return _NAME.findall(text)

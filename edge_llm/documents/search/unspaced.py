@@ -1,0 +1,52 @@
+"""Finds the terms of the index that stand for a run of characters of a script without spaces."""
+
+from itertools import pairwise
+
+from edge_llm.documents.search.groups import SYNONYM, Group
+from edge_llm.documents.search.language.synonyms import synonyms
+from edge_llm.documents.search.language.unspaced import FUNCTION_CHARACTERS
+from edge_llm.documents.search.vocabulary import Vocabulary
+
+_FUNCTION_CHARACTERS_WEIGHTS = 1.0, 0.6, 0.15
+"""Weights of a pair with none, one or two characters that often stand where two words meet."""
+_UNKNOWN_PAIR = 0.3
+"""Weight of a pair that the index does not have: two words may meet there."""
+_OVERLAPPING_PAIR = 0.3
+"""Weight of a pair that begins with the last character of the one before: 碗机 after 洗碗 in 洗碗机."""
+_CHARACTER, _LONE_CHARACTER = 0.35, 0.8
+"""Weights of a character in a pair that the index has, and of another, which may be a word of its own."""
+
+
+def groups_of_run(run: str, vocabulary: Vocabulary) -> dict[str, Group]:
+    """Find what stands for each pair of neighbouring characters, and for each character, which says less."""
+    pairs: dict[str, Group] = {}
+    overlaps = False
+    for pair in map("".join, pairwise(run)):
+        if pair not in pairs:
+            pairs[pair] = _group_of_pair(pair, vocabulary, _OVERLAPPING_PAIR if overlaps else 1.0)
+        overlaps = bool(pairs[pair].variants) and not overlaps
+    within = {each for pair, group in pairs.items() if group.variants for each in pair}
+    return pairs | {
+        each: _group_of_character(each, vocabulary, _CHARACTER if each in within else _LONE_CHARACTER)
+        for each in dict.fromkeys(run)
+        if each not in FUNCTION_CHARACTERS
+    }
+
+
+def _group_of_pair(pair: str, vocabulary: Vocabulary, part: float) -> Group:
+    part *= _FUNCTION_CHARACTERS_WEIGHTS[sum(each in FUNCTION_CHARACTERS for each in pair)]
+    count = vocabulary.count(pair)
+    variants = {pair: 1.0} if count else {}
+    passages = count
+    for other in synonyms(pair):
+        if others := vocabulary.count(other):
+            variants[other] = SYNONYM
+            passages += others
+    if not variants:
+        return Group({}, _UNKNOWN_PAIR * vocabulary.idf(0) * part, 0)
+    return Group(variants, vocabulary.idf(count or passages) * part, passages)
+
+
+def _group_of_character(character: str, vocabulary: Vocabulary, part: float) -> Group:
+    count = vocabulary.count(character)
+    return Group({character: 1.0} if count else {}, part * vocabulary.idf(count), count)
