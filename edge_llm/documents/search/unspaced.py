@@ -36,15 +36,14 @@ def groups_of_run(run: str, vocabulary: Vocabulary) -> dict[str, Group]:
 def _group_of_pair(pair: str, vocabulary: Vocabulary, part: float) -> Group:
     part *= _FUNCTION_CHARACTERS_WEIGHTS[sum(each in FUNCTION_CHARACTERS for each in pair)]
     count = vocabulary.count(pair)
-    variants = {pair: 1.0} if count else {}
-    passages = count
-    for other in synonyms(pair):
-        if others := vocabulary.count(other):
-            variants[other] = SYNONYM
-            passages += others
-    if not variants:
+    others = vocabulary.known(synonyms(pair))
+    if not count and not others:
         return Group({}, _UNKNOWN_PAIR * vocabulary.idf(0) * part, 0)
-    return Group(variants, vocabulary.idf(count or passages) * part, passages)
+    weight = vocabulary.idf(count or min(others.values()))
+    variants = {each: SYNONYM * min(1.0, vocabulary.idf(among) / weight) for each, among in others.items()}
+    if count:
+        variants[pair] = 1.0
+    return Group(variants, weight * part, count + sum(others.values()))
 
 
 def _group_of_character(character: str, vocabulary: Vocabulary, part: float) -> Group:
