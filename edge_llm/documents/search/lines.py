@@ -1,8 +1,10 @@
 """Quotes the lines of passages that answer a question most likely: sentences, items, rows of tables."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.sentences import sentences
@@ -10,6 +12,7 @@ from edge_llm.documents.search.groups import Group, is_code
 from edge_llm.documents.search.language.words import terms
 from edge_llm.documents.search.question import read_question
 from edge_llm.documents.search.vocabulary import Vocabulary
+from edge_llm.documents.tokens import UNSPACED
 
 _NEIGHBOUR = 0.3
 """Part of the score of the better of the lines beside it that a line gets too."""
@@ -18,6 +21,10 @@ _PASSAGE = 2.0
 _IN_HEADING = 0.3
 """What a word counts that the title or the heading has: it tells the passage, not the line."""
 _ANSWERS = 2.0
+_NARROW = re.compile(f"(?<=[{UNSPACED}];)")
+"""Where a semicolon ends a part of a sentence in a script without spaces."""
+_LABEL = re.compile(f"(?:第[^ ]{{1,4}}[条款章] ?)?[{UNSPACED}]{{1,5}}[。：]")
+"""A sentence that only names what the next one tells: 第三条 押金。"""
 _CELLS = " | "
 """Stands between the cells of a row."""
 _MOST = 3
@@ -58,7 +65,17 @@ def quoted_lines(
 
 def _lines(text: str) -> Iterator[str]:
     for line in filter(str.strip, text.split("\n")):
-        yield from (line,) if _CELLS in line else sentences(line)
+        if _CELLS in line:
+            yield line
+            continue
+        label = ""
+        for sentence in chain.from_iterable(map(sentences, _NARROW.split(line))):
+            found = label + sentence.strip()
+            label = f"{found} " if _LABEL.fullmatch(found) else ""
+            if not label:
+                yield found
+        if label:
+            yield label.strip()
 
 
 def _is_of_another_code(line: str, asked: set[str]) -> bool:
