@@ -9,7 +9,7 @@ from edge_llm.documents.search.vocabulary import Vocabulary
 
 _FUNCTION_CHARACTERS_WEIGHTS = 1.0, 0.6, 0.15
 """Weights of a pair with none, one or two characters that often stand where two words meet."""
-_UNKNOWN_PAIR = 0.3
+_UNKNOWN_PAIR = 0.15
 """Weight of a pair that the index does not have: two words may meet there."""
 _OVERLAPPING_PAIR = 0.3
 """Weight of a pair that begins with the last character of the one before: 碗机 after 洗碗 in 洗碗机."""
