@@ -85,8 +85,8 @@ def _candidates(db: sqlite3.Connection, groups: list[Group]) -> list[_Row]:
     # A term has letters and digits alone, and stands in quotes: no question is syntax.
     query = " OR ".join(f'"{term}"' for term in sorted({term for group in rare for term in group.variants}))
     return db.execute(
-        "SELECT terms.rowid, documents.language, terms.title, terms.heading, terms.body, passages.text FROM terms"
-        " JOIN passages ON passages.id = terms.rowid JOIN documents ON documents.id = passages.document"
+        "SELECT terms.rowid, documents.language, terms.title, terms.heading, terms.body, passages.text"
+        " FROM terms JOIN passages ON passages.id = terms.rowid JOIN documents ON documents.id = passages.document"
         " WHERE terms MATCH ? AND rank MATCH ? ORDER BY rank LIMIT ?",
         (query, f"bm25{_WEIGHTS}", _CANDIDATES),
     ).fetchall()
