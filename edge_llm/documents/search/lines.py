@@ -21,6 +21,7 @@ _PASSAGE = 2.0
 _IN_HEADING = 0.3
 """What a word counts that the title or the heading has: it tells the passage, not the line."""
 _ANSWERS = 2.0
+"""What the words of a line count that has what the question asks for: an amount of money, a time."""
 _NARROW = re.compile(f"(?<=[{UNSPACED}];)")
 """Where a semicolon ends a part of a sentence in a script without spaces."""
 _LABEL = re.compile(f"(?:第[^ ]{{1,4}}[条款章] ?)?[{UNSPACED}]{{1,5}}[。：]")
@@ -49,9 +50,8 @@ def quoted_lines(
         weights = [group.weight * (_IN_HEADING if above & group.variants.keys() else 1) for group in groups]
         scores = [_score(set(terms(line)), groups, weights) for line in lines]
         for before, own, after, line in zip([0.0, *scores], scores, [*scores[1:], 0.0], lines, strict=False):
-            score = own + _NEIGHBOUR * max(before, after)
-            if asked.answer and asked.answer.search(line.lower()):
-                score *= _ANSWERS
+            answers = asked.answer is not None and asked.answer.search(line.lower())
+            score = (own + _NEIGHBOUR * max(before, after)) * (_ANSWERS if answers else 1)
             score += _PASSAGE * passage_score
             found.append((score, len(found), replace(passage, text=line)))
     found = [each for each in found if not _is_of_another_code(each[2].text, codes)]
