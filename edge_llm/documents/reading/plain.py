@@ -15,7 +15,7 @@ _ENDS_SENTENCE = re.compile(r"[.!?:;,。！？：；，]$")
 _ITEM = re.compile(r"\s*(?:[-*•–‣▪·+]|\d{1,3}[.)]|[a-z]\)|[（(]\d{1,2}[)）])\s+\S")
 _PARTED = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _UNSPACED = re.compile(f"[{UNSPACED}\u3000-\u3002\uff00-\uffef]")
-_LABEL = re.compile("[^\\s,;.!?:，；。！？：、][^,;.!?:，；。！？：]{0,13}")
+_LABEL = re.compile("[^,;.!?:，；。！？：]{1,14}")
 """A short line without a mark that ends or parts a sentence."""
 _UNDERLINE = re.compile(r"\s*([=\-~*_#])\1{2,}\s*")
 
@@ -70,7 +70,7 @@ def heading_level(line: str) -> int:
 def _is_unspaced_title(line: str) -> bool:
     """Whether the first line of a text, which stands alone, is its title: no capitals mark one there."""
     line = line.strip()
-    return len(line) <= 40 and bool(_UNSPACED.match(line)) and not _ENDS_SENTENCE.search(line)
+    return len(line) <= 40 and bool(_UNSPACED.search(line)) and not _ENDS_SENTENCE.search(line)
 
 
 def _begins_with_label(lines: list[str]) -> bool:
@@ -78,7 +78,7 @@ def _begins_with_label(lines: list[str]) -> bool:
     if len(lines) < 2:
         return False
     first, second = (line.strip() for line in lines[:2])
-    return bool(_UNSPACED.match(first) and _LABEL.fullmatch(first)) and len(second) >= 2 * len(first)
+    return bool(_UNSPACED.search(first) and _LABEL.fullmatch(first)) and len(second) >= 2 * len(first)
 
 
 def is_item(line: str) -> bool:

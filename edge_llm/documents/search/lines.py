@@ -24,8 +24,8 @@ _ANSWERS = 2.0
 """What the words of a line count that has what the question asks for: an amount of money, a time."""
 _NARROW = re.compile(f"(?<=[{UNSPACED}];)")
 """Where a semicolon ends a part of a sentence in a script without spaces."""
-_LABEL = re.compile(f"(?:第[^ ]{{1,4}}[条款章] ?)?[{UNSPACED}]{{1,5}}[。：]")
-"""A sentence that only names what the next one tells: 第三条 押金。"""
+_LABEL = re.compile(f"第[^ ]{{1,4}}[条款章节] ?[{UNSPACED}]{{0,10}}。")
+"""The number and the name of a clause, which the next sentence needs: 第三条 押金。"""
 _CELLS = " | "
 """Stands between the cells of a row."""
 _MOST = 3

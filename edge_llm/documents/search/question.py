@@ -14,7 +14,8 @@ from edge_llm.documents.search.vocabulary import Vocabulary
 
 MAX_CHARACTERS = 2000
 """Of a longer question the end counts, where people ask."""
-_MAX_GROUPS = 48
+_MAX_WORDS, _MAX_GROUPS = 48, 96
+"""Of a question: words with spaces between, and groups altogether. A Chinese word is several."""
 _GERMAN = {"de", "nl"}
 """Languages of which verbs have the forms of German ones."""
 _WEAK = 0.2
@@ -83,7 +84,7 @@ def _add_words(
     neighbours: list[tuple[int, int]] = []
     before = None
     for word in words:
-        if word in stops or len(groups) >= _MAX_GROUPS:
+        if word in stops or len(groups) >= _MAX_WORDS:
             before = None
             continue
         # Error 15 is another than error 16; three bags are bags.

@@ -41,7 +41,7 @@ _FOREIGN = 0.6
 """What a passage in another language than the question's counts."""
 
 _Row = tuple[int, str, str, str, str, str]
-"""Passage, language, the text as it is written, and the terms of the title, of the heading and of the text."""
+"""Passage, language, the text as it is written, and the terms of title, heading and text."""
 
 
 @dataclass(frozen=True, slots=True)
