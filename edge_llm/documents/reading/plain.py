@@ -17,6 +17,8 @@ _PARTED = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _UNSPACED = re.compile(f"[{UNSPACED}\u3000-\u3002\uff00-\uffef]")
 _LABEL = re.compile("[^,;.!?:，；。！？：]{1,14}")
 """A short line without a mark that ends or parts a sentence."""
+_LABEL_LEVEL = 3
+"""Level of a heading that only the paragraph below it has: never the title, and below every chapter."""
 _UNDERLINE = re.compile(r"\s*([=\-~*_#])\1{2,}\s*")
 
 
@@ -32,7 +34,9 @@ def read_text(text: str, path: str) -> Document:
     for number, lines in enumerate(groups):
         more = number + 1 < len(groups)
         blocks += _read_group(lines, may_be_heading=more, may_be_title=more and not number)
-    first = next((block for block in blocks[:1] if isinstance(block, Heading)), None)
+    first = next(
+        (each for each in blocks[:1] if isinstance(each, Heading) and each.level < _LABEL_LEVEL), None
+    )
     return Document(first.text if first else title_of(path), tuple(blocks))
 
 
@@ -48,7 +52,7 @@ def _read_group(lines: list[str], *, may_be_heading: bool, may_be_title: bool) -
     elif len(lines) == 1 and may_be_title and _is_unspaced_title(lines[0]):
         return [Heading(1, " ".join(lines[0].split()))]
     elif _begins_with_label(lines):
-        blocks.append(Heading(2, " ".join(lines[0].split())))
+        blocks.append(Heading(_LABEL_LEVEL, " ".join(lines[0].split())))
         lines = lines[1:]
     lines = [line for line in lines if not _UNDERLINE.fullmatch(line)]
     return blocks + join_lines(lines)

@@ -111,9 +111,12 @@ class TestPlainText:
 
     def test_a_short_first_line_is_a_heading_in_chinese(self) -> None:
         assert read("二、停卡\n因病可以停卡,每年一次，\n最长两个月。", "a.txt") == [
-            Heading(2, "二、停卡"),
+            Heading(3, "二、停卡"),
             Paragraph("因病可以停卡,每年一次，最长两个月。"),
         ]
+
+    def test_the_heading_of_the_first_paragraph_is_not_the_title(self) -> None:
+        assert read_document("停卡\n因病可以停卡，每年一次。".encode(), "会员.txt").title == "会员"
 
     def test_a_line_with_a_code_is_not_in_capitals_in_chinese(self) -> None:
         text = "会费每月付一次。\n\n会员:陈晨 卡号:VIP-2207\n\n年卡另算。"
