@@ -177,6 +177,13 @@ def test_a_semicolon_parts_what_is_quoted() -> None:
     index.close()
 
 
+def test_the_end_of_a_long_question_counts(index: Index) -> None:
+    question = (
+        "我们上个月搬进新房子,客厅电视旁边的柜子上面摆着爷爷送来的大玻璃缸,孩子天天围着看,请问水泵多久拆洗"
+    )
+    assert "水泵" in index.nearest(question)[0].text
+
+
 @pytest.mark.parametrize("question", ["加湿器的遥控器是什么颜色", "彩票中奖号码是多少", "今天股票涨了吗"])
 def test_what_no_paper_says_is_not_certain(index: Index, question: str) -> None:
     assert not index.quotation(question).is_certain
