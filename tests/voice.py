@@ -65,6 +65,8 @@ class Programs:
 
     def __init__(self, *heard: str, endpoint: int = 0) -> None:
         self.spoken: list[str] = []
+        self.waited_for: list[str] = []
+        """Wake words, by name."""
         self._heard = list(heard)
         self._endpoint = endpoint
         self._loop = asyncio.new_event_loop()
@@ -94,6 +96,7 @@ class Programs:
         while event := await async_read_event(reader):
             if event.type in ("transcribe", "detect"):
                 kind = event.type
+                self.waited_for += event.data.get("names") or ()
             chunks += event.type == "audio-chunk"
             if event.type == "audio-stop" or chunks == self._endpoint > 0:
                 told = (

@@ -35,14 +35,14 @@ async def hear(uri: str, audio: Audio, language: str | None = None) -> str:
     """What a recogniser makes of audio: up to its end, or until it finds that somebody has finished."""
     async with AsyncClient.from_uri(uri) as recogniser:
         await recogniser.write_event(Transcribe(language=language).event())
-        return Transcript.from_event(await _until(Transcript, recogniser, audio)).text.strip()
+        return Transcript.from_event(await _until(Transcript, recogniser, audio, uri)).text.strip()
 
 
-async def wake(uri: str, audio: Audio) -> None:
-    """Wait until a wake word is heard."""
+async def wake(uri: str, audio: Audio, word: str | None = None) -> None:
+    """Wait until a wake word is heard: this one, or the program's own."""
     async with AsyncClient.from_uri(uri) as listener:
-        await listener.write_event(Detect().event())
-        await _until(Detection, listener, audio)
+        await listener.write_event(Detect([word] if word else None).event())
+        await _until(Detection, listener, audio, uri)
 
 
 async def ask(uri: str, text: str, context: dict[str, Any]) -> AsyncGenerator[str]:
@@ -145,16 +145,17 @@ async def listen(options: argparse.Namespace) -> None:
     while True:
         context = {"area": options.area} if options.area else {}
         if options.wake:
-            await wake(options.wake, from_microphone(None))
+            await wake(options.wake, from_microphone(None), options.wake_word)
         else:
             await asyncio.to_thread(input, "Enter, then speak: ")
         while (await answer(options, from_microphone(LONGEST_S), context)).endswith("?"):
             pass
 
 
-async def _until(kind: Any, client: AsyncClient, audio: Audio) -> Event:
+async def _until(kind: Any, client: AsyncClient, audio: Audio, uri: str) -> Event:
     """Send audio until an event of a kind comes."""
-    sending, waiting = asyncio.create_task(_send(client, audio)), asyncio.create_task(_next(kind, client))
+    sending = asyncio.create_task(_send(client, audio))
+    waiting = asyncio.create_task(_next(kind, client, uri))
     try:
         await asyncio.wait((sending, waiting), return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
@@ -166,11 +167,11 @@ async def _until(kind: Any, client: AsyncClient, audio: Audio) -> Event:
         await asyncio.gather(sending, waiting, return_exceptions=True)
 
 
-async def _next(kind: Any, client: AsyncClient) -> Event:
+async def _next(kind: Any, client: AsyncClient, uri: str) -> Event:
     while event := await client.read_event():
         if kind.is_type(event.type):
             return event
-    raise ConnectionError("the recogniser has gone")
+    raise ConnectionError(f"{uri} has gone")
 
 
 async def _send(client: AsyncClient, audio: Audio) -> None:
@@ -197,6 +198,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--wake", metavar="URI", help="wyoming-openwakeword, for example tcp://127.0.0.1:10400"
     )
+    parser.add_argument("--wake-word", metavar="NAME", help="one that it knows: okay_nabu, hey_jarvis")
     parser.add_argument("--area", help="where this is: id or name of an area of the house")
     parser.add_argument("--language", help="what is spoken, if the recogniser is to be told: en")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="one command from here")

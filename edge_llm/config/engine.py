@@ -44,7 +44,8 @@ class EngineSettings(BaseModel):
     )
     constraints: Annotated[Literal["lazy", "preload", "off"], BeforeValidator(_off)] = Field(
         "lazy",
-        description="load what tools and JSON schemas need at first use, at the start, or never",
+        description="load what tools, JSON schemas and acts need at first use or with a house, at the start, "
+        "or never",
     )
     slots: int = Field(2, ge=1, le=16, description="maximum number of replies in progress at the same time")
     prefix_cache_mb: int = Field(

@@ -50,7 +50,7 @@ class Engine:
         self._prefixes = _prefix_cache(settings, bundle, self._cache)
         self._grammars = Grammars(self.tokenizer, manifest.eos_token_ids)
         if settings.constraints == "preload":
-            self._grammars.preload()
+            self._grammars.preload().result()
         self._scheduler = Scheduler(
             decoder, self.tokenizer, manifest.eos_token_ids, settings.queue_limit, self._prefixes
         )
@@ -91,6 +91,10 @@ class Engine:
         with suppress(RequestError):  # the queue is full: it will be computed with the first prompt
             self.submit(Sequence(GenerationRequest(tuple(turns), 0, prefill_only=True), emit))
             done.wait()
+
+    def preload_constraints(self) -> None:
+        """Begin to load what grammars need, before a request needs it; does not wait."""
+        self._grammars.preload()
 
     def _constrain(self, sequence: Sequence, made: Constraint | RequestError) -> None:
         if isinstance(made, Constraint):

@@ -184,10 +184,11 @@ class Service:
             self._connection.publish(self._topics.info, self._info().encode(), retain=True)
 
     def _act_in(self, house: House | None) -> None:
-        """Act in a house from now on, and read its prompt ahead; on the thread of the house."""
+        """Act in a house from now on, and get ready for what the model is asked; on the house's thread."""
         compiled = self._acting.use(house)
         if compiled and self._settings.engine.constrains:
             self._engine.prefill(compiled.prefix)
+            self._engine.preload_constraints()
 
     def _state(self) -> State | None:
         """Name the state that is kept in memory although it should be on disk; None if there is none."""

@@ -254,6 +254,7 @@ def report(commands: list[Command]) -> None:
         print(f"{'heard' if command.heard_right else 'misheard':8} {command.fault or 'done'}")
         for turn in command.turns:
             print(f"    {turn.said!r} heard as {turn.heard!r}; {turn.answer!r} heard as {turn.heard_again!r}")
+            print(f"    recognition {turn.hearing_s:.2f} s, act {turn.act_s:.2f} s")
     heard = [command for command in commands if command.heard_right]
     print(f"right: {sum(not each.fault for each in commands)} of {len(commands)}")
     print(f"right of those heard right: {sum(not each.fault for each in heard)} of {len(heard)}")

@@ -5,18 +5,22 @@ otherwise, as everywhere.
 """
 
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from llguidance import LLTokenizer
 
 from edge_llm.bundle import Bundle
 from edge_llm.contract.tools import Function, Tool
 from edge_llm.contract.turns import Turn
 from edge_llm.convert.prepare import Quantization
+from edge_llm.engine.constraint import grammars
 from edge_llm.engine.constraint.matcher import Matcher
 from edge_llm.engine.decoder import load_decoder
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.types import Completion, GenerationRequest
+from tests.common import eventually
 from tests.integration.test_engine import Conversation
 
 ROOMS = ["kitchen", "bedroom", "bathroom", "hall", "living room", "garage"]
@@ -49,6 +53,23 @@ def test_calls_are_those_that_come_one_token_at_a_time(fp32: Bundle, monkeypatch
     assert [reply.token_ids for reply in together] == [reply.token_ids for reply in single]
     assert all(reply.usage.forced_tokens > reply.usage.completion_tokens / 2 for reply in together)
     assert not any(reply.usage.forced_tokens for reply in single)
+
+
+def test_what_grammars_need_is_loaded_once_and_may_be_ahead_of_the_first(
+    int8: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = Mock(wraps=LLTokenizer)
+    monkeypatch.setattr(grammars, "LLTokenizer", loaded)
+    engine = Conversation(int8)
+    try:
+        engine.engine.preload_constraints()
+        eventually(lambda: loaded.call_count == 1)
+        turn = Turn(role="user", content="Switch on the lamp in the hall.")
+        reply = engine.ask(GenerationRequest((turn,), 80, tools=TOOLS, tool_choice="required"))[0]
+    finally:
+        engine.engine.stop()
+    assert reply.calls
+    assert loaded.call_count == 1
 
 
 def test_keys_and_values_of_one_pass_are_those_of_single_tokens(fp32: Bundle) -> None:

@@ -86,6 +86,16 @@ def test_a_sentence_moves_devices_and_is_done_when_they_show_it(
     assert len(house.received()) == moved + 1
 
 
+def test_a_blind_is_not_waited_for_until_it_has_arrived(
+    house: SimulatedHouse, node: Nodes, hub: Hub, speaker: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(node, hub)
+    monkeypatch.setattr("edge_llm.demo.house.MOVE_S", 60.0)
+    done = act(speaker, "Set the blinds to 40 percent")
+    assert (outcome(done), done.text) == ("done", "Set Blinds to 40%.")
+    assert house.state("Blinds") == {"state": "closing", "position": 100}
+
+
 def test_what_is_asked_about_first_is_done_after_a_yes(
     house: SimulatedHouse, node: Nodes, hub: Hub, speaker: Client
 ) -> None:

@@ -191,8 +191,8 @@ def test_the_example_listens_after_a_wake_word_and_after_a_question(
     with programs as speech:
         room = subprocess.Popen(
             [
-                *(sys.executable, str(voice.EXAMPLE), "--wake", speech, "--area", "Hall"),
-                *("--hear", speech, "--ask", uri, "--speak", speech),
+                *(sys.executable, str(voice.EXAMPLE), "--wake", speech, "--wake-word", "hey_jarvis"),
+                *("--area", "Hall", "--hear", speech, "--ask", uri, "--speak", speech),
             ],
             env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
             cwd=tmp_path,
@@ -203,6 +203,7 @@ def test_the_example_listens_after_a_wake_word_and_after_a_question(
         finally:
             room.terminate()
             room.wait()
+    assert programs.waited_for[0] == "hey_jarvis"
     assert programs.spoken[0].endswith("?")
     assert programs.spoken[1] == "Unlocked Front door lock."
     assert (tmp_path / "played").stat().st_size >= 1600

@@ -15,6 +15,10 @@ _ENDS_SENTENCE = re.compile(r"[.!?:;,。！？：；，]$")
 _ITEM = re.compile(r"\s*(?:[-*•–‣▪·+]|\d{1,3}[.)]|[a-z]\)|[（(]\d{1,2}[)）])\s+\S")
 _PARTED = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _UNSPACED = re.compile(f"[{UNSPACED}\u3000-\u3002\uff00-\uffef]")
+_LABEL = re.compile("[^,;.!?:，；。！？：]{1,14}")
+"""A short line without a mark that ends or parts a sentence."""
+_LABEL_LEVEL = 3
+"""Level of a heading that only the paragraph below it has: never the title, and below every chapter."""
 _UNDERLINE = re.compile(r"\s*([=\-~*_#])\1{2,}\s*")
 
 
@@ -29,12 +33,14 @@ def read_text(text: str, path: str) -> Document:
     blocks: list[Block] = []
     for number, lines in enumerate(groups):
         more = number + 1 < len(groups)
-        blocks += _read_group(lines, may_be_heading=more)
-    first = next((block for block in blocks[:1] if isinstance(block, Heading)), None)
+        blocks += _read_group(lines, may_be_heading=more, may_be_title=more and not number)
+    first = next(
+        (each for each in blocks[:1] if isinstance(each, Heading) and each.level < _LABEL_LEVEL), None
+    )
     return Document(first.text if first else title_of(path), tuple(blocks))
 
 
-def _read_group(lines: list[str], *, may_be_heading: bool) -> list[Block]:
+def _read_group(lines: list[str], *, may_be_heading: bool, may_be_title: bool) -> list[Block]:
     """Read lines between which no empty one stands."""
     blocks: list[Block] = []
     if len(lines) > 1 and lines[0].strip() and _UNDERLINE.fullmatch(lines[1]):
@@ -43,6 +49,11 @@ def _read_group(lines: list[str], *, may_be_heading: bool) -> list[Block]:
         lines = lines[2:]
     elif len(lines) == 1 and may_be_heading and (level := heading_level(lines[0])):
         return [Heading(level, " ".join(lines[0].split()))]
+    elif len(lines) == 1 and may_be_title and _is_unspaced_title(lines[0]):
+        return [Heading(1, " ".join(lines[0].split()))]
+    elif _begins_with_label(lines):
+        blocks.append(Heading(_LABEL_LEVEL, " ".join(lines[0].split())))
+        lines = lines[1:]
     lines = [line for line in lines if not _UNDERLINE.fullmatch(line)]
     return blocks + join_lines(lines)
 
@@ -56,8 +67,22 @@ def heading_level(line: str) -> int:
         return 1 + numbered.group(1).count(".")
     if _CHAPTER.fullmatch(line):
         return 1
-    letters = sum(each.isalpha() for each in line)
-    return 2 if line.isupper() and letters > 3 and len(line) <= 80 else 0
+    capitals = sum(each.isupper() for each in line)  # not the characters of scripts without capitals
+    return 2 if line.isupper() and capitals > 3 and len(line) <= 80 else 0
+
+
+def _is_unspaced_title(line: str) -> bool:
+    """Whether the first line of a text, which stands alone, is its title: no capitals mark one there."""
+    line = line.strip()
+    return len(line) <= 40 and bool(_UNSPACED.search(line)) and not _ENDS_SENTENCE.search(line)
+
+
+def _begins_with_label(lines: list[str]) -> bool:
+    """Whether the first line of some was broken on purpose, and names what follows."""
+    if len(lines) < 2:
+        return False
+    first, second = (line.strip() for line in lines[:2])
+    return bool(_UNSPACED.search(first) and _LABEL.fullmatch(first)) and len(second) >= 2 * len(first)
 
 
 def is_item(line: str) -> bool:

@@ -15,7 +15,7 @@ _WRITTEN_OUT = re.compile("([aou])e")
 """An umlaut that is written as on keyboards without: spuelmaschine."""
 _CODE_WEIGHT = 2.0
 """Error codes are the point of a question: one that no paper has must not be answered with another."""
-_SYNONYM = 0.85
+SYNONYM = 0.85
 """Weight of a synonym; the word itself has 1."""
 _COMPOUND = 0.8
 """Weight of a compound that has the word as a part; the word itself has 1."""
@@ -29,8 +29,6 @@ _LEAST_WORD, _LEAST_PART = 4, 3
 _WORD, _SHORT_WORD, _WITHIN = 3, 2, 1
 """Ranks of a part of a compound: a word of the index, a short word, a part of other words. A short one counts
 less, for it is in many others by chance."""
-_UNKNOWN_PAIR = 0.3
-"""Weight of a pair of characters that the index does not have: two words may meet there."""
 _ENDING = 2
 """Letters by which a word is longer that is the same one with an ending."""
 _BEGINNING = 5
@@ -68,7 +66,7 @@ def groups_of_word(term: str, vocabulary: Vocabulary, particles: Sequence[str] |
     if is_code(term):
         return {term: group_of_code(term, vocabulary)}
     found = _group(term, vocabulary, particles)
-    if _is_word(term) and not (found and max(found.variants.values()) > _SYNONYM):
+    if _is_word(term) and not (found and max(found.variants.values()) > SYNONYM):
         if parts := _parts(term, vocabulary):
             none_apart = None if particles is None else ()
             return {part: _of_part(part, found, vocabulary, none_apart) for part in parts}
@@ -125,9 +123,9 @@ def _synonyms(
     """Yield words that mean the same, and compounds with one of them."""
     others = {other for each in same for other in synonyms(each)}
     if not is_german:
-        yield vocabulary.known(others), _SYNONYM
+        yield vocabulary.known(others), SYNONYM
         return
-    yield vocabulary.known(others.union(*map(german.forms, others & german_verbs()))), _SYNONYM
+    yield vocabulary.known(others.union(*map(german.forms, others & german_verbs()))), SYNONYM
     for each in filter(_is_word, others):
         yield vocabulary.longer(each) | vocabulary.ending(each), _DISTANT
 
@@ -186,18 +184,3 @@ def group_of_code(code: str, vocabulary: Vocabulary) -> Group:
     """Find an error code, which stands for itself alone."""
     count = vocabulary.count(code)
     return Group({code: 1.0} if count else {}, _CODE_WEIGHT * vocabulary.idf(count), count, is_code=True)
-
-
-def group_of_pair(pair: str, vocabulary: Vocabulary, part: float) -> Group:
-    """Find what stands for two characters of a script without spaces."""
-    count = vocabulary.count(pair)
-    variants = {pair: 1.0} if count else {}
-    passages = count
-    for other in synonyms(pair):
-        if others := vocabulary.count(other):
-            variants[other] = _SYNONYM
-            passages += others
-    if not variants:
-        # Two words may meet here.
-        return Group({}, _UNKNOWN_PAIR * vocabulary.idf(0) * part, 0)
-    return Group(variants, vocabulary.idf(count or passages) * part, passages)

@@ -2,32 +2,24 @@
 
 import re
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-from edge_llm.documents.search.groups import Group, group_of_code, group_of_pair, groups_of_word
+from edge_llm.documents.search.groups import Group, group_of_code, groups_of_word
+from edge_llm.documents.search.language.answers import expected
 from edge_llm.documents.search.language.german import separated
-from edge_llm.documents.search.language.stop_words import (
-    FUNCTION_CHARACTERS,
-    UNSPACED_LANGUAGE,
-    content_runs,
-    languages_of,
-    stop_words,
-    weak_words,
-)
+from edge_llm.documents.search.language.stop_words import languages_of, stop_words, weak_words
+from edge_llm.documents.search.language.unspaced import UNSPACED_LANGUAGE, content_runs, numbers_that_name
 from edge_llm.documents.search.language.words import codes, is_unspaced, normalise, runs, stem
+from edge_llm.documents.search.unspaced import groups_of_run
 from edge_llm.documents.search.vocabulary import Vocabulary
 
 MAX_CHARACTERS = 2000
 """Of a longer question the end counts, where people ask."""
-_MAX_GROUPS = 48
+_MAX_WORDS, _MAX_GROUPS = 48, 96
+"""Of a question: words with spaces between, and groups altogether. A Chinese word is several."""
 _GERMAN = {"de", "nl"}
 """Languages of which verbs have the forms of German ones."""
 _WEAK = 0.2
 """Weight of a common verb and the like."""
-_PAIR_WEIGHTS = 1.0, 0.25, 0.1
-"""Weights of a pair of characters with none, one or two that often stand where two words meet."""
-_CHARACTER = 0.35
-"""Weight of a character alone."""
 
 
 def language_of(text: str) -> str:
@@ -51,6 +43,8 @@ class Question:
     """Places in ``groups`` of words that stand side by side in the question."""
     language: str
     """Empty where it is not certain."""
+    answer: re.Pattern[str] | None
+    """What a passage that answers it has in its text; None where that can be anything."""
 
 
 def read_question(text: str, vocabulary: Vocabulary) -> Question:
@@ -61,24 +55,27 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
     languages = languages_of(spaced)
     particles = separated(text) if not languages or _GERMAN.intersection(languages) else None
     groups: dict[str, Group] = {}
-    neighbours = _add_words(spaced, languages, particles, groups, vocabulary)
+    names = numbers_that_name(text) if len(spaced) < len(found) else []
+    neighbours = _add_words(spaced, languages, particles, names, groups, vocabulary)
     for run in found:
         if is_unspaced(run):
             for part in content_runs(run):
-                _add_pairs(part, groups, vocabulary)
+                for term, group in groups_of_run(part[: _MAX_GROUPS - len(groups)], vocabulary).items():
+                    groups.setdefault(term, group)
     _keep_apart(groups)
     for code in codes(text):
         if vocabulary.count(code):
             _replace_by_code(code, groups, vocabulary)
             neighbours = []
     kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
-    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages))
+    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages), expected(text))
 
 
 def _add_words(
     words: list[str],
     languages: list[str],
     particles: list[str] | None,
+    names: list[str],
     groups: dict[str, Group],
     vocabulary: Vocabulary,
 ) -> list[tuple[int, int]]:
@@ -87,11 +84,11 @@ def _add_words(
     neighbours: list[tuple[int, int]] = []
     before = None
     for word in words:
-        if word in stops or len(groups) >= _MAX_GROUPS:
+        if word in stops or len(groups) >= _MAX_WORDS:
             before = None
             continue
         # Error 15 is another than error 16; three bags are bags.
-        is_weak = word in weak or (word.isdecimal() and before is None)
+        is_weak = word in weak or (word.isdecimal() and before is None and word not in names)
         for term, group in groups_of_word(stem(word), vocabulary, particles).items():
             groups.setdefault(term, replace(group, weight=_WEAK * group.weight) if is_weak else group)
             place = list(groups).index(term)
@@ -106,19 +103,6 @@ def _keep_apart(groups: dict[str, Group]) -> None:
     for term, group in groups.items():
         for other in group.variants.keys() & groups.keys() - {term}:
             del group.variants[other]
-
-
-def _add_pairs(part: str, groups: dict[str, Group], vocabulary: Vocabulary) -> None:
-    """Add the pairs of characters of a run, and each character, which says less."""
-    part = part[: max(0, _MAX_GROUPS - len(groups)) // 2 + 1]  # a pair and a character for each
-    for pair in map("".join, pairwise(part)):
-        if pair not in groups:
-            weak = sum(each in FUNCTION_CHARACTERS for each in pair)
-            groups[pair] = group_of_pair(pair, vocabulary, _PAIR_WEIGHTS[weak])
-    for each in part:
-        if each not in groups and each not in FUNCTION_CHARACTERS:
-            count = vocabulary.count(each)
-            groups[each] = Group({each: 1.0} if count else {}, _CHARACTER * vocabulary.idf(count), count)
 
 
 def _replace_by_code(code: str, groups: dict[str, Group], vocabulary: Vocabulary) -> None:

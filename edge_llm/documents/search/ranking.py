@@ -33,13 +33,15 @@ _NEARLY_ALL, _ALL = 0.95, 2.0
 """What evidence counts where the passage has all of the question, which may be a word or two."""
 _LACKS_CODE = 0.3
 """What a passage counts without an error code of the question."""
+_LACKS_ANSWER = 0.8
+"""What a passage counts that has none of what the question asks for: an amount of money, a time."""
 _GAP = [""] * (2 * _NEAR)
 """Stands after the title and the heading: no word of them is near one of the text."""
 _FOREIGN = 0.6
 """What a passage in another language than the question's counts."""
 
-_Row = tuple[int, str, str, str, str]
-"""Passage, language, and the terms of the title, of the heading and of the text."""
+_Row = tuple[int, str, str, str, str, str]
+"""Passage, language, the text as it is written, and the terms of title, heading and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,16 @@ def _candidates(db: sqlite3.Connection, groups: list[Group]) -> list[_Row]:
     # A term has letters and digits alone, and stands in quotes: no question is syntax.
     query = " OR ".join(f'"{term}"' for term in sorted({term for group in rare for term in group.variants}))
     return db.execute(
-        "SELECT terms.rowid, documents.language, terms.title, terms.heading, terms.body FROM terms"
-        " JOIN passages ON passages.id = terms.rowid JOIN documents ON documents.id = passages.document"
+        "SELECT terms.rowid, documents.language, passages.text, terms.title, terms.heading, terms.body"
+        " FROM terms JOIN passages ON passages.id = terms.rowid"
+        " JOIN documents ON documents.id = passages.document"
         " WHERE terms MATCH ? AND rank MATCH ? ORDER BY rank LIMIT ?",
         (query, f"bm25{_WEIGHTS}", _CANDIDATES),
     ).fetchall()
 
 
 def _judge(row: _Row, asked: Question, wanted: frozenset[str], rarest: float) -> Hit:
-    passage, language, *columns = row
+    passage, language, written, *columns = row
     words: list[str] = []
     found: dict[str, float] = {}
     for weight, text in zip(_WEIGHTS, columns, strict=True):
@@ -122,6 +125,8 @@ def _judge(row: _Row, asked: Question, wanted: frozenset[str], rarest: float) ->
         score *= _FOREIGN
     if any(group.is_code and not terms for group, terms in zip(groups, have, strict=True)):
         score *= _LACKS_CODE
+    if asked.answer and not asked.answer.search(written.lower()):
+        score *= _LACKS_ANSWER
     part = covered / total if total else 0.0
     evidence = score / rarest * part * (_ALL if part >= _NEARLY_ALL else 1.0)
     return Hit(passage, score, evidence, _lacks_weighty(groups, have))

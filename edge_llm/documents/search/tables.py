@@ -10,7 +10,7 @@ from edge_llm.documents.search.language.words import terms
 from edge_llm.documents.search.question import language_of
 from edge_llm.errors import EdgeLlmError
 
-VERSION = 3
+VERSION = 4
 """Goes up with each change of tables, passages or terms: an index of another version is made anew."""
 _SAMPLE = 5000
 

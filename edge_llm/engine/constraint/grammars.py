@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
@@ -37,9 +37,9 @@ class Grammars:
         self._vocabulary: LLTokenizer | None = None
         self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
 
-    def preload(self) -> None:
-        """Build the tokenizer's side, before a request needs it."""
-        self._thread.submit(self._build).result()
+    def preload(self) -> Future[LLTokenizer]:
+        """Begin to build the tokenizer's side, before a request needs it."""
+        return self._thread.submit(self._build)
 
     def make(self, request: GenerationRequest, ready: Ready) -> None:
         """Call ``ready`` with the constraint of ``request``, or with why there is none, on the own thread."""

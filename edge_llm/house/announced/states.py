@@ -31,6 +31,14 @@ _ABOUT = 1.0
 """Largest difference of two levels that count as the same: devices round to steps of their own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a device had told by some time: number of messages, and its position."""
+
+    messages: int = -1
+    position: Scalar | None = None
+
+
 @dataclass(slots=True)
 class DeviceState:
     """What a device has told; ``told`` counts its messages."""
@@ -53,23 +61,34 @@ class DeviceState:
             return said[-1] if said else True
         return any(said) or not said if self.together == "any" else all(said)
 
-    def is_as(self, action: str, value: Value, told_before: int) -> bool:
-        """Whether it is what an action was to bring about, sent when there had been ``told_before`` messages.
+    def is_as(self, action: str, value: Value, before: Told) -> bool:
+        """Whether it is what an action was to bring about, or moves there; ``before``: when that was sent.
 
         What no state shows, such as a stop, counts as seen with the next message.
         """
-        if not self.available or self.told == told_before:
+        if not self.available or self.told == before.messages:
             return False
         if action == "on" and self.state is not None:
             return self.state != "off"
         if action in _SHOWS and self.state is not None:
             return self.state in _SHOWS[action]
         if action in _LEVELS and isinstance(level := self.attributes.get(action), int | float):
-            return isinstance(value, int | float) and abs(level - value) <= _ABOUT
+            moves = action == "position" and self._moves_to(value, level, before.position)
+            return moves or (isinstance(value, int | float) and abs(level - value) <= _ABOUT)
         if action in ("mode", "option") and self.state is not None:
             now = (self.state, self.attributes.get(action))  # a mode may be one of those or of presets
             return str(value).casefold() in (str(each).casefold() for each in now)
         return True
+
+    def _moves_to(self, value: Value, position: float, before: Scalar | None) -> bool:
+        """Whether it says so, or has come nearer: a curtain takes its time."""
+        if not isinstance(value, int | float):
+            return False
+        if self.state in ("opening", "closing"):
+            return self.state == ("opening" if position < value else "closing")
+        if not isinstance(before, int | float) or abs(position - before) <= _ABOUT:
+            return False
+        return before < position < value or before > position > value
 
     def age_s(self) -> float | None:
         """Seconds since its last message; None where nobody knows."""
@@ -109,10 +128,10 @@ class DeviceStates:
         state = self._states.get(device)
         return state if state and state.told else None
 
-    def told(self, device: str) -> int:
-        """Number of a device's messages."""
+    def told(self, device: str) -> Told:
+        """What a device has told by now."""
         state = self._states.get(device)
-        return state.told if state else 0
+        return Told(state.told, state.attributes.get("position")) if state else Told(0)
 
     def update(self, topic: str, payload: bytes, *, retained: bool) -> bool:
         """Take in a message; returns whether it told anything of a device."""

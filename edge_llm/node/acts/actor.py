@@ -20,6 +20,7 @@ from edge_llm.errors import RequestError
 from edge_llm.event_log import EventLog, stack_of
 from edge_llm.gateway.rate_limit import RateLimiter
 from edge_llm.house.announced.plan import Plan, Step
+from edge_llm.house.announced.states import Told
 from edge_llm.mqtt.message import Message
 from edge_llm.node.acts.act_log import MAX_ACTS, ActLog
 from edge_llm.node.acts.devices import DeviceFeed
@@ -27,7 +28,7 @@ from edge_llm.node.acts.devices import DeviceFeed
 log = EventLog(__name__)
 
 CONFIRM_S = 2.0
-"""Seconds in which the state of a device has to show what it was told."""
+"""Seconds in which the state of a device has to show what it was told, or that it moves there."""
 MOST_STEPS_PER_MINUTE = 1200
 _DOUBT_S = 5.0
 """Seconds without a note after which it is asked for."""
@@ -75,8 +76,8 @@ class _Job:
     is_written: bool = False
     connection: int = 0
     """Number of the connection that it was sent by."""
-    told: dict[str, int] = field(default_factory=dict)
-    """By device: number of messages that it had told by then; absent of an earlier process's acts."""
+    told: dict[str, Told] = field(default_factory=dict)
+    """By device: what it had told by then; absent of an earlier process's acts."""
     refused: set[str] = field(default_factory=set)
     until: float = 0.0
     token: str = ""
@@ -261,7 +262,7 @@ class Actor:
         if job.stage is _Stage.SENT and not step.tells_state:
             return True
         state = self._devices.state(step.device)
-        return state is not None and state.is_as(step.action, step.value, job.told.get(step.device, -1))
+        return state is not None and state.is_as(step.action, step.value, job.told.get(step.device, Told()))
 
     def _names(self, job: _Job) -> set[str]:
         """Names of the devices that were not told."""

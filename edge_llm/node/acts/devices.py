@@ -17,7 +17,7 @@ from edge_llm.errors import ConfigError
 from edge_llm.event_log import EventLog, RateLimitedLog, stack_of
 from edge_llm.house.announced.accepted import accepted_of
 from edge_llm.house.announced.sources import DeviceSources
-from edge_llm.house.announced.states import UNAVAILABLE, UNKNOWN, DeviceState, DeviceStates
+from edge_llm.house.announced.states import UNAVAILABLE, UNKNOWN, DeviceState, DeviceStates, Told
 from edge_llm.house.discovery.as_house import house_of
 from edge_llm.house.discovery.entity import STATE, Entity, Publish
 from edge_llm.mqtt.connection import Connection
@@ -146,8 +146,8 @@ class DeviceFeed:
         """What an entity has told, by its id."""
         return self._states.of(entity)
 
-    def told(self, entity: str) -> int:
-        """Number of messages by which an entity has told something."""
+    def told(self, entity: str) -> Told:
+        """What an entity has told by now."""
         return self._states.told(entity)
 
     def tells_state(self, entity: Entity) -> bool:

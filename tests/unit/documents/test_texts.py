@@ -104,6 +104,24 @@ class TestPlainText:
     def test_lines_of_a_paragraph_are_joined_without_a_space_in_chinese(self) -> None:
         assert read("请先关闭\n水龙头。", "a.txt") == [Paragraph("请先关闭水龙头。")]
 
+    def test_the_first_line_is_the_title_in_chinese_if_it_stands_alone(self) -> None:
+        found = read_document("阳光健身房 会员协议\n\n会费每月付一次。\n\n年卡另算".encode(), "a.txt")
+        assert found.title == "阳光健身房 会员协议"
+        assert found.blocks[1:] == (Paragraph("会费每月付一次。"), Paragraph("年卡另算"))
+
+    def test_a_short_first_line_is_a_heading_in_chinese(self) -> None:
+        assert read("二、停卡\n因病可以停卡,每年一次，\n最长两个月。", "a.txt") == [
+            Heading(3, "二、停卡"),
+            Paragraph("因病可以停卡,每年一次，最长两个月。"),
+        ]
+
+    def test_the_heading_of_the_first_paragraph_is_not_the_title(self) -> None:
+        assert read_document("停卡\n因病可以停卡，每年一次。".encode(), "会员.txt").title == "会员"
+
+    def test_a_line_with_a_code_is_not_in_capitals_in_chinese(self) -> None:
+        text = "会费每月付一次。\n\n会员:陈晨 卡号:VIP-2207\n\n年卡另算。"
+        assert Paragraph("会员:陈晨 卡号:VIP-2207") in read(text, "a.txt")
+
 
 class TestHtml:
     def test_scripts_styles_navigation_and_hidden_parts_are_left_out(self) -> None:

@@ -120,6 +120,8 @@ def test_a_correction_is_asked_back() -> None:
         ("turn on the sprinkler", {("open", "sprinkler")}),
         ("lock everything", {("lock", "front")}),
         ("it's dark in the kitchen", {("brighter", "counter"), ("brighter", "island")}),
+        ("make the sofa lamp dark", {("dimmer", "sofa")}),
+        ("please make the living room dark", {("dimmer", "sofa"), ("dimmer", "ceiling")}),
         ("turn the sofa lamp red and set it to 20 percent", {("color", "sofa"), ("brightness", "sofa")}),
         ("in the kitchen, turn off the lights", off("counter", "island")),
     ],

@@ -29,6 +29,7 @@ def test_the_room_knows_its_options_and_asks_the_others(services: dict[str, Any]
         uri.removeprefix("tcp://").split(":")[0]
         for uri in (options.hear, options.ask, options.speak, options.wake)
     } == {"whisper", "voice", "piper", "openwakeword"}
+    assert options.wake_word == "${WAKES:-okay_nabu}"  # from version 2 on openWakeWord itself is not told
     assert (COMPOSE.parent / services["satellite"]["build"] / "Dockerfile").resolve().is_file()
     assert Path(voice.EXAMPLE).name in (voice.EXAMPLE.parent / "Dockerfile").read_text(encoding="utf-8")
 

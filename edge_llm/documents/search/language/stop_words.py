@@ -1,7 +1,5 @@
 """Words of a question that say nothing of what it is about, by language."""
 
-import re
-
 _WORDS = {
     "en": """
         a about after all also am an and any are as at be been before but by can could d did do does
@@ -108,22 +106,6 @@ _WEAK = {
 }
 _WEAK_BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WEAK.items()}
 _BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WORDS.items()}
-UNSPACED_LANGUAGE = "zh"
-FUNCTION_CHARACTERS = frozenset(
-    "一不上下个中为之也了于些人从他以们会但何使来便做停像先光全再出分到前助化半即却又及只叫可各吗向后吧呢和哪啊因在地多好如它完就已带干应度当得心快怎想我或所把拿按接收放新无时是最有本来某样每没点然特用由的直看着码种第等给自至若要见让话该说请谁跟路转较过近还这进连送通道那都里量错长随难需面页须"
-)
-"""Characters that stand in words of no content, or where two words meet."""
-_UNSPACED = re.compile(
-    # Chinese
-    "请问|什么时候|为什么|是什么|什么|怎么样|怎么办|怎么|怎样|如何|哪里|哪儿|哪个|哪些|哪种|多长时间|多少|多久|是否|可以|"
-    "应该|应当|需要|必须|能否|能不能|可不可以|是不是|有没有|我们|你们|他们|这个|那个|这些|那些|意思|告诉我|一下|的时候|时候|"
-    "如果|因为|所以|但是|以及|或者|还是|并且|的|了|吗|呢|吧|啊|我|你|您|它|他|她|是|该|几|"
-    # Japanese
-    "ですか|ますか|でしょうか|ください|とは|どうやって|どうすれば|どのように|どこ|なに|何ですか|いつ|なぜ|どう|"
-    "する|します|した|して|です|ます|いい|は|が|を|に|の|と|へ|も|か|"
-    # Thai
-    "อย่างไร|อะไร|เมื่อไหร่|ที่ไหน|ทำไม|เท่าไหร่|คือ|ไหม|ครับ|ค่ะ"
-)
 
 
 def languages_of(words: list[str]) -> list[str]:
@@ -141,8 +123,3 @@ def stop_words(languages: list[str]) -> frozenset[str]:
 def weak_words(languages: list[str]) -> frozenset[str]:
     """Words that say little of what a question is about: common verbs and the like."""
     return frozenset().union(*(_WEAK_BY_LANGUAGE.get(language, ()) for language in languages or _BY_LANGUAGE))
-
-
-def content_runs(run: str) -> list[str]:
-    """Cut a run of Chinese, Japanese or Thai at its question words and particles."""
-    return [part for part in _UNSPACED.split(run) if part]

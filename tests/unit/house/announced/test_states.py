@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from edge_llm.contract.house import Device, Scalar
-from edge_llm.house.announced.states import MAX_STATE_BYTES, DeviceState, DeviceStates
+from edge_llm.house.announced.states import MAX_STATE_BYTES, DeviceState, DeviceStates, Told
 from edge_llm.house.discovery.entity import AVAILABLE, STATE, Entity, Reading
 
 
@@ -84,7 +84,7 @@ def test_devices_that_have_gone_are_forgotten_and_the_others_keep_their_states()
     states.follow({"lamp": lamp()})
     assert states.of("other") is None
     assert states.of("lamp")
-    assert states.told("lamp") == 1
+    assert states.told("lamp") == Told(1)
     assert not tell(states, "z/other", state="on")
 
 
@@ -109,15 +109,28 @@ def test_devices_that_have_gone_are_forgotten_and_the_others_keep_their_states()
         ("stop", None, "open", {}, True),
         ("color", "red", "on", {}, True),
         ("position", 40.0, "open", {}, True),
+        ("position", 40.0, "closing", {"position": 100}, True),
+        ("position", 40.0, "opening", {"position": 100}, False),
+        ("position", 40.0, "opening", {"position": 0}, True),
+        ("position", 40.0, "open", {"position": 100}, False),
     ],
 )
 def test_a_state_shows_what_an_action_came_to(
     action: str, value: str | float | None, state: str, attributes: dict[str, Scalar], *, is_so: bool
 ) -> None:
     now = DeviceState(state, attributes, told=1)
-    assert now.is_as(action, value, 0) is is_so
-    assert not now.is_as(action, value, 1)  # nothing has been told since
-    assert not DeviceState(state, attributes, {"z": False}, told=1).is_as(action, value, 0)
+    assert now.is_as(action, value, Told(0)) is is_so
+    assert not now.is_as(action, value, Told(1))  # nothing has been told since
+    assert not DeviceState(state, attributes, {"z": False}, told=1).is_as(action, value, Told(0))
+
+
+@pytest.mark.parametrize(("position", "is_so"), [(100, False), (80, True), (39, True), (20, False)])
+def test_a_curtain_that_tells_positions_alone_moves_when_it_has_come_nearer(
+    position: int, *, is_so: bool
+) -> None:
+    now = DeviceState("open", {"position": position}, told=2)
+    assert now.is_as("position", 40.0, Told(1, 100)) is is_so
+    assert not DeviceState("open", {"position": 80}, told=2).is_as("position", 40.0, Told())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, cast
 
 from edge_llm.house.announced.plan import Plan, Step
-from edge_llm.house.announced.states import DeviceState
+from edge_llm.house.announced.states import DeviceState, Told
 from edge_llm.house.discovery.entity import Publish
 from edge_llm.mqtt.message import Message
 from edge_llm.node.acts.act_log import ActLog
@@ -56,15 +56,15 @@ class Devices:
         notes, self.handed_out = self.handed_out, []
         return notes
 
-    def told(self, device: str) -> int:
+    def told(self, device: str) -> Told:
         state = self.states.get(device)
-        return state.told if state else 0
+        return Told(state.told, state.attributes.get("position")) if state else Told(0)
 
     def state(self, device: str) -> DeviceState | None:
         return self.states.get(device)
 
     def tell(self, device: str, state: str) -> None:
-        before = self.told(device)
+        before = self.told(device).messages
         self.states[device] = DeviceState(state, told=before + 1)
         with self.due:
             self.due.notify_all()

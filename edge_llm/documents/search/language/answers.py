@@ -1,0 +1,47 @@
+"""What the answer to a Chinese question has in it: an amount of money, a time, a telephone number."""
+
+import re
+
+_NUMBER = "(?:[0-9][0-9.,]*|[一二两三四五六七八九十百千万半几]+) ?"
+_MONEY = "万?(?:元|块|角)"
+_TIME = "多?(?:秒|分|刻|个?半?小时|个?半?钟头|天|夜|周|个?星期|个?礼拜|个?半?月|个?季度|个?学期|年)"
+_LENGTH = "公里|千米|[厘毫]?米|(?:km|[cm]?m)(?![a-z])"
+_WEIGHT = "公斤|[千毫]?克|斤|吨|[km]?g(?![a-z])"
+_VOLUME = "毫?升|立方|m?l(?![a-z])|[大小]?[勺杯碗桶]"
+_DEGREES = "度|℃|°"
+_MEASURE = "[次个节人位张把枚件片种层格台本口步条回遍声下级项部名瓦伏安兆岁]"
+_DAY = "[0-9一二三四五六七八九十] ?[年月日号]|(?:周|星期|礼拜)[一二三四五六日天末]|[每当]天|工作日|节假日"
+_CLOCK = "[0-9]:[0-9]{2}|[0-9一二两三四五六七八九十] ?[点时]|[早晚]上|[上中下]午|凌晨|夜"
+
+
+def _amount(unit: str, *others: str) -> tuple[str, str]:
+    """How one asks for so many of a unit, or by ``others``; and how so many are written."""
+    return "|".join((f"(?:几|多少)(?:{unit})", *others)), f"{_NUMBER}(?:{unit})"
+
+
+_money, _any_money = _amount(_MONEY, "多少钱|价格|什么价|怎么收费|[费收交付扣赔花罚退值][用要了]?多少")
+_time, _any_time = _amount(_TIME, "多久|多长时间")
+_KINDS = tuple(
+    (re.compile(asked), re.compile(given))
+    for asked, given in (
+        (_money, f"{_any_money}|[¥￥€$]|免费"),
+        (_time, f"{_any_time}|[每当]天"),
+        _amount(_LENGTH, "多[高宽深厚远长]"),
+        _amount(_WEIGHT, "多重"),
+        _amount(_VOLUME),
+        _amount(_DEGREES, "多[热冷]|温.{0,4}多少"),
+        _amount(_MEASURE),
+        ("几点|什么时间", _CLOCK),
+        ("哪一?[天年月日]|哪几[天年个]|哪些[日天]|几[月号]|(?:星期|周|礼拜)几|什么日[期子]", _DAY),
+        ("什么时候|何时|啥时候", f"{_DAY}|{_CLOCK}|{_any_time}|[前后时]"),
+        ("电话|热线|打给|打哪", "[0-9]{3}"),
+        ("[编型单账证牌卡户同]号|序列号", "[a-z]+[-·]?[0-9]|[0-9]{4}|[0-9]-[0-9]"),
+        ("百分之几|多少比例|多大比例|几成", f"百分之|%|{_NUMBER}成"),
+        ("多少", _NUMBER),
+    )
+)
+
+
+def expected(question: str) -> re.Pattern[str] | None:
+    """What a line that answers a normalised question has in it; None where that can be anything."""
+    return next((given for asked, given in _KINDS if asked.search(question)), None)
