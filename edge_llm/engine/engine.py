@@ -26,7 +26,7 @@ from edge_llm.engine.types import Completion, Failure, GenerationRequest
 from edge_llm.errors import RequestError
 from edge_llm.host.cpu import PinningPlan
 from edge_llm.host.cpu_list import format_cpu_list
-from edge_llm.host.memory import lock_memory, release_free_memory
+from edge_llm.host.memory import lock_memory
 from edge_llm.host.pinning import allowed_cpus, pin_this_thread
 
 
@@ -45,7 +45,6 @@ class Engine:
         self._cache = model.cache
         self._grace_s = settings.grace_s
         self.tokenizer = ChatTokenizer(bundle)
-        release_free_memory()
         decoder = model.ready()
         self._prefixes = _prefix_cache(settings, bundle, self._cache)
         self._grammars = Grammars(self.tokenizer, manifest.eos_token_ids)

@@ -16,7 +16,7 @@ from edge_llm.engine.decoder import Decoder, load_decoder, prefill_refused, warm
 from edge_llm.engine.kv_cache import KVCache
 from edge_llm.engine.onnx.packed import verify_weights
 from edge_llm.host.cpu import plan_pinning
-from edge_llm.host.memory import HugePages
+from edge_llm.host.memory import HugePages, release_free_memory
 from edge_llm.host.pinning import thread_ids
 
 _WEIGHTS = {MODEL_DATA, PREFILL_DATA}
@@ -67,6 +67,7 @@ class LoadingModel:
         """
         self._verified.result()  # first: whatever else failed, this says better why
         decoder = self._decoder.result()
+        release_free_memory()  # the tokenizer's and ONNX Runtime's, for parsing and packing
         warm_up(decoder)
         self.huge_pages.start()
         return decoder
