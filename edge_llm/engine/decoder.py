@@ -14,6 +14,7 @@ from edge_llm.host.cpu import PinningPlan
 from edge_llm.host.instructions import prefill_graph_refused, read_flags
 
 _WARM_UP_TOKENS = 4
+"""More than the first ones that the decode graph reads: the prefill graph has to run, too."""
 
 
 class Decoder(Protocol):
