@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
@@ -10,8 +11,10 @@ from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.lines import quoted_lines
+from edge_llm.documents.search.question import Question, read_question
 from edge_llm.documents.search.ranking import rank
 from edge_llm.documents.search.tables import FileMark
+from edge_llm.documents.search.vocabulary import Vocabulary
 from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
 from edge_llm.state.aside import is_in_use, move_aside
@@ -51,8 +54,8 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        rows, _, is_certain = self._read(lambda db: _search(db, question, limit, self._meaning))
-        return [_passage(row) for row in rows] if is_certain else []
+        found = self._read(lambda db: _search(db, question, limit, self._meaning))
+        return [_passage(row) for row in found.rows] if found.is_certain else []
 
     def nearest(self, question: str, limit: int = 3) -> list[Passage]:
         """Find at most ``limit`` passages as ``search`` does, also where it is not certain that one fits.
@@ -60,8 +63,8 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        rows, _, _ = self._read(lambda db: _search(db, question, limit, self._meaning))
-        return [_passage(row) for row in rows]
+        found = self._read(lambda db: _search(db, question, limit, self._meaning))
+        return [_passage(row) for row in found.rows]
 
     def context(self, question: str, max_characters: int) -> list[Passage]:
         """Find what to put before ``question``: the best passage's chapter in its order, then the next best.
@@ -79,10 +82,10 @@ class Index:
         """
 
         def read(db: sqlite3.Connection) -> Found:
-            rows, scores, is_certain = _search(db, question, _QUOTED, self._meaning)
-            passages = list(zip(map(_passage, rows), scores, strict=True))
-            lines = tuple(quoted_lines(db, question, passages))
-            return Found(lines, lines, is_certain=is_certain)
+            found = _search(db, question, _QUOTED, self._meaning)
+            passages = list(zip(map(_passage, found.rows), found.scores, strict=True))
+            lines = tuple(quoted_lines(found.asked, passages))
+            return Found(lines, lines, is_certain=found.is_certain and found.asked.is_answered_by(lines))
 
         return self._read(read)
 
@@ -209,18 +212,28 @@ class Index:
             raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
 
 
-def _search(
-    db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None"
-) -> tuple[list[_Row], list[float], bool]:
-    """The best passages, their scores, and whether they fit for certain; else they are what comes nearest."""
-    hits = rank(db, question)
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best passages for a question."""
+
+    asked: Question
+    rows: list[_Row]
+    scores: list[float]
+    is_certain: bool
+    """Whether they fit for certain; else they are what comes nearest."""
+
+
+def _search(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> _Best:
+    asked = read_question(question, Vocabulary(db))
+    hits = rank(db, asked)
     near = [hit.passage for hit in hits]
     fitting = near if hits and hits[0].is_certain else []
     if meaning:
         fitting = meaning.merged(db, question, fitting)
-    best = (fitting or near)[:limit]
+    rows = _rows(db, (fitting or near)[: max(limit, _QUOTED)])
+    is_certain = bool(fitting) and asked.is_answered_by(map(_passage, rows))
     scores = {hit.passage: hit.score for hit in hits}  # what was found by meaning alone has none
-    return _rows(db, best), [scores.get(each, 0.0) for each in best], bool(fitting)
+    return _Best(asked, rows[:limit], [scores.get(row[0], 0.0) for row in rows[:limit]], is_certain)
 
 
 def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
@@ -233,9 +246,10 @@ def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
 def _context(
     db: sqlite3.Connection, question: str, max_characters: int, meaning: "Meaning | None"
 ) -> list[Passage]:
-    found, _, is_certain = _search(db, question, 8, meaning)
-    if not is_certain:
+    best = _search(db, question, 8, meaning)
+    if not best.is_certain:
         return []
+    found = best.rows
     chapter: list[_Row] = db.execute(
         f"{_PASSAGE} JOIN passages AS best"
         " ON best.document = passages.document AND best.chapter = passages.chapter"
@@ -243,8 +257,8 @@ def _context(
         (found[0][0],),
     ).fetchall()
     if sum(len(row[-1]) for row in chapter) > max_characters:
-        best = found[0]
-        chapter = [(*best[:5], best[5][:max_characters])]
+        first = found[0]
+        chapter = [(*first[:5], first[5][:max_characters])]
     chosen = {row[0]: row for row in chapter}
     left = max_characters - sum(len(row[-1]) for row in chapter)
     for row in found:

@@ -1,14 +1,16 @@
 """Turns a question into groups of terms, one a content word, with what they weigh in this index."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from edge_llm.documents.passage import Passage
 from edge_llm.documents.search.groups import Group, group_of_code, groups_of_word
 from edge_llm.documents.search.language.answers import expected
 from edge_llm.documents.search.language.german import separated
 from edge_llm.documents.search.language.stop_words import languages_of, stop_words, weak_words
 from edge_llm.documents.search.language.unspaced import UNSPACED_LANGUAGE, content_runs, numbers_that_name
-from edge_llm.documents.search.language.words import codes, is_unspaced, normalise, runs, stem
+from edge_llm.documents.search.language.words import codes, is_unspaced, normalise, runs, stem, terms
 from edge_llm.documents.search.unspaced import groups_of_run
 from edge_llm.documents.search.vocabulary import Vocabulary
 
@@ -45,6 +47,18 @@ class Question:
     """Empty where it is not certain."""
     answer: re.Pattern[str] | None
     """What a passage that answers it has in its text; None where that can be anything."""
+    counted: frozenset[str] | None
+    """The terms that stand for the things of which the number is asked; None where something else is."""
+
+    def is_answered_by(self, passages: Iterable[Passage]) -> bool:
+        """Whether one of the passages, or lines, has what is asked for: a price, a date, a number of things."""
+        return self.answer is None or any(map(self._has_answer, passages))
+
+    def _has_answer(self, passage: Passage) -> bool:
+        if self.answer and not self.answer.search(passage.text.lower()):
+            return False
+        words = f"{passage.title} {passage.heading} {passage.text}"
+        return self.counted is None or not self.counted.isdisjoint(terms(words))
 
 
 def read_question(text: str, vocabulary: Vocabulary) -> Question:
@@ -68,7 +82,21 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
             _replace_by_code(code, groups, vocabulary)
             neighbours = []
     kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
-    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages), expected(text))
+    answer = expected(text)
+    stops, weak = stop_words(languages), weak_words(languages)
+    things = [each for each in runs(answer.counted) if each not in stops | weak] if answer else []
+    return Question(
+        list(groups.values())[:_MAX_GROUPS],
+        kept,
+        _language(found, languages),
+        answer.pattern if answer else None,
+        _standing_for(things, particles, vocabulary) if things else None,
+    )
+
+
+def _standing_for(words: list[str], particles: list[str] | None, vocabulary: Vocabulary) -> frozenset[str]:
+    groups = (groups_of_word(stem(word), vocabulary, particles and []) for word in words)
+    return frozenset(term for each in groups for group in each.values() for term in group.variants)
 
 
 def _add_words(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from edge_llm.documents.search.groups import Group
-from edge_llm.documents.search.question import Question, read_question
+from edge_llm.documents.search.question import Question
 from edge_llm.documents.search.vocabulary import Vocabulary
 
 _CANDIDATES = 25
@@ -62,12 +62,10 @@ class Hit:
         return self.evidence >= (_CERTAIN_LACKING if self.lacks_weighty else _CERTAIN)
 
 
-def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
-    """Find the passages for ``question``, best first; none where not even the best one is near."""
-    vocabulary = Vocabulary(db)
-    asked = read_question(question, vocabulary)
+def rank(db: sqlite3.Connection, asked: Question) -> list[Hit]:
+    """Find the passages for a question, best first; none where not even the best one is near."""
     wanted = frozenset(term for group in asked.groups for term in group.variants)
-    rarest = vocabulary.idf(0)
+    rarest = Vocabulary(db).idf(0)
     hits = [_judge(row, asked, wanted, rarest) for row in _candidates(db, asked.groups)]
     hits.sort(key=lambda hit: (-hit.score, hit.passage))
     if not hits or hits[0].evidence < _NEAREST:

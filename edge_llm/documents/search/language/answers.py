@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edge_llm.documents.search.language import answers_european
+from edge_llm.documents.search.language.words import is_unspaced
 
 _NUMBER = "(?:[0-9][0-9.,]*|[一二两三四五六七八九十百千万半几]+) ?"
 _MONEY = "万?(?:元|块|角)"
@@ -46,21 +47,27 @@ _CHINESE = (
     ("多少", _NUMBER),
 )
 _KINDS = tuple((re.compile(asked), given) for asked, given in (*answers_european.KINDS, *_CHINESE))
-_COUNTED = re.compile(answers_european.COUNTED)
 
 
-def expected(question: str) -> re.Pattern[str] | None:
-    """What a line that answers a normalised question has in it, in lower case; None where that can be anything."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a line that answers a question has in it."""
+
+    pattern: re.Pattern[str]
+    """Of the line in lower case."""
+    counted: str
+    """The two words after "how many"; empty where something else is asked for."""
+
+
+def expected(question: str) -> Answer | None:
+    """What the answer to a normalised question has in it; None where that can be anything."""
     for asked, given in _KINDS:
         if found := asked.search(question):
-            return _compiled(given.replace("{}", found[1]) if "{}" in given else given)
+            counted = found[1] if asked.groups else ""
+            if is_unspaced(counted):
+                return Answer(_compiled(given.format(counted)), "")
+            return Answer(_compiled(given), counted)
     return None
-
-
-def counted(question: str) -> str:
-    """The things of which a normalised question asks the number; empty where it asks for another thing."""
-    found = _COUNTED.search(question)
-    return (found[1] or found[2]) if found else ""
 
 
 @lru_cache(maxsize=200)

@@ -57,8 +57,6 @@ _COLOUR = (
 _PAID = r"(?:cost|costs|pay|paid|charged?|spend|spent)\b"
 _GERMAN_PRICE = "(?:beitrag|gebuhr|gebuhren|miete|kaution|preis|kosten|strafe|pfand|rate|betrag|pramie)"
 
-COUNTED = r"\bhow many ([^\W\d_]+)|\bwie ?vielen? ([^\W\d_]+)"
-"""How one asks for a number of things, and the things."""
 KINDS = (
     (r"\b(?:which|what) year\b|\bwelche[mns] jahr\b", _YEAR),
     (r"\b(?:which|what) (?:date|day)\b|\bwelche[mnrs]? (?:tag|datum|wochentag)\b", _DATE),
@@ -127,6 +125,8 @@ KINDS = (
         r"\b(?:electricity|energy|power) (?:does|do|is|did)\b|\bwie ?viel (?:strom|energie|leistung)\b|\bwatts?\b",
         r"[0-9] ?k?wh?\b|\bwatts?\b|percent|prozent",
     ),
-    (r"\bhow (?:many|much)\b|\bwie ?viele?n?\b", _NUMBER),
+    (r"\b(?:how many|wie ?vielen?) ([^\W\d_]+(?: [^\W\d_]+)?)", _NUMBER),
+    (r"\bhow much\b|\bwie ?viel\b", _NUMBER),
 )
-"""How one asks, in a normalised question, and what is given, in lower case."""
+"""How one asks, in a normalised question, and what is given, in lower case. A group of the first is what is
+counted: how many (devices)."""
