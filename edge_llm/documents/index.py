@@ -12,7 +12,7 @@ from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.lines import quoted_lines
 from edge_llm.documents.search.question import Question, read_question
-from edge_llm.documents.search.ranking import rank
+from edge_llm.documents.search.ranking import CERTAIN, rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.documents.search.vocabulary import Vocabulary
 from edge_llm.errors import EdgeLlmError
@@ -55,7 +55,8 @@ class Index:
             EdgeLlmError: the file cannot be read.
         """
         found = self._read(lambda db: _search(db, question, limit, self._meaning))
-        return [_passage(row) for row in found.rows] if found.is_certain else []
+        passages = [_passage(row) for row in found.rows]
+        return passages if found.fits(passages[:1]) else []
 
     def nearest(self, question: str, limit: int = 3) -> list[Passage]:
         """Find at most ``limit`` passages as ``search`` does, also where it is not certain that one fits.
@@ -85,7 +86,7 @@ class Index:
             found = _search(db, question, _QUOTED, self._meaning)
             passages = list(zip(map(_passage, found.rows), found.scores, strict=True))
             lines = tuple(quoted_lines(found.asked, passages))
-            return Found(lines, lines, is_certain=found.is_certain and found.asked.is_answered_by(lines))
+            return Found(lines, lines, is_certain=found.fits(lines))
 
         return self._read(read)
 
@@ -219,21 +220,28 @@ class _Best:
     asked: Question
     rows: list[_Row]
     scores: list[float]
-    is_certain: bool
-    """Whether they fit for certain; else they are what comes nearest."""
+    by_meaning: bool = False
+    """Whether it is their meaning that is near, and not their words."""
+
+    def fits(self, passages: Sequence[Passage]) -> bool:
+        """Whether passages, or lines of them, answer the question for certain."""
+        evidence = max(self.scores, default=0.0) * self.asked.part_in(passages)
+        return (self.by_meaning or evidence >= CERTAIN) and self.asked.is_answered_by(passages)
 
 
 def _search(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> _Best:
     asked = read_question(question, Vocabulary(db))
     hits = rank(db, asked)
     near = [hit.passage for hit in hits]
-    fitting = near if hits and hits[0].is_certain else []
+    fitting = near if hits and hits[0].evidence >= CERTAIN else []
+    by_meaning = False
     if meaning:
-        fitting = meaning.merged(db, question, fitting)
-    rows = _rows(db, (fitting or near)[: max(limit, _QUOTED)])
-    is_certain = bool(fitting) and asked.is_answered_by(map(_passage, rows))
+        merged = meaning.merged(db, question, fitting)
+        by_meaning = bool(merged) and not fitting
+        fitting = merged
     scores = {hit.passage: hit.score for hit in hits}  # what was found by meaning alone has none
-    return _Best(asked, rows[:limit], [scores.get(row[0], 0.0) for row in rows[:limit]], is_certain)
+    best = (fitting or near)[:limit]
+    return _Best(asked, _rows(db, best), [scores.get(each, 0.0) for each in best], by_meaning)
 
 
 def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
@@ -247,9 +255,9 @@ def _context(
     db: sqlite3.Connection, question: str, max_characters: int, meaning: "Meaning | None"
 ) -> list[Passage]:
     best = _search(db, question, 8, meaning)
-    if not best.is_certain:
-        return []
     found = best.rows
+    if not best.fits([_passage(row) for row in found[:1]]):
+        return []
     chapter: list[_Row] = db.execute(
         f"{_PASSAGE} JOIN passages AS best"
         " ON best.document = passages.document AND best.chapter = passages.chapter"

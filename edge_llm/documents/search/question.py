@@ -1,7 +1,7 @@
 """Turns a question into groups of terms, one a content word, with what they weigh in this index."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edge_llm.documents.passage import Passage
@@ -50,15 +50,28 @@ class Question:
     counted: frozenset[str] | None
     """The terms that stand for the things of which the number is asked; None where something else is."""
 
-    def is_answered_by(self, passages: Iterable[Passage]) -> bool:
+    def is_answered_by(self, passages: Sequence[Passage]) -> bool:
         """Whether one of the passages, or lines, has what is asked for: a price, a date, a number of things."""
         return self.answer is None or any(map(self._has_answer, passages))
+
+    def part_in(self, passages: Sequence[Passage]) -> float:
+        """The part of the question's words that the passages, or lines, have with what is above them."""
+        have = {term for passage in passages for term in _terms_of(passage)}
+        total = sum(group.weight for group in self.groups)
+        found = (
+            group.weight * max((value for term, value in group.variants.items() if term in have), default=0.0)
+            for group in self.groups
+        )
+        return sum(found) / total if total else 0.0
 
     def _has_answer(self, passage: Passage) -> bool:
         if self.answer and not self.answer.search(passage.text.lower()):
             return False
-        words = f"{passage.title} {passage.heading} {passage.text}"
-        return self.counted is None or not self.counted.isdisjoint(terms(words))
+        return self.counted is None or not self.counted.isdisjoint(_terms_of(passage))
+
+
+def _terms_of(passage: Passage) -> Iterator[str]:
+    return terms(f"{passage.title} {passage.heading} {passage.text}")
 
 
 def read_question(text: str, vocabulary: Vocabulary) -> Question:
