@@ -20,6 +20,8 @@ _MAX_WORDS, _MAX_GROUPS = 48, 96
 """Of a question: words with spaces between, and groups altogether. A Chinese word is several."""
 _GERMAN = {"de", "nl"}
 """Languages of which verbs have the forms of German ones."""
+_WORDS_AFTER, _MOST_AFTER = 3, 60
+"""Words, and characters, after a number among which is what it counts."""
 _WEAK = 0.2
 """Weight of a common verb and the like."""
 
@@ -65,9 +67,16 @@ class Question:
         return sum(found) / total if total else 0.0
 
     def _has_answer(self, passage: Passage) -> bool:
-        if self.answer and not self.answer.search(passage.text.lower()):
-            return False
-        return self.counted is None or not self.counted.isdisjoint(_terms_of(passage))
+        assert self.answer
+        text = passage.text.lower()
+        numbers = self.answer.finditer(text)
+        if self.counted is None:
+            return any(numbers)
+        above = terms(f"{passage.title} {passage.heading}")
+        if not self.counted.isdisjoint(above):
+            return any(numbers)
+        after = (runs(normalise(text[found.end() : found.end() + _MOST_AFTER])) for found in numbers)
+        return any(stem(word) in self.counted for words in after for word in words[:_WORDS_AFTER])
 
 
 def _terms_of(passage: Passage) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 _DIGITS = r"(?<![\w-])[0-9][0-9.,]*"
 _WORDS = (
-    "an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty"
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty"
     "|ninety|hundred|half|quarter|several|few"
-    "|ein(?:e[mnrs]?)?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|fünfzehn|zwanzig|dreißig"
+    "|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|fünfzehn|zwanzig|dreißig"
     "|vierzig|fünfzig|sechzig|neunzig|hundert|halbe[nrs]?|viertel|anderthalb"
 )
-_NUMBER = rf"(?:{_DIGITS}|\b(?:{_WORDS})\b)"
+_COUNT = rf"(?:{_DIGITS}|\b(?:{_WORDS})\b)"
+_NUMBER = rf"(?:{_COUNT}|\b(?:an?|ein(?:e[mnrs]?)?)\b)"
 _MONTH = (
     "january|february|april|june|july|august|september|october|november|december"
     "|spring|summer|autumn|winter|easter|christmas|(?:may|march) [0-9]|(?<=[0-9] )(?:may|march)"
@@ -125,7 +126,7 @@ KINDS = (
         r"\b(?:electricity|energy|power) (?:does|do|is|did)\b|\bwie ?viel (?:strom|energie|leistung)\b|\bwatts?\b",
         r"[0-9] ?k?wh?\b|\bwatts?\b|percent|prozent",
     ),
-    (r"\b(?:how many|wie ?vielen?) ([^\W\d_]+(?: [^\W\d_]+)?)", _NUMBER),
+    (r"\b(?:how many|wie ?vielen?) ([^\W\d_]+(?: [^\W\d_]+)?)", _COUNT),
     (r"\bhow much\b|\bwie ?viel\b", _NUMBER),
 )
 """How one asks, in a normalised question, and what is given, in lower case. A group of the first is what is
