@@ -72,8 +72,10 @@ class Question:
         numbers = self.answer.finditer(text)
         if self.counted is None:
             return any(numbers)
-        above = terms(f"{passage.title} {passage.heading}")
-        if not self.counted.isdisjoint(above):
+        above = set(terms(f"{passage.title} {passage.heading}"))
+        if self.language == UNSPACED_LANGUAGE:
+            above.update(terms(text))
+        if above & self.counted:
             return any(numbers)
         after = (runs(normalise(text[found.end() : found.end() + _MOST_AFTER])) for found in numbers)
         return any(stem(word) in self.counted for words in after for word in words[:_WORDS_AFTER])
@@ -112,13 +114,23 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
         kept,
         _language(found, languages),
         answer.pattern if answer else None,
-        _standing_for(things, particles, vocabulary) if things else None,
+        _standing_for(things, particles, vocabulary),
     )
 
 
-def _standing_for(words: list[str], particles: list[str] | None, vocabulary: Vocabulary) -> frozenset[str]:
-    groups = (groups_of_word(stem(word), vocabulary, particles and []) for word in words)
-    return frozenset(term for each in groups for group in each.values() for term in group.variants)
+def _standing_for(
+    words: list[str], particles: list[str] | None, vocabulary: Vocabulary
+) -> frozenset[str] | None:
+    """The terms that stand for one of the words; None where none says anything."""
+    groups: list[Group] = []
+    for word in words:
+        if is_unspaced(word):
+            for part in content_runs(word):
+                found = groups_of_run(part, vocabulary)
+                groups += (group for name, group in found.items() if len(name) == min(2, len(part)))
+        else:
+            groups += groups_of_word(stem(word), vocabulary, particles and []).values()
+    return frozenset(term for group in groups for term in group.variants) if groups else None
 
 
 def _add_words(

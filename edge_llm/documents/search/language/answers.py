@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edge_llm.documents.search.language import answers_european
-from edge_llm.documents.search.language.words import is_unspaced
+from edge_llm.documents.tokens import UNSPACED
 
 _NUMBER = "(?:[0-9][0-9.,]*|[一二两三四五六七八九十百千万半几]+) ?"
 _MONEY = "万?(?:元|块|角)"
@@ -16,6 +16,7 @@ _VOLUME = "毫?升|立方|m?l(?![a-z])|[大小]?[勺杯碗桶]"
 _DEGREES = "度|℃|°"
 _TURNS = "[次节遍回下]"
 _MEASURE = "[个人位张把枚件片种层格台本口步条声级项部名瓦伏安兆岁圈只颗支盏瓶袋辆户扇根块双套]"
+_THINGS = f"[{UNSPACED}]{{0,4}}"
 _DAY = "[0-9一二三四五六七八九十] ?[年月日号]|(?:周|星期|礼拜)[一二三四五六日天末]|[每当]天|工作日|节假日"
 _CLOCK = "[0-9]:[0-9]{2}|[0-9一二两三四五六七八九十] ?[点时]|[早晚]上|[上中下]午|凌晨|夜"
 
@@ -35,8 +36,9 @@ _CHINESE = (
     _amount(_WEIGHT, "多重"),
     _amount(_VOLUME),
     _amount(_TURNS),
-    ("(?:几|多少)个", f"{_NUMBER}(?:{_MEASURE}|{_TURNS})"),
-    (f"(?:几|多少)({_MEASURE})", f"{_NUMBER}{{}}"),
+    (f"(?:几|多少)(个)({_THINGS})", f"{_NUMBER}(?:{_MEASURE}|{_TURNS})"),
+    (f"(?:几|多少)({_MEASURE})({_THINGS})", f"{_NUMBER}{{}}"),
+    ("什么颜色|哪种颜色", "[红绿蓝黄白黑橙灰紫棕粉]"),
     ("几点|什么时间", _CLOCK),
     ("哪一?年", "[0-9]{2} ?年"),
     ("哪一?[天月日]|哪几[天年个]|哪些[日天]|[几]号|(?:星期|周|礼拜)几|什么日[期子]", _DAY),
@@ -56,17 +58,15 @@ class Answer:
     pattern: re.Pattern[str]
     """Of the line in lower case."""
     counted: str
-    """The two words after "how many"; empty where something else is asked for."""
+    """What stands after "how many", two words or four characters; empty where something else is asked for."""
 
 
 def expected(question: str) -> Answer | None:
     """What the answer to a normalised question has in it; None where that can be anything."""
     for asked, given in _KINDS:
         if found := asked.search(question):
-            counted = found[1] if asked.groups else ""
-            if is_unspaced(counted):
-                return Answer(_compiled(given.format(counted)), "")
-            return Answer(_compiled(given), counted)
+            *measure, counted = found.groups() or ("",)
+            return Answer(_compiled(given.replace("{}", "".join(measure))), counted)
     return None
 
 
