@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from edge_llm.documents.passage import Passage
 from edge_llm.documents.search.groups import Group, group_of_code, groups_of_word
-from edge_llm.documents.search.language.answers import expected
+from edge_llm.documents.search.language.answers import asks_whether_there_is, expected
 from edge_llm.documents.search.language.german import separated
 from edge_llm.documents.search.language.stop_words import languages_of, stop_words, weak_words
 from edge_llm.documents.search.language.unspaced import UNSPACED_LANGUAGE, content_runs, numbers_that_name
@@ -22,6 +22,8 @@ _GERMAN = {"de", "nl"}
 """Languages of which verbs have the forms of German ones."""
 _WORDS_AFTER, _MOST_AFTER = 3, 60
 """Words, and characters, after a number among which is what it counts."""
+_HEAVY = 0.5
+"""Weight of a word that must be there where it is asked whether there is something."""
 _WEAK = 0.2
 """Weight of a common verb and the like."""
 
@@ -52,8 +54,16 @@ class Question:
     counted: frozenset[str] | None
     """The terms that stand for the things of which the number is asked; None where something else is."""
 
+    is_whether_there_is: bool
+    """Whether it asks if there is something."""
+
     def is_answered_by(self, passages: Sequence[Passage]) -> bool:
         """Whether one of the passages, or lines, has what is asked for: a price, a date, a number of things."""
+        if self.is_whether_there_is:
+            have = {term for passage in passages for term in _terms_of(passage)}
+            return not any(
+                group.weight >= _HEAVY and have.isdisjoint(group.variants) for group in self.groups
+            )
         return self.answer is None or any(map(self._has_answer, passages))
 
     def part_in(self, passages: Sequence[Passage]) -> float:
@@ -115,6 +125,7 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
         _language(found, languages),
         answer.pattern if answer else None,
         _standing_for(things, particles, vocabulary),
+        asks_whether_there_is(text),
     )
 
 

@@ -48,6 +48,7 @@ _CHINESE = (
     ("百分之几|多少比例|多大比例|几成", f"百分之|%|{_NUMBER}成"),
     ("多少", _NUMBER),
 )
+_EXISTS = re.compile(f"{answers_european.EXISTS}|(?<!还)有没有|有.{{1,8}}吗")
 _KINDS = tuple((re.compile(asked), given) for asked, given in (*answers_european.KINDS, *_CHINESE))
 
 
@@ -68,6 +69,11 @@ def expected(question: str) -> Answer | None:
             *measure, counted = found.groups() or ("",)
             return Answer(_compiled(given.replace("{}", "".join(measure))), counted)
     return None
+
+
+def asks_whether_there_is(question: str) -> bool:
+    """Whether a normalised question asks if there is something."""
+    return bool(_EXISTS.search(question))
 
 
 @lru_cache(maxsize=200)

@@ -26,9 +26,9 @@ _CLOCK = (
 )
 
 
-def _amount(units: str) -> str:
+def _amount(units: str, number: str = _NUMBER) -> str:
     """So many of ``units``, with a word between or without: ten working days."""
-    return rf"{_NUMBER}[ -]?(?:[\w-]+ )?(?:{units})(?![^\W_])"
+    return rf"{number}[ -]?(?:[\w-]+ )?(?:{units})(?![^\W_])"
 
 
 def _asked_many(english: str, german: str) -> str:
@@ -58,6 +58,8 @@ _COLOUR = (
 _PAID = r"(?:cost|costs|pay|paid|charged?|spend|spent)\b"
 _GERMAN_PRICE = "(?:beitrag|gebuhr|gebuhren|miete|kaution|preis|kosten|strafe|pfand|rate|betrag|pramie)"
 
+EXISTS = r"^(?:do|does|has|have)\b[^?.]* have\b|\b(?:is|are) there\b|^hat\b|\bgibt es\b"
+"""How one asks whether there is something."""
 KINDS = (
     (r"\b(?:which|what) year\b|\bwelche[mns] jahr\b", _YEAR),
     (r"\b(?:which|what) (?:date|day)\b|\bwelche[mnrs]? (?:tag|datum|wochentag)\b", _DATE),
@@ -105,6 +107,10 @@ KINDS = (
         r"[€£$]|\b[0-9]+[.,][0-9]{2}\b(?![.,]?[0-9]|[%:])|\bfree\b|\bkostenlos|\bkostenfrei|\bgratis\b"
         r"|\b[0-9]+,[0-9]{3}\b(?! (?:[klmw]|rpm|square))"
         f"|{_amount('euros?|eur|cents?|pounds?|pence|dollars?')}",
+    ),
+    (
+        r"\bhow long\b[^?.]*\b(?:warranty|guarantee)\b|\bwie lange?\b[^?.]*(?:garantie|gewahrleistung)\b",
+        _amount("months?|years?|monate?n?|jahre?n?", _COUNT),
     ),
     (
         r"\bhow (?:long|quickly|soon|fast)\b|\bwie (?:lange?|schnell|bald)\b"
