@@ -58,6 +58,18 @@ _COLOUR = (
 _PAID = r"(?:cost|costs|pay|paid|charged?|spend|spent)\b"
 _GERMAN_PRICE = "(?:beitrag|gebuhr|gebuhren|miete|kaution|preis|kosten|strafe|pfand|rate|betrag|pramie)"
 
+_UNITS = {
+    "volts?": "v|volts?",
+    "amps?|amperes?|ampere": "a|amps?|ampere",
+    "kilowatts?|kw": "kw",
+    "watts?": "k?w|watts?",
+    "kwh": "kwh",
+    "bars?": "bar",
+    "calories|kalorien": "k?cal|calories|kalorien",
+    "megabits?|mbit": "mbit|mb",
+    "revolutions|rpm|umdrehungen": "rpm|revolutions|u/min|umdrehungen|touren",
+}
+"""What stands for a unit of which the number is asked."""
 EXISTS = r"^(?:do|does|has|have)\b[^?.]* have\b|\b(?:is|are) there\b|^hat\b|\bgibt es\b"
 """How one asks whether there is something."""
 KINDS = (
@@ -94,7 +106,7 @@ KINDS = (
     ),
     (r"\b(?:which|what) colou?r\b|\bwelche[rn]? farbe\b", rf"\b(?:{_COLOUR})"),
     (
-        rf"\bhow heavy\b|\bweigh\b|\bwie schwer\b|\bwiegt\b|{_asked_many('kg|kilos?|grams|tonnes', 'kg|gramm')}",
+        rf"\bhow heavy\b|\bweigh\b|\bwhat is the (?:maximum )?weight\b|\bwie schwer\b|\bwiegt\b|{_asked_many('kg|kilos?|grams|tonnes', 'kg|gramm')}",
         _amount("kg|g|t|tonnes?|tons?|kilos?|grams?|gramm|tonnen?"),
     ),
     (
@@ -121,8 +133,30 @@ KINDS = (
         rf"{_TIME}|{_DATE}|{_CLOCK}|{_LENGTH}|\buntil\b|\bbis\b|immediately|at once|sofort",
     ),
     (
-        rf"\bhow (?:wide|tall|high|far|deep|thick|big|large)\b|\bwie (?:breit|gross|weit|tief|dick|hoch)\b",
-        _NUMBER,
+        r"\bhow (?:wide|tall|deep|thick|far)\b|\bwie (?:breit|tief|dick)\b|\bwie weit (?:ist|sind|liegt)\b"
+        f"|{_asked_many('(?:kilo|centi|milli)?met(?:er|re)s|km|cm|mm|miles', '(?:kilo|zenti|milli)?metern?|km|cm|mm')}",
+        f"{_LENGTH}|{_TIME}",
+    ),
+    (r"\bhow (?:high|big|large)\b|\bwie (?:gross|weit|hoch)\b", _NUMBER),
+    (r"\bhow old\b|\bwie alt\b", f"{_TIME}|{_YEAR}|\\bborn\\b|geboren"),
+    (
+        _asked_many("lit(?:er|re)s|ml|gallons", "litern?|ml"),
+        _amount("l|ml|lit(?:er|re)s?|litern?|gallons?"),
+    ),
+    *((_asked_many(asked, asked), rf"[0-9] ?(?:{given})(?![^\W_])") for asked, given in _UNITS.items()),
+    (
+        r"\biban\b|\b(?:account|policy|insurance|customer|contract|serial|member|order) (?:number|no|nr)\b"
+        r"|\b(?:konto|versicherungs|kunden|vertrags|serien|mitglieds|bestell|rechnungs)nummer\b",
+        r"[0-9]{4}|[0-9]-[0-9]|\b[a-z]{1,4}[- ]?[0-9]",
+    ),
+    (
+        r"\b(?:what|which)(?: is|'s)? [^?.]*\b(?:password|passcode|pin)\b|\b(?:lautet|welche[sn]?|heisst)\b[^?.]*"
+        r"(?:passwort|kennwort|geheimnummer|\bpin)\b",
+        "pass(?:word|code|phrase)|\\bpin\\b|\\bkey\\b|passwort|kennwort|schlüssel",
+    ),
+    (
+        r"\b(?:buy|bought|purchased?)\b|\bgekauft\b",
+        r"bought|purchas|deliver|dealer|invoice|receipt|from new|kauf|geliefert|händler|rechnung",
     ),
     (
         r"^when\b|\b(?:until|till|by|from|since) when\b|^wann\b|\b(?:bis|ab|seit|von) wann\b",
