@@ -79,16 +79,14 @@ class Question:
     def _has_answer(self, passage: Passage) -> bool:
         assert self.answer
         text = passage.text.lower()
-        numbers = self.answer.finditer(text)
         if self.counted is None:
-            return any(numbers)
-        above = set(terms(f"{passage.title} {passage.heading}"))
+            return bool(self.answer.search(text))
         if self.language == UNSPACED_LANGUAGE:
-            above.update(terms(text))
-        if above & self.counted:
-            return any(numbers)
-        after = (runs(normalise(text[found.end() : found.end() + _MOST_AFTER])) for found in numbers)
-        return any(stem(word) in self.counted for words in after for word in words[:_WORDS_AFTER])
+            return bool(self.answer.search(text)) and not self.counted.isdisjoint(terms(text))
+        after = (text[found.end() : found.end() + _MOST_AFTER] for found in self.answer.finditer(text))
+        return any(
+            stem(word) in self.counted for each in after for word in runs(normalise(each))[:_WORDS_AFTER]
+        )
 
 
 def _terms_of(passage: Passage) -> Iterator[str]:

@@ -43,9 +43,9 @@ _LENGTH = _amount(
     "mm|cm|m|km|(?:centi|milli|kilo)?met(?:er|re)s?|inch(?:es)?|feet|foot|miles?|(?:zenti|milli|kilo)?metern?"
 )
 _EVERY = (
-    r"\b(?:every|once|twice|each|times|after|before|never|always|per)\b|\b(?:dai|week|month|year|annual)ly\b"
+    r"\b(?:every|once|twice|each|times|never|per)\b|\b(?:dai|week|month|year|annual)ly\b"
     r"|\ba (?:day|week|month|year)\b|(?:ein|zwei|drei|vier|fünf|sechs|zehn|[0-9] ?)mal\b|tägig"
-    r"|(?:täg|wöchent|monat|jähr)lich|\b(?:alle|jede[mnrs]?|nach|vor|pro|nie|immer)\b|\bim (?:jahr|monat)\b"
+    r"|(?:täg|wöchent|monat|jähr)lich|\b(?:alle|jede[mnrs]?|pro|nie)\b|\bim (?:jahr|monat)\b"
 )
 _SOME_TIME = (
     r"\b(?:before|after|when|as soon as|if|until|from|once|every|while|during)\b|ly\b"
@@ -86,8 +86,16 @@ KINDS = (
         r"\b0[0-9]{2,}|\b1[12][0-9]\b|\b[0-9]{3,}[ -/][0-9]{3}|\b[0-9]{5}",
     ),
     (
+        r"\b(?:which|what) (?:brand|make|company|manufacturer)\b|\bwelche[mnr]? (?:marke|hersteller|firma)\b",
+        r"\bltd\b|\bcompany\b|\bfirm\b|brand|\bmade by|gmbh|firma|marke|hersteller",
+    ),
+    (
         r"\be-?mail address|\bwebsite\b|\bweb address|\be-?mail-?adresse\b|\bhomepage\b|\binternetadresse\b",
         r"@|www|http|[a-z]\.[a-z]{2}",
+    ),
+    (
+        r"\b(?:what|which)\b[^?.]*\baddress\b|\bwelche\b[^?.]*\badresse\b|\banschrift\b",
+        r"\b(?:street|road|lane|avenue|http\w*|www)\b|[0-9]\.[0-9]+\.|stra(?:ß|ss)e|str\.|\w(?:weg|gasse|platz)\b",
     ),
     (
         r"\bwhat (?:percentage|share)\b|\bwelche[nr]? (?:anteil|prozentsatz)\b"
@@ -130,15 +138,15 @@ KINDS = (
         + _asked_many(
             "seconds|minutes|hours|days|weeks|months|years", "sekunden|minuten|stunden|tagen?|wochen|monaten?|jahren?"
         ),
-        rf"{_TIME}|{_DATE}|{_CLOCK}|{_LENGTH}|\buntil\b|\bbis\b|immediately|at once|sofort",
+        rf"{_TIME}|{_LENGTH}|\buntil\b|\bbis\b|immediately|at once|sofort",
     ),
     (
-        r"\bhow (?:wide|tall|deep|thick|far)\b|\bwie (?:breit|tief|dick)\b|\bwie weit (?:ist|sind|liegt)\b"
+        r"\bhow (?:wide|tall|deep|thick)\b|\bhow far (?:is|are|away)\b|\bwie (?:breit|tief|dick)\b|\bwie weit (?:ist|sind|liegt)\b"
         f"|{_asked_many('(?:kilo|centi|milli)?met(?:er|re)s|km|cm|mm|miles', '(?:kilo|zenti|milli)?metern?|km|cm|mm')}",
         f"{_LENGTH}|{_TIME}",
     ),
     (r"\bhow (?:high|big|large)\b|\bwie (?:gross|weit|hoch)\b", _NUMBER),
-    (r"\bhow old\b|\bwie alt\b", f"{_TIME}|{_YEAR}|\\bborn\\b|geboren"),
+    (r"\bhow old\b|\bwie alt\b", rf"{_amount('months?|years?|monate?n?|jahre?n?', _COUNT)}|{_YEAR}|\bborn\b|geboren"),
     (
         _asked_many("lit(?:er|re)s|ml|gallons", "litern?|ml"),
         _amount("l|ml|lit(?:er|re)s?|litern?|gallons?"),
