@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.reading.passages import Section
-from edge_llm.documents.search import tables
+from edge_llm.documents.search import certainty, tables
 from edge_llm.documents.search.lines import quoted_lines
 from edge_llm.documents.search.question import Question, read_question
-from edge_llm.documents.search.ranking import CERTAIN, rank
+from edge_llm.documents.search.ranking import rank
 from edge_llm.documents.search.tables import FileMark
 from edge_llm.documents.search.vocabulary import Vocabulary
 from edge_llm.errors import EdgeLlmError
@@ -224,23 +224,25 @@ class _Best:
     """Whether it is their meaning that is near, and not their words."""
 
     def fits(self, passages: Sequence[Passage]) -> bool:
-        """Whether passages, or lines of them, answer the question for certain."""
-        evidence = max(self.scores, default=0.0) * self.asked.part_in(passages)
-        return (self.by_meaning or evidence >= CERTAIN) and self.asked.is_answered_by(passages)
+        """Whether the passages, or lines of them, answer the question for certain."""
+        if self.by_meaning:
+            return certainty.has_answer(self.asked, passages)
+        return certainty.fits(self.asked, max(self.scores, default=0.0), passages)
 
 
 def _search(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> _Best:
     asked = read_question(question, Vocabulary(db))
     hits = rank(db, asked)
-    near = [hit.passage for hit in hits]
-    fitting = near if hits and hits[0].evidence >= CERTAIN else []
+    scores = {hit.passage: hit.score for hit in hits}  # what is found by meaning alone has none
+    best = list(scores)
     by_meaning = False
     if meaning:
-        merged = meaning.merged(db, question, fitting)
-        by_meaning = bool(merged) and not fitting
-        fitting = merged
-    scores = {hit.passage: hit.score for hit in hits}  # what was found by meaning alone has none
-    best = (fitting or near)[:limit]
+        first = [_passage(row) for row in _rows(db, best[:1])]
+        by_words = best if first and certainty.fits(asked, hits[0].score, first) else []
+        merged = meaning.merged(db, question, by_words)
+        by_meaning = bool(merged) and not by_words
+        best = merged or best
+    best = best[:limit]
     return _Best(asked, _rows(db, best), [scores.get(each, 0.0) for each in best], by_meaning)
 
 

@@ -1,16 +1,14 @@
 """Turns a question into groups of terms, one a content word, with what they weigh in this index."""
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from edge_llm.documents.passage import Passage
 from edge_llm.documents.search.groups import Group, group_of_code, groups_of_word
 from edge_llm.documents.search.language.answers import asks_whether_there_is, expected
 from edge_llm.documents.search.language.german import separated
 from edge_llm.documents.search.language.stop_words import languages_of, stop_words, weak_words
 from edge_llm.documents.search.language.unspaced import UNSPACED_LANGUAGE, content_runs, numbers_that_name
-from edge_llm.documents.search.language.words import codes, is_unspaced, normalise, runs, stem, terms
+from edge_llm.documents.search.language.words import codes, is_unspaced, normalise, runs, stem
 from edge_llm.documents.search.unspaced import groups_of_run
 from edge_llm.documents.search.vocabulary import Vocabulary
 
@@ -20,10 +18,6 @@ _MAX_WORDS, _MAX_GROUPS = 48, 96
 """Of a question: words with spaces between, and groups altogether. A Chinese word is several."""
 _GERMAN = {"de", "nl"}
 """Languages of which verbs have the forms of German ones."""
-_WORDS_AFTER, _MOST_AFTER = 3, 60
-"""Words, and characters, after a number among which is what it counts."""
-_HEAVY = 0.5
-"""Weight of a word that must be there where it is asked whether there is something."""
 _WEAK = 0.2
 """Weight of a common verb and the like."""
 
@@ -53,44 +47,10 @@ class Question:
     """What a passage that answers it has in its text; None where that can be anything."""
     counted: frozenset[str] | None
     """The terms that stand for the things of which the number is asked; None where something else is."""
-
     is_whether_there_is: bool
     """Whether it asks if there is something."""
-
-    def is_answered_by(self, passages: Sequence[Passage]) -> bool:
-        """Whether one of the passages, or lines, has what is asked for: a price, a date, a number of things."""
-        if self.is_whether_there_is:
-            have = {term for passage in passages for term in _terms_of(passage)}
-            return not any(
-                group.weight >= _HEAVY and have.isdisjoint(group.variants) for group in self.groups
-            )
-        return self.answer is None or any(map(self._has_answer, passages))
-
-    def part_in(self, passages: Sequence[Passage]) -> float:
-        """The part of the question's words that the passages, or lines, have with what is above them."""
-        have = {term for passage in passages for term in _terms_of(passage)}
-        total = sum(group.weight for group in self.groups)
-        found = (
-            group.weight * max((value for term, value in group.variants.items() if term in have), default=0.0)
-            for group in self.groups
-        )
-        return sum(found) / total if total else 0.0
-
-    def _has_answer(self, passage: Passage) -> bool:
-        assert self.answer
-        text = passage.text.lower()
-        if self.counted is None:
-            return bool(self.answer.search(text))
-        if self.language == UNSPACED_LANGUAGE:
-            return bool(self.answer.search(text)) and not self.counted.isdisjoint(terms(text))
-        after = (text[found.end() : found.end() + _MOST_AFTER] for found in self.answer.finditer(text))
-        return any(
-            stem(word) in self.counted for each in after for word in runs(normalise(each))[:_WORDS_AFTER]
-        )
-
-
-def _terms_of(passage: Passage) -> Iterator[str]:
-    return terms(f"{passage.title} {passage.heading} {passage.text}")
+    is_keyword: bool
+    """Whether it has a single word of content."""
 
 
 def read_question(text: str, vocabulary: Vocabulary) -> Question:
@@ -124,6 +84,7 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
         answer.pattern if answer else None,
         _standing_for(things, particles, vocabulary),
         asks_whether_there_is(text),
+        sum(len(term) > 1 for term in groups) == 1,
     )
 
 

@@ -9,11 +9,8 @@ from edge_llm.documents.search.question import Question
 
 _CANDIDATES = 25
 """Passages that FTS5 hands on for ranking."""
-CERTAIN = 1.2
-"""Evidence from which on the best passage, or what is quoted, fits for certain. Chosen on questions of which
-no paper answers some."""
 _NEAREST = 0.2
-"""The same, for what comes nearest where nothing fits for certain."""
+"""Evidence from which on the best passage is near."""
 _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
 _MATCHES = 1000

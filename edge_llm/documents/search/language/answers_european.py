@@ -1,4 +1,4 @@
-"""What the answer to an English or German question has in it: an amount of money, a date, a length of time."""
+"""What the answer to an English or German question has in it: an amount of money, a date, a time."""
 
 _DIGITS = r"(?<![\w-])[0-9][0-9.,]*"
 _WORDS = (
@@ -81,8 +81,10 @@ KINDS = (
         f"{_EVERY}|{_TIME}|{_amount('times')}",
     ),
     (
-        r"\b(?:tele)?phone number|\bnumber (?:do|can|should|must) (?:i|we) (?:call|ring|dial)|\bhotline"
-        r"|\b(?:telefon|ruf|handy|notruf|durchwahl)nummer\b|\b(?:unter )?welche[nr]? nummer\b",
+        (
+            r"\b(?:tele)?phone number|\bnumber (?:do|can|should|must) (?:i|we) (?:call|ring|dial)|\bhotline"
+            r"|\b(?:telefon|ruf|handy|notruf|durchwahl)nummer\b|\b(?:unter )?welche[nr]? nummer\b"
+        ),
         r"\b0[0-9]{2,}|\b1[12][0-9]\b|\b[0-9]{3,}[ -/][0-9]{3}|\b[0-9]{5}",
     ),
     (
@@ -95,17 +97,24 @@ KINDS = (
     ),
     (
         r"\b(?:what|which)\b[^?.]*\baddress\b|\bwelche\b[^?.]*\badresse\b|\banschrift\b",
-        r"\b(?:street|road|lane|avenue|http\w*|www)\b|[0-9]\.[0-9]+\.|stra(?:ß|ss)e|str\.|\w(?:weg|gasse|platz)\b",
+        (
+            r"\b(?:street|road|lane|avenue|http\w*|www)\b|[0-9]\.[0-9]+\."
+            r"|stra(?:ß|ss)e|str\.|\w(?:weg|gasse|platz)\b"
+        ),
     ),
     (
-        r"\bwhat (?:percentage|share)\b|\bwelche[nr]? (?:anteil|prozentsatz)\b"
-        f"|{_asked_many('percent|per cent', 'prozent')}",
+        (
+            r"\bwhat (?:percentage|share)\b|\bwelche[nr]? (?:anteil|prozentsatz)\b"
+            f"|{_asked_many('percent|per cent', 'prozent')}"
+        ),
         "%|per ?cent|prozent|half|third|quarter|hälfte|drittel|viertel",
     ),
     (
-        r"\b(?:which|what|right|best) temperature|\bhow (?:hot|warm|cold)\b"
-        r"|\bwelche[rn]? [^\W_]*temperatur|\bwie (?:warm|heiss|kalt)\b|\bwie ?viel grad\b"
-        f"|{_asked_many('degrees', 'grad')}",
+        (
+            r"\b(?:which|what|right|best) temperature|\bhow (?:hot|warm|cold)\b"
+            r"|\bwelche[rn]? [^\W_]*temperatur|\bwie (?:warm|heiss|kalt)\b|\bwie ?viel grad\b"
+            f"|{_asked_many('degrees', 'grad')}"
+        ),
         r"°|\bdegrees?\b|\bgrad\b",
     ),
     (
@@ -114,53 +123,71 @@ KINDS = (
     ),
     (r"\b(?:which|what) colou?r\b|\bwelche[rn]? farbe\b", rf"\b(?:{_COLOUR})"),
     (
-        rf"\bhow heavy\b|\bweigh\b|\bwhat is the (?:maximum )?weight\b|\bwie schwer\b|\bwiegt\b|{_asked_many('kg|kilos?|grams|tonnes', 'kg|gramm')}",
+        (
+            r"\bhow heavy\b|\bweigh\b|\bwhat is the (?:maximum )?weight\b|\bwie schwer\b|\bwiegt\b"
+            f"|{_asked_many('kg|kilos?|grams|tonnes', 'kg|gramm')}"
+        ),
         _amount("kg|g|t|tonnes?|tons?|kilos?|grams?|gramm|tonnen?"),
     ),
     (
-        rf"\bhow much (?:money\b|[^?.]{{0,60}}\b{_PAID})|\bwhat (?:do|does|did|will)\b[^?.]{{0,60}}\b{_PAID}"
-        r"|\bwhat (?:is|was|are) the [^?.]{0,20}(?:fee|price|fine|rent|deposit|premium)\b|\bprice\b"
-        r"|\bhow expensive\b|\bwie teuer\b|\bwas (?:kostet|kosten|hat [^?.]{0,60}gekostet)\b"
-        r"|\bwie ?viel (?:geld|euro|miete|kaution|taschengeld)\b"
-        r"|\bwie ?viel\b[^?.]{0,60}\b(?:kostet|kosten|gekostet|zahl|bezahl)"
-        rf"|\bwie hoch (?:ist|sind|war) (?:der|die) [^\W_]*{_GERMAN_PRICE}\b",
-        r"[€£$]|\b[0-9]+[.,][0-9]{2}\b(?![.,]?[0-9]|[%:])|\bfree\b|\bkostenlos|\bkostenfrei|\bgratis\b"
-        r"|\b[0-9]+,[0-9]{3}\b(?! (?:[klmw]|rpm|square))"
-        f"|{_amount('euros?|eur|cents?|pounds?|pence|dollars?')}",
+        (
+            rf"\bhow much (?:money\b|[^?.]{{0,60}}\b{_PAID})"
+            rf"|\bwhat (?:do|does|did|will)\b[^?.]{{0,60}}\b{_PAID}"
+            r"|\bwhat (?:is|was|are) the [^?.]{0,20}(?:fee|price|fine|rent|deposit|premium)\b|\bprice\b"
+            r"|\bhow expensive\b|\bwie teuer\b|\bwas (?:kostet|kosten|hat [^?.]{0,60}gekostet)\b"
+            r"|\bwie ?viel (?:geld|euro|miete|kaution|taschengeld)\b"
+            r"|\bwie ?viel\b[^?.]{0,60}\b(?:kostet|kosten|gekostet|zahl|bezahl)"
+            rf"|\bwie hoch (?:ist|sind|war) (?:der|die) [^\W_]*{_GERMAN_PRICE}\b"
+        ),
+        (
+            r"[€£$]|\b[0-9]+[.,][0-9]{2}\b(?![.,]?[0-9]|[%:])|\bfree\b|\bkostenlos|\bkostenfrei|\bgratis\b"
+            r"|\b[0-9]+,[0-9]{3}\b(?! (?:[klmw]|rpm|square))"
+            f"|{_amount('euros?|eur|cents?|pounds?|pence|dollars?')}"
+        ),
     ),
     (
         r"\bhow long\b[^?.]*\b(?:warranty|guarantee)\b|\bwie lange?\b[^?.]*(?:garantie|gewahrleistung)\b",
         _amount("months?|years?|monate?n?|jahre?n?", _COUNT),
     ),
     (
-        r"\bhow (?:long|quickly|soon|fast)\b|\bwie (?:lange?|schnell|bald)\b"
-        + "|"
+        r"\bhow (?:long|quickly|soon|fast)\b|\bwie (?:lange?|schnell|bald)\b|"
         + _asked_many(
-            "seconds|minutes|hours|days|weeks|months|years", "sekunden|minuten|stunden|tagen?|wochen|monaten?|jahren?"
+            "seconds|minutes|hours|days|weeks|months|years",
+            "sekunden|minuten|stunden|tagen?|wochen|monaten?|jahren?",
         ),
         rf"{_TIME}|{_LENGTH}|\buntil\b|\bbis\b|immediately|at once|sofort",
     ),
     (
-        r"\bhow (?:wide|tall|deep|thick)\b|\bhow far (?:is|are|away)\b|\bwie (?:breit|tief|dick)\b|\bwie weit (?:ist|sind|liegt)\b"
-        f"|{_asked_many('(?:kilo|centi|milli)?met(?:er|re)s|km|cm|mm|miles', '(?:kilo|zenti|milli)?metern?|km|cm|mm')}",
+        r"\bhow (?:wide|tall|deep|thick|far (?:is|are|away))\b"
+        r"|\bwie (?:breit|tief|dick|weit (?:ist|sind|liegt))\b|"
+        + _asked_many(
+            "(?:kilo|centi|milli)?met(?:er|re)s|[ckm]m|miles", "(?:kilo|zenti|milli)?metern?|[ckm]m"
+        ),
         f"{_LENGTH}|{_TIME}",
     ),
     (r"\bhow (?:high|big|large)\b|\bwie (?:gross|weit|hoch)\b", _NUMBER),
-    (r"\bhow old\b|\bwie alt\b", rf"{_amount('months?|years?|monate?n?|jahre?n?', _COUNT)}|{_YEAR}|\bborn\b|geboren"),
+    (
+        r"\bhow old\b|\bwie alt\b",
+        rf"{_amount('months?|years?|monate?n?|jahre?n?', _COUNT)}|{_YEAR}|\bborn\b|geboren",
+    ),
     (
         _asked_many("lit(?:er|re)s|ml|gallons", "litern?|ml"),
         _amount("l|ml|lit(?:er|re)s?|litern?|gallons?"),
     ),
     *((_asked_many(asked, asked), rf"[0-9] ?(?:{given})(?![^\W_])") for asked, given in _UNITS.items()),
     (
-        r"\biban\b|\b(?:account|policy|insurance|customer|contract|serial|member|order) (?:number|no|nr)\b"
-        r"|\b(?:konto|versicherungs|kunden|vertrags|serien|mitglieds|bestell|rechnungs)nummer\b",
+        (
+            r"\biban\b|\b(?:account|policy|insurance|customer|contract|serial|order) (?:number|no|nr)\b"
+            r"|\b(?:konto|versicherungs|kunden|vertrags|serien|mitglieds|bestell|rechnungs)nummer\b"
+        ),
         r"[0-9]{4}|[0-9]-[0-9]|\b[a-z]{1,4}[- ]?[0-9]",
     ),
     (
-        r"\b(?:what|which)(?: is|'s)? [^?.]*\b(?:password|passcode|pin)\b|\b(?:lautet|welche[sn]?|heisst)\b[^?.]*"
-        r"(?:passwort|kennwort|geheimnummer|\bpin)\b",
-        "pass(?:word|code|phrase)|\\bpin\\b|\\bkey\\b|passwort|kennwort|schlüssel",
+        (
+            r"\b(?:what|which)\b[^?.]*\b(?:password|passcode|pin)\b"
+            r"|\b(?:lautet|welche[sn]?|heisst)\b[^?.]*(?:passwort|kennwort|geheimnummer|\bpin)\b"
+        ),
+        r"pass(?:word|code|phrase)|\bpin\b|\bkey\b|passwort|kennwort|schlüssel",
     ),
     (
         r"\b(?:buy|bought|purchased?)\b|\bgekauft\b",
@@ -171,7 +198,10 @@ KINDS = (
         f"{_DATE}|{_CLOCK}|{_TIME}|{_SOME_TIME}",
     ),
     (
-        r"\b(?:electricity|energy|power) (?:does|do|is|did)\b|\bwie ?viel (?:strom|energie|leistung)\b|\bwatts?\b",
+        (
+            r"\b(?:electricity|energy|power) (?:does|do|is|did)\b"
+            r"|\bwie ?viel (?:strom|energie|leistung)\b|\bwatts?\b"
+        ),
         r"[0-9] ?k?wh?\b|\bwatts?\b|percent|prozent",
     ),
     (r"\b(?:how many|wie ?vielen?) ([^\W\d_]+(?: [^\W\d_]+)?)", _COUNT),
