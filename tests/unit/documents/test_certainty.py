@@ -123,6 +123,8 @@ def test_the_words_of_title_and_heading_count_for_the_lines_below_them() -> None
         ("How loud is the fan?", "35 db", "35 w"),
         ("What temperature does the yoghurt need?", "42 °c", "42 minutes"),
         ("How many volts does it need?", "12 v", "12 screws"),
+        ("How many square metres are there?", "45 m²", "45 m"),
+        ("Wie viele Kilowattstunden waren es?", "31 kwh", "31 tage"),
         ("What percentage is fat?", "3.5 %", "3.5 litres"),
         ("Which colour is the cable?", "a yellow cable", "a thin cable"),
         ("What is the serial number?", "ab-2207", "on the back"),

@@ -36,7 +36,7 @@ _CHINESE = (
     _amount(_WEIGHT, "多重"),
     _amount(_VOLUME),
     _amount(_TURNS),
-    (f"(?:几|多少)(个)({_THINGS})", f"{_NUMBER}(?:{_MEASURE}|{_TURNS})"),
+    (f"(?:几|多少)(个)({_THINGS})", f"{_NUMBER}{_MEASURE}"),
     (f"(?:几|多少)({_MEASURE})({_THINGS})", f"{_NUMBER}{{}}"),
     ("分贝|噪音.{0,4}多[大少]|多大声", "分贝|db"),
     ("卡路里", "卡"),
@@ -73,6 +73,7 @@ class Answer:
 
 def expected(question: str) -> Answer | None:
     """What the answer to a normalised question has in it; None where that can be anything."""
+    question = " ".join(question.split())
     for asked, given in _KINDS:
         if found := asked.search(question):
             *measure, counted = found.groups() or ("",)

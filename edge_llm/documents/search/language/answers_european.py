@@ -61,9 +61,11 @@ _GERMAN_PRICE = "(?:beitrag|gebuhr|gebuhren|miete|kaution|preis|kosten|strafe|pf
 _UNITS = {
     "volts?": "v|volts?",
     "amps?|amperes?|ampere": "a|amps?|ampere",
-    "kilowatts?|kw": "kw",
+    "kw": "kw|kilowatts?",
     "watts?": "k?w|watts?",
-    "kwh": "kwh",
+    "kwh": "kwh|kilowatt ?hours?|kilowattstunden?",
+    "qm": "m²|qm|square|quadratmetern?",
+    "cbm": "m³|cbm|cubic|kubikmetern?",
     "bars?": "bar",
     "calories|kalorien": "k?cal|calories|kalorien",
     "megabits?|mbit": "mbit|mb",
