@@ -10,7 +10,7 @@ from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.passages import Section
 from edge_llm.documents.search import tables
 from edge_llm.documents.search.certainty import fits
-from edge_llm.documents.search.language.answers import expected
+from edge_llm.documents.search.language.answers import asks_whether_there_is, expected
 from edge_llm.documents.search.language.words import normalise
 from edge_llm.documents.search.question import Question, read_question
 from edge_llm.documents.search.tables import FileMark
@@ -75,6 +75,11 @@ def test_whether_there_is_something_is_certain_where_it_is_named(
 ) -> None:
     assert index.quotation(question).is_certain
     assert not index.quotation(other).is_certain
+
+
+def test_how_many_there_are_is_not_whether_there_is_something() -> None:
+    assert asks_whether_there_is(normalise("Is there a timer?"))
+    assert not asks_whether_there_is(normalise("How many slots are there?"))
 
 
 def test_a_passage_without_what_is_asked_for_does_not_go_before_the_question(index: Index) -> None:

@@ -72,7 +72,7 @@ _UNITS = {
     "revolutions|rpm|umdrehungen": "rpm|revolutions|u/min|umdrehungen|touren",
 }
 """What stands for a unit of which the number is asked."""
-EXISTS = r"^(?:do|does|has|have)\b[^?.]* have\b|\b(?:is|are) there\b|^hat\b|\bgibt es\b"
+EXISTS = r"^(?:do|does|has|have)\b[^?.]* have\b|^(?:is|are) there\b|^hat\b|^gibt es\b"
 """How one asks whether there is something."""
 KINDS = (
     (r"\b(?:which|what) year\b|\bwelche[mns] jahr\b", _YEAR),
