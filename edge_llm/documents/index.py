@@ -2,16 +2,19 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from edge_llm.documents.passage import Found, Passage
 from edge_llm.documents.reading.passages import Section
-from edge_llm.documents.search import tables
+from edge_llm.documents.search import certainty, tables
 from edge_llm.documents.search.lines import quoted_lines
+from edge_llm.documents.search.question import Question, read_question
 from edge_llm.documents.search.ranking import rank
 from edge_llm.documents.search.tables import FileMark
+from edge_llm.documents.search.vocabulary import Vocabulary
 from edge_llm.errors import EdgeLlmError
 from edge_llm.event_log import EventLog
 from edge_llm.state.aside import is_in_use, move_aside
@@ -51,8 +54,9 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        rows, _, is_certain = self._read(lambda db: _search(db, question, limit, self._meaning))
-        return [_passage(row) for row in rows] if is_certain else []
+        found = self._read(lambda db: _search(db, question, limit, self._meaning))
+        passages = [_passage(row) for row in found.rows]
+        return passages if found.fits(passages[:1]) else []
 
     def nearest(self, question: str, limit: int = 3) -> list[Passage]:
         """Find at most ``limit`` passages as ``search`` does, also where it is not certain that one fits.
@@ -60,8 +64,8 @@ class Index:
         Raises:
             EdgeLlmError: the file cannot be read.
         """
-        rows, _, _ = self._read(lambda db: _search(db, question, limit, self._meaning))
-        return [_passage(row) for row in rows]
+        found = self._read(lambda db: _search(db, question, limit, self._meaning))
+        return [_passage(row) for row in found.rows]
 
     def context(self, question: str, max_characters: int) -> list[Passage]:
         """Find what to put before ``question``: the best passage's chapter in its order, then the next best.
@@ -79,10 +83,10 @@ class Index:
         """
 
         def read(db: sqlite3.Connection) -> Found:
-            rows, scores, is_certain = _search(db, question, _QUOTED, self._meaning)
-            passages = list(zip(map(_passage, rows), scores, strict=True))
-            lines = tuple(quoted_lines(db, question, passages))
-            return Found(lines, lines, is_certain=is_certain)
+            found = _search(db, question, _QUOTED, self._meaning)
+            passages = list(zip(map(_passage, found.rows), found.scores, strict=True))
+            lines = tuple(quoted_lines(found.asked, passages))
+            return Found(lines, lines, is_certain=found.fits(lines))
 
         return self._read(read)
 
@@ -209,18 +213,37 @@ class Index:
             raise EdgeLlmError(f"the index {self._file} cannot be used: {words_of(error)}") from error
 
 
-def _search(
-    db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None"
-) -> tuple[list[_Row], list[float], bool]:
-    """The best passages, their scores, and whether they fit for certain; else they are what comes nearest."""
-    hits = rank(db, question)
-    near = [hit.passage for hit in hits]
-    fitting = near if hits and hits[0].is_certain else []
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best passages for a question."""
+
+    asked: Question
+    rows: list[_Row]
+    scores: list[float]
+    by_meaning: bool = False
+    """Whether it is their meaning that is near, and not their words."""
+
+    def fits(self, passages: Sequence[Passage]) -> bool:
+        """Whether the passages, or lines of them, answer the question for certain."""
+        if self.by_meaning:
+            return certainty.has_answer(self.asked, passages)
+        return certainty.fits(self.asked, max(self.scores, default=0.0), passages)
+
+
+def _search(db: sqlite3.Connection, question: str, limit: int, meaning: "Meaning | None") -> _Best:
+    asked = read_question(question, Vocabulary(db))
+    hits = rank(db, asked)
+    scores = {hit.passage: hit.score for hit in hits}  # what is found by meaning alone has none
+    best = list(scores)
+    by_meaning = False
     if meaning:
-        fitting = meaning.merged(db, question, fitting)
-    best = (fitting or near)[:limit]
-    scores = {hit.passage: hit.score for hit in hits}  # what was found by meaning alone has none
-    return _rows(db, best), [scores.get(each, 0.0) for each in best], bool(fitting)
+        first = [_passage(row) for row in _rows(db, best[:1])]
+        by_words = best if first and certainty.fits(asked, hits[0].score, first) else []
+        merged = meaning.merged(db, question, by_words)
+        by_meaning = bool(merged) and not by_words
+        best = merged or best
+    best = best[:limit]
+    return _Best(asked, _rows(db, best), [scores.get(each, 0.0) for each in best], by_meaning)
 
 
 def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
@@ -233,8 +256,9 @@ def _rows(db: sqlite3.Connection, passages: Sequence[int]) -> list[_Row]:
 def _context(
     db: sqlite3.Connection, question: str, max_characters: int, meaning: "Meaning | None"
 ) -> list[Passage]:
-    found, _, is_certain = _search(db, question, 8, meaning)
-    if not is_certain:
+    best = _search(db, question, 8, meaning)
+    found = best.rows
+    if not best.fits([_passage(row) for row in found[:1]]):
         return []
     chapter: list[_Row] = db.execute(
         f"{_PASSAGE} JOIN passages AS best"
@@ -243,8 +267,8 @@ def _context(
         (found[0][0],),
     ).fetchall()
     if sum(len(row[-1]) for row in chapter) > max_characters:
-        best = found[0]
-        chapter = [(*best[:5], best[5][:max_characters])]
+        first = found[0]
+        chapter = [(*first[:5], first[5][:max_characters])]
     chosen = {row[0]: row for row in chapter}
     left = max_characters - sum(len(row[-1]) for row in chapter)
     for row in found:

@@ -46,7 +46,8 @@ class Group:
     variants: dict[str, float]
     """Weight of each term; 1 is the word itself."""
     weight: float
-    """Inverse document frequency (Robertson-Sparck Jones, as bm25 has it), or a part of it."""
+    """Inverse document frequency (Robertson-Sparck Jones, as bm25 has it), or a part of it: an unknown word
+    has 1."""
     passages: int
     """About how many passages have one of them."""
     is_code: bool = False

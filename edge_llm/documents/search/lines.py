@@ -1,7 +1,6 @@
 """Quotes the lines of passages that answer a question most likely: sentences, items, rows of tables."""
 
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -10,8 +9,7 @@ from edge_llm.documents.passage import Passage
 from edge_llm.documents.reading.sentences import sentences
 from edge_llm.documents.search.groups import Group, is_code
 from edge_llm.documents.search.language.words import terms
-from edge_llm.documents.search.question import read_question
-from edge_llm.documents.search.vocabulary import Vocabulary
+from edge_llm.documents.search.question import Question
 from edge_llm.documents.tokens import UNSPACED
 
 _NEIGHBOUR = 0.3
@@ -33,14 +31,11 @@ _LEAST = 0.75
 """Maximum lines of a quotation, and the part of the best one's score that another must have."""
 
 
-def quoted_lines(
-    db: sqlite3.Connection, question: str, passages: Sequence[tuple[Passage, float]]
-) -> list[Passage]:
-    """Choose the lines of ``passages`` that answer ``question`` most likely: of one document.
+def quoted_lines(asked: Question, passages: Sequence[tuple[Passage, float]]) -> list[Passage]:
+    """Choose the lines of ``passages`` that answer the question most likely: of one document.
 
     Each passage is given with its score. Each line comes as its passage with nothing else in its text.
     """
-    asked = read_question(question, Vocabulary(db))
     groups = asked.groups
     codes = {term for group in groups if group.is_code for term in group.variants}
     found: list[tuple[float, int, Passage]] = []

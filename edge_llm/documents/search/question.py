@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from edge_llm.documents.search.groups import Group, group_of_code, groups_of_word
-from edge_llm.documents.search.language.answers import expected
+from edge_llm.documents.search.language.answers import asks_whether_there_is, expected
 from edge_llm.documents.search.language.german import separated
 from edge_llm.documents.search.language.stop_words import languages_of, stop_words, weak_words
 from edge_llm.documents.search.language.unspaced import UNSPACED_LANGUAGE, content_runs, numbers_that_name
@@ -45,6 +45,12 @@ class Question:
     """Empty where it is not certain."""
     answer: re.Pattern[str] | None
     """What a passage that answers it has in its text; None where that can be anything."""
+    counted: frozenset[str] | None
+    """The terms that stand for the things of which the number is asked; None where something else is."""
+    is_whether_there_is: bool
+    """Whether it asks if there is something."""
+    is_keyword: bool
+    """Whether it has a single word of content."""
 
 
 def read_question(text: str, vocabulary: Vocabulary) -> Question:
@@ -68,7 +74,33 @@ def read_question(text: str, vocabulary: Vocabulary) -> Question:
             _replace_by_code(code, groups, vocabulary)
             neighbours = []
     kept = [pair for pair in neighbours if max(pair) < _MAX_GROUPS]
-    return Question(list(groups.values())[:_MAX_GROUPS], kept, _language(found, languages), expected(text))
+    answer = expected(text)
+    stops, weak = stop_words(languages), weak_words(languages)
+    things = [each for each in runs(answer.counted) if each not in stops | weak] if answer else []
+    return Question(
+        list(groups.values())[:_MAX_GROUPS],
+        kept,
+        _language(found, languages),
+        answer.pattern if answer else None,
+        _standing_for(things, particles, vocabulary),
+        asks_whether_there_is(text),
+        sum(len(term) > 1 for term in groups) == 1,
+    )
+
+
+def _standing_for(
+    words: list[str], particles: list[str] | None, vocabulary: Vocabulary
+) -> frozenset[str] | None:
+    """The terms that stand for one of the words; None where none says anything."""
+    groups: list[Group] = []
+    for word in words:
+        if is_unspaced(word):
+            for part in content_runs(word):
+                found = groups_of_run(part, vocabulary)
+                groups += (group for name, group in found.items() if len(name) == min(2, len(part)))
+        else:
+            groups += groups_of_word(stem(word), vocabulary, particles and []).values()
+    return frozenset(term for group in groups for term in group.variants) if groups else None
 
 
 def _add_words(

@@ -5,19 +5,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from edge_llm.documents.search.groups import Group
-from edge_llm.documents.search.question import Question, read_question
-from edge_llm.documents.search.vocabulary import Vocabulary
+from edge_llm.documents.search.question import Question
 
 _CANDIDATES = 25
 """Passages that FTS5 hands on for ranking."""
-_CERTAIN, _CERTAIN_LACKING = 0.9, 1.3
-"""Evidence from which on the best passage fits for certain, and where it lacks a weighty word: it may be
-about another thing, the bicycle's tyres and not the car's. Chosen on questions of which none is answered
-by a paper: nine of ten have less."""
-_WEIGHTY = 0.8
-"""A word is weighty that weighs this part of the question's weightiest one."""
 _NEAREST = 0.2
-"""The same, for what comes nearest where nothing fits for certain."""
+"""Evidence from which on the best passage is near."""
 _LEAST_NEXT = 0.5
 """Part of the best passage's score that another must have to be named with it."""
 _MATCHES = 1000
@@ -29,8 +22,6 @@ _SATURATION, _LENGTH, _AVERAGE_TERMS = 1.2, 0.4, 100
 _NEAR = 4
 _NEAR_WEIGHT = 0.5
 """Words that stand side by side in the question count more, by this part, where they stand so near."""
-_NEARLY_ALL, _ALL = 0.95, 2.0
-"""What evidence counts where the passage has all of the question, which may be a word or two."""
 _LACKS_CODE = 0.3
 """What a passage counts without an error code of the question."""
 _LACKS_ANSWER = 0.8
@@ -50,25 +41,15 @@ class Hit:
 
     passage: int
     score: float
+    """What speaks for it, in words that are in no other passage."""
     evidence: float
-    """How much speaks for it: its score, in words that are in no other passage, times the part that it has
-    of what the question's words weigh."""
-    lacks_weighty: bool
-    """Whether it lacks a word of the question that weighs most, or nearly so."""
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether it fits for certain, if it is the best one."""
-        return self.evidence >= (_CERTAIN_LACKING if self.lacks_weighty else _CERTAIN)
+    """Its score times the part that it has of what the question's words weigh."""
 
 
-def rank(db: sqlite3.Connection, question: str) -> list[Hit]:
-    """Find the passages for ``question``, best first; none where not even the best one is near."""
-    vocabulary = Vocabulary(db)
-    asked = read_question(question, vocabulary)
+def rank(db: sqlite3.Connection, asked: Question) -> list[Hit]:
+    """Find the passages for a question, best first; none where not even the best one is near."""
     wanted = frozenset(term for group in asked.groups for term in group.variants)
-    rarest = vocabulary.idf(0)
-    hits = [_judge(row, asked, wanted, rarest) for row in _candidates(db, asked.groups)]
+    hits = [_judge(row, asked, wanted) for row in _candidates(db, asked.groups)]
     hits.sort(key=lambda hit: (-hit.score, hit.passage))
     if not hits or hits[0].evidence < _NEAREST:
         return []
@@ -93,7 +74,7 @@ def _candidates(db: sqlite3.Connection, groups: list[Group]) -> list[_Row]:
     ).fetchall()
 
 
-def _judge(row: _Row, asked: Question, wanted: frozenset[str], rarest: float) -> Hit:
+def _judge(row: _Row, asked: Question, wanted: frozenset[str]) -> Hit:
     passage, language, written, *columns = row
     words: list[str] = []
     found: dict[str, float] = {}
@@ -128,14 +109,7 @@ def _judge(row: _Row, asked: Question, wanted: frozenset[str], rarest: float) ->
     if asked.answer and not asked.answer.search(written.lower()):
         score *= _LACKS_ANSWER
     part = covered / total if total else 0.0
-    evidence = score / rarest * part * (_ALL if part >= _NEARLY_ALL else 1.0)
-    return Hit(passage, score, evidence, _lacks_weighty(groups, have))
-
-
-def _lacks_weighty(groups: list[Group], have: list[set[str]]) -> bool:
-    """Whether one of the words that weigh most is not among those that the passage has."""
-    least = _WEIGHTY * max((group.weight for group in groups), default=0.0)
-    return any(group.weight >= least and not terms for group, terms in zip(groups, have, strict=True))
+    return Hit(passage, score, score * part)
 
 
 def _are_near(some: set[str], others: set[str], words: list[str]) -> bool:

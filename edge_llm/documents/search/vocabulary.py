@@ -51,5 +51,8 @@ class Vocabulary:
         return dict(rows.fetchall())
 
     def idf(self, passages: float) -> float:
-        """What a term weighs that so many passages have."""
+        """What a term weighs that so many passages have; 1 where none has it."""
+        return self._log_odds(passages) / self._log_odds(0)
+
+    def _log_odds(self, passages: float) -> float:
         return math.log(1 + (self.passages + _SMALL - passages + 0.5) / (passages + 0.5))
