@@ -20,15 +20,20 @@ from benchmarks.documents.speed import make_words
 from edge_llm.documents.passage import Passage
 from tests.unit.client.scripted import done
 
-DEV = read_questions("dev")
-SETS = {"dev": DEV}
+DEV, SEALED = read_questions("dev"), read_questions("sealed")
+SETS = {"dev": DEV, "sealed": SEALED}
 
 
 def test_the_sets_have_their_sizes() -> None:
     """Enough questions that a paper answers, and that none does, in each language; enough papers."""
     assert Counter(q.language for q in DEV if q.answer) == {"en": 319, "de": 350, "zh": 280}
+    assert Counter((q.language, q.answer is not None) for q in SEALED) == {
+        (language, is_answered): size
+        for language in LANGUAGES
+        for is_answered, size in ((True, 60), (False, 20))
+    }
     counts = {name: Counter(q.answer is not None for q in each) for name, each in SETS.items()}
-    assert counts == {"dev": {True: 949, False: 138}}
+    assert counts == {"dev": {True: 949, False: 138}, "sealed": {True: 180, False: 60}}
     papers = Counter(path.parent.name for path in PAPERS.rglob("*.*"))
     assert all(papers[language] >= least for language, least in (("en", 25), ("de", 25), ("zh", 15)))
     words = sum(len(plain_text(f"en/{path.name}").split()) for path in (PAPERS / "en").iterdir())
