@@ -7,9 +7,9 @@ from edge_llm.documents.search.language.unspaced import UNSPACED_LANGUAGE
 from edge_llm.documents.search.language.words import normalise, runs, stem, terms
 from edge_llm.documents.search.question import Question
 
-_CERTAIN, _KEYWORD = 1.2, 0.6
-"""Least evidence, and that for a question of a single word. Chosen on questions of which no paper answers
-some: of those, nineteen of twenty have less, or lack what they ask for."""
+_CERTAIN = 1.2
+"""Least evidence. Chosen on questions of which no paper answers some: of those, nineteen of twenty have less,
+or lack what they ask for."""
 _HEAVY = 0.5
 """Weight of a word that must be there where it is asked whether there is something."""
 _WORDS_AFTER, _MOST_AFTER = 3, 60
@@ -19,10 +19,12 @@ _WORDS_AFTER, _MOST_AFTER = 3, 60
 def fits(asked: Question, score: float, passages: Sequence[Passage]) -> bool:
     """Whether ``passages`` answer the question for certain; ``score`` is that of the best passage.
 
-    The evidence is the score times the part of the question's words that the passages have.
+    The evidence is the score times the part of the question's words that the passages have. Of a single word
+    any is enough: it has no others beside which it could be about something else.
     """
-    least = _KEYWORD if asked.is_keyword else _CERTAIN
-    return score * _part_in(asked, passages) >= least and has_answer(asked, passages)
+    evidence = score * _part_in(asked, passages)
+    enough = evidence > 0 if asked.is_keyword else evidence >= _CERTAIN
+    return enough and has_answer(asked, passages)
 
 
 def has_answer(asked: Question, passages: Sequence[Passage]) -> bool:

@@ -126,7 +126,16 @@ def test_a_passage_without_the_error_code_of_the_question_comes_after_one_that_h
 
 
 def test_a_keyword_alone_is_certain(index: Index) -> None:
+    """However often the papers have it."""
     assert index.quotation("Gasgeruch").is_certain
+    common = Index(None)
+    put(
+        common,
+        "rooms.md",
+        *(f"The {thing} of room {n}" for n in range(60) for thing in ("lamp", "bed", "rug")),
+    )
+    assert common.quotation("lamp").is_certain
+    common.close()
 
 
 def test_only_the_row_of_the_error_code_is_quoted() -> None:
