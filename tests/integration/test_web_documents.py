@@ -91,14 +91,23 @@ def test_in_the_apis_it_is_a_model(web: Web) -> None:
 
 def test_who_goes_away_ends_the_reply_of_the_node(web: Web, hub: Hub) -> None:
     """Another reply has the node's one slot: this one waits, until its asker goes."""
+    chat(web, FILTER)  # the first question waits for more than the slot
     story = {"text": LONG[0]["content"], "max_tokens": 4000}
     with httpx.stream("POST", f"{web.url}/chat", json=story, timeout=60) as busy:
         next(name for name, _ in events(busy) if name == "delta")
         asked = {"text": FILTER, "documents": True}
         with httpx.stream("POST", f"{web.url}/chat", json=asked, timeout=60) as said:
             request = next(frame["id"] for _, frame in events(said))
+            eventually(lambda: asked_of_node(hub))  # else there is nothing to cancel there
         eventually(lambda: reasons(hub, DOCUMENTS.reply("web")).get(request) == "cancelled")
         eventually(lambda: "cancelled" in reasons(hub, TOPICS.reply("documents")).values())
+
+
+def asked_of_node(hub: Hub) -> bool:
+    """Whether the service has sent the node a request, or the passages that come before it."""
+    return any(
+        topic in (TOPICS.request("documents"), TOPICS.prefill("documents")) for topic, _ in hub.messages
+    )
 
 
 def reasons(hub: Hub, topic: str) -> dict[str, str]:
