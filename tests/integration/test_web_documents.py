@@ -95,19 +95,18 @@ def test_who_goes_away_ends_the_reply_of_the_node(web: Web, hub: Hub) -> None:
     story = {"text": LONG[0]["content"], "max_tokens": 4000}
     with httpx.stream("POST", f"{web.url}/chat", json=story, timeout=60) as busy:
         next(name for name, _ in events(busy) if name == "delta")
-        asked = {"text": FILTER, "documents": True}
+        asked, asked_before = {"text": FILTER, "documents": True}, asked_of_node(hub)
         with httpx.stream("POST", f"{web.url}/chat", json=asked, timeout=60) as said:
             request = next(frame["id"] for _, frame in events(said))
-            eventually(lambda: asked_of_node(hub))  # else there is nothing to cancel there
+            eventually(lambda: asked_of_node(hub) > asked_before)  # else there is nothing to cancel there
         eventually(lambda: reasons(hub, DOCUMENTS.reply("web")).get(request) == "cancelled")
         eventually(lambda: "cancelled" in reasons(hub, TOPICS.reply("documents")).values())
 
 
-def asked_of_node(hub: Hub) -> bool:
-    """Whether the service has sent the node a request, or the passages that come before it."""
-    return any(
-        topic in (TOPICS.request("documents"), TOPICS.prefill("documents")) for topic, _ in hub.messages
-    )
+def asked_of_node(hub: Hub) -> int:
+    """Number of requests that the service has sent to the node, and of passages that come before one."""
+    topics = TOPICS.request("documents"), TOPICS.prefill("documents")
+    return sum(topic in topics for topic, _ in hub.messages)
 
 
 def reasons(hub: Hub, topic: str) -> dict[str, str]:
