@@ -221,10 +221,10 @@ class _Best:
     rows: list[_Row]
     scores: list[float]
     by_meaning: bool = False
-    """Whether it is their meaning that is near, and not their words."""
+    """True if they were found by their meaning alone."""
 
     def fits(self, passages: Sequence[Passage]) -> bool:
-        """Whether the passages, or lines of them, answer the question for certain."""
+        """Tell whether ``passages``, or lines of them, answer the question for certain."""
         if self.by_meaning:
             return certainty.has_answer(self.asked, passages)
         return certainty.fits(self.asked, max(self.scores, default=0.0), passages)

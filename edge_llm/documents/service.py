@@ -18,7 +18,7 @@ from edge_llm.documents.prompt import Prompt
 from edge_llm.documents.responder import AT_ONCE, WAITING, Responder
 from edge_llm.documents.words import words_of
 from edge_llm.errors import ConfigError, EdgeLlmError
-from edge_llm.event_log import EventLog, stack_of
+from edge_llm.event_log import EventLog
 from edge_llm.gateway.decision import Admission
 from edge_llm.gateway.gateway import COMMANDS, Gateway
 from edge_llm.gateway.in_flight import InFlight
@@ -26,8 +26,8 @@ from edge_llm.gateway.publisher import Publisher
 from edge_llm.gateway.request_log import RequestLog
 from edge_llm.gateway.routes import Routes
 from edge_llm.host import systemd
-from edge_llm.host.signals import abort, catch_signals, end_at_signals, wait_for_signal
-from edge_llm.host.thread_watch import ThreadWatch, end_process
+from edge_llm.host.signals import abort, end_at_signals, run_until_signal
+from edge_llm.host.thread_watch import ThreadWatch
 from edge_llm.mqtt.connection import Connection
 from edge_llm.mqtt.subscriptions import DurableSession, Subscription
 from edge_llm.state.database import StateDatabase
@@ -56,23 +56,12 @@ def serve(settings: Settings, node: str | None = None) -> None:
     watch = ThreadWatch()
     watch.start()
     service = Service(settings, asked)
-    signals = catch_signals()
 
     def look() -> None:
         watch.look()
         service.look()
 
-    try:
-        watch.watch(service.start())
-        systemd.notify("READY=1")
-        log.info("service.stopping", signal=wait_for_signal(signals, look).name)
-        watch.stop()
-        systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
-        service.stop()
-    except Exception as error:  # noqa: BLE001 - else its threads would go on without it
-        log.critical("service.failed", error=type(error).__name__, stack=stack_of(error))
-        end_process("main")
-    watch.close()
+    run_until_signal(watch, service.start, look, service.stop)
 
 
 def asked_of(settings: Settings, node: str | None = None) -> Topics:

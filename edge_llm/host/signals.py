@@ -1,13 +1,17 @@
-"""The signals that stop the service, and the one that aborts it."""
+"""The signals that stop a service, and the one that aborts it; a service's life between them."""
 
 import faulthandler
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from edge_llm.host.thread_watch import LOOK_EVERY_S
+from edge_llm.event_log import EventLog, stack_of
+from edge_llm.host import systemd
+from edge_llm.host.thread_watch import LOOK_EVERY_S, ThreadWatch, end_process
+
+log = EventLog(__name__)
 
 _STOP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
@@ -53,3 +57,27 @@ def wait_for_signal(came: SimpleQueue[int], look: Callable[[], None]) -> signal.
             return signal.Signals(came.get(timeout=LOOK_EVERY_S))
         except Empty:
             look()
+
+
+def run_until_signal(
+    watch: ThreadWatch,
+    start: Callable[[], Iterable[str]],
+    look: Callable[[], None],
+    stop: Callable[[], None],
+) -> None:
+    """Start a service and stop it at the first stop signal, or end the process where that fails.
+
+    ``start`` returns the names of the threads that have to live; ``look`` is called now and then.
+    """
+    signals = catch_signals()  # before anything is answered: a stop in between must let it end
+    try:
+        watch.watch(start())
+        systemd.notify("READY=1")
+        log.info("service.stopping", signal=wait_for_signal(signals, look).name)
+        watch.stop()
+        systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
+        stop()
+    except Exception as error:  # noqa: BLE001 - else its threads would go on without it
+        log.critical("service.failed", error=type(error).__name__, stack=stack_of(error))
+        end_process("main")
+    watch.close()

@@ -6,13 +6,10 @@ import signal
 from edge_llm.bundle import read_manifest
 from edge_llm.config import Settings
 from edge_llm.engine.onnx.loading import LoadingModel
-from edge_llm.event_log import EventLog, stack_of
 from edge_llm.host import systemd
 from edge_llm.host.memory import share_heap
-from edge_llm.host.signals import abort, catch_signals, end_at_signals, wait_for_signal
-from edge_llm.host.thread_watch import ThreadWatch, end_process
-
-log = EventLog(__name__)
+from edge_llm.host.signals import abort, end_at_signals, run_until_signal
+from edge_llm.host.thread_watch import ThreadWatch
 
 
 def serve(settings: Settings) -> None:
@@ -32,18 +29,7 @@ def serve(settings: Settings) -> None:
     watch = ThreadWatch()
     watch.start()
     model = LoadingModel(read_manifest(settings.engine.bundle), settings.engine)
-    from edge_llm.node.service import Service  # noqa: PLC0415 - takes 0.2 s, in which the model is loading
+    from edge_llm.node.service import Service  # noqa: PLC0415 - while the model is loading
 
     service = Service(settings, model)
-    signals = catch_signals()  # before anything is answered: a stop in between must let it end
-    try:
-        watch.watch(service.start())
-        systemd.notify("READY=1")
-        log.info("service.stopping", signal=wait_for_signal(signals, watch.look).name)
-        watch.stop()
-        systemd.notify("STOPPING=1", "STATUS=finishing the replies in progress")
-        service.stop()
-    except Exception as error:  # noqa: BLE001 - else its threads would go on without it
-        log.critical("service.failed", error=type(error).__name__, stack=stack_of(error))
-        end_process("main")
-    watch.close()
+    run_until_signal(watch, service.start, watch.look, service.stop)

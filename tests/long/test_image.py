@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +16,13 @@ from edge_llm.bundle import Bundle
 from edge_llm.demo.processes import free_port
 from tests.common import NODE, TOPICS, eventually
 from tests.conversation import Hub
+from tests.docker_commands import COMPOSE_FILE, compose_command, run
 
 ROOT = Path(__file__).parents[2]
-COMPOSE_FILE = ROOT / "config/docker/compose.yaml"
 IMAGE, IMAGE_WITH_MODEL = "edge_llm:test", "edge_llm:test-demo"
 KILLED = "137"
 """The exit code of what did not stop within its grace time."""
 CONFINED = ("--read-only", "--tmpfs=/tmp", "--cap-drop", "ALL", "--network", "none")
-
-
-def run(*command: str, **environment: str) -> str:
-    """What a command prints; what it said is shown where it fails."""
-    values = os.environ | environment
-    done = subprocess.run(command, env=values, capture_output=True, text=True, timeout=1200, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@cache
-def compose_command() -> tuple[str, ...]:
-    plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    return ("docker", "compose") if plugin.returncode == 0 else ("docker-compose",)
 
 
 @pytest.fixture(scope="module")

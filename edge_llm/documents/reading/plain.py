@@ -72,13 +72,13 @@ def heading_level(line: str) -> int:
 
 
 def _is_unspaced_title(line: str) -> bool:
-    """Whether the first line of a text, which stands alone, is its title: no capitals mark one there."""
+    """Tell whether a text's first line, which stands alone, is a title in a script without capitals."""
     line = line.strip()
     return len(line) <= 40 and bool(_UNSPACED.search(line)) and not _ENDS_SENTENCE.search(line)
 
 
 def _begins_with_label(lines: list[str]) -> bool:
-    """Whether the first line of some was broken on purpose, and names what follows."""
+    """Tell whether the first line is a heading of the others: short, and without a mark at its end."""
     if len(lines) < 2:
         return False
     first, second = (line.strip() for line in lines[:2])

@@ -17,7 +17,7 @@ _WORDS_AFTER, _MOST_AFTER = 3, 60
 
 
 def fits(asked: Question, score: float, passages: Sequence[Passage]) -> bool:
-    """Whether ``passages`` answer the question for certain; ``score`` is that of the best passage.
+    """Tell whether ``passages`` answer the question for certain; ``score`` is that of the best passage.
 
     The evidence is the score times the part of the question's words that the passages have. Of a single word
     any is enough: it has no others beside which it could be about something else.
@@ -28,7 +28,7 @@ def fits(asked: Question, score: float, passages: Sequence[Passage]) -> bool:
 
 
 def has_answer(asked: Question, passages: Sequence[Passage]) -> bool:
-    """Whether the passages have what is asked for: a price in one of them, a date, a number of things."""
+    """Tell whether the passages have what is asked for: a price, a date, a number of things."""
     if asked.is_whether_there_is:
         have = _terms_of(passages)
         return not any(each.weight >= _HEAVY and have.isdisjoint(each.variants) for each in asked.groups)

@@ -2,8 +2,8 @@
 
 The order of a start. Threads open the decode graph and the prefill graph, each while its packed files are
 compared with their checksums; another one compares the bundle's weights with theirs. The caller's thread
-imports and builds the rest, and parses the tokenizer *after* that: this keeps the interpreter's lock for a
-third of a second, and the others need it until they are at work. ONNX Runtime and checksums work without it.
+imports and builds the rest, and parses the tokenizer *after* that: this keeps the interpreter's lock,
+and the others need it until they are at work. ONNX Runtime and checksums work without it.
 ``ready`` waits for all of them, and warms the model up. Nothing is used before its checksum is compared.
 """
 

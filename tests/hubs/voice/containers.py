@@ -6,8 +6,6 @@ is a program that plays files, and in place of a loudspeaker ALSA writes one.
 
 import json
 import os
-import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +14,13 @@ import yaml
 from edge_llm.cli.commands.demo import ACTING
 from edge_llm.demo.processes import free_port
 from tests.common import NODE
+from tests.docker_commands import COMPOSE_FILE, compose_command, run
 
-COMPOSE_FILE = Path(__file__).parents[3] / "config/docker/compose.yaml"
 PROGRAMS = ("whisper", "piper", "openwakeword")
 IMAGES = Path(__file__).parent / "images"
 _NODE_IMAGE = "edge_llm:test-voice"
 _MICROPHONE = Path(__file__).parent / "microphone.py"
 _LOUDSPEAKER = 'pcm.!default { type file slave.pcm "null" file "/room/played.wav" format "wav" }\n'
-
-
-def run(*command: str, **environment: str) -> str:
-    """What a command prints; what it said is shown where it fails."""
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=1200, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@cache
-def compose_command() -> tuple[str, ...]:
-    """Compose, as the engine's plugin or as a command of its own."""
-    plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    return ("docker", "compose") if plugin.returncode == 0 else ("docker-compose",)
 
 
 class Containers:

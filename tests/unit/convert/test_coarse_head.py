@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
-from edge_llm.bundle import MODEL_DATA, Bundle, open_bundle
+from edge_llm.bundle import MODEL, MODEL_DATA, Bundle, open_bundle
 from edge_llm.convert.graph import Quantizer
 from edge_llm.convert.prepare import (
     int4,
@@ -26,6 +27,7 @@ from tests.tiny_model import VOCAB, write_model
 
 IDS = np.random.default_rng(0).integers(2, VOCAB, (1, 12))
 SHORTLIST = 40
+FLOAT = onnx.TensorProto.FLOAT
 QUIET = Progress(quiet=True)
 
 
@@ -98,6 +100,27 @@ def test_one_that_is_left_out_again_leaves_no_trace(
     for each in (left, plain):
         for is_exact in (True, False):
             np.testing.assert_array_equal(logits(each, exact=is_exact), exact)
+
+
+def test_a_bundle_of_format_2_reads_its_whole_head(tmp_path: Path) -> None:
+    """There an input chose between the heads."""
+    bundle = written(tmp_path, "llama", uniform(32))
+    expected = logits(bundle, exact=True)
+    model = onnx.load(bundle.path / MODEL, load_external_data=False)
+    graph, value = model.graph, onnx.helper.make_tensor_value_info
+    (head,) = (node for node in graph.node if node.output[0] == "logits")
+    head.output[0] = "whole"
+    ways = {
+        f"{name}_branch": onnx.helper.make_graph(
+            [onnx.helper.make_node(operator, ["whole"], [name])], name, [], [value(name, FLOAT, None)]
+        )
+        for name, operator in (("then", "Identity"), ("else", "Neg"))
+    }
+    graph.node.append(onnx.helper.make_node("If", ["exact"], ["logits"], **ways))
+    graph.input.append(value("exact", onnx.TensorProto.BOOL, []))
+    onnx.save(model, bundle.path / MODEL)
+    for is_exact in (True, False):
+        np.testing.assert_array_equal(logits(bundle, exact=is_exact), expected)
 
 
 def test_one_that_misleads_is_left_out_of_a_bundle(demo_source: Source, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the answer to a question has in it: an amount of money, a time, a telephone number."""
+"""Patterns of questions, and of what their answers contain: an amount of money, a telephone number."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _CLOCK = "[0-9]:[0-9]{2}|[0-9一二两三四五六七八九十] ?[点时]|[早�
 
 
 def _amount(unit: str, *others: str) -> tuple[str, str]:
-    """How one asks for so many of a unit, or by ``others``; and how so many are written."""
+    """Return the patterns of a question for an amount, which may have ``others``, and of the amount."""
     return "|".join((f"(?:几|多少)(?:{unit})", *others)), f"{_NUMBER}(?:{unit})"
 
 
@@ -63,7 +63,7 @@ _KINDS = tuple((re.compile(asked), given) for asked, given in (*answers_european
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a line that answers a question has in it."""
+    """A pattern that a line contains if it answers a question."""
 
     pattern: re.Pattern[str]
     """Of the line in lower case."""
@@ -72,7 +72,7 @@ class Answer:
 
 
 def expected(question: str) -> Answer | None:
-    """What the answer to a normalised question has in it; None where that can be anything."""
+    """Return what the answer to a normalised question contains; None where that can be anything."""
     question = " ".join(question.split())
     for asked, given in _KINDS:
         if found := asked.search(question):
@@ -82,7 +82,7 @@ def expected(question: str) -> Answer | None:
 
 
 def asks_whether_there_is(question: str) -> bool:
-    """Whether a normalised question asks if there is something."""
+    """Tell whether a normalised question asks if there is something."""
     return bool(_EXISTS.search(question))
 
 

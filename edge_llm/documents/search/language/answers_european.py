@@ -1,4 +1,4 @@
-"""What the answer to an English or German question has in it: an amount of money, a date, a time."""
+"""Patterns of English and German questions, and of what their answers contain: an amount of money, a date."""
 
 _DIGITS = r"(?<![\w-])[0-9][0-9.,]*"
 _WORDS = (
@@ -27,7 +27,7 @@ _CLOCK = (
 
 
 def _amount(units: str, number: str = _NUMBER) -> str:
-    """So many of ``units``, with a word between or without: ten working days."""
+    """Return the pattern of an amount of ``units``, with a word between or without: ten working days."""
     return rf"{number}[ -]?(?:[\w-]+ )?(?:{units})(?![^\W_])"
 
 
