@@ -50,7 +50,9 @@ def test_each_answer_stands_in_its_paper() -> None:
         assert question.language in LANGUAGES
         if question.document is not None and question.answer is not None:
             assert question.document.startswith(f"{question.language}/")
-            assert spaced(question.answer) in plain_text(question.document), question.id
+            times = plain_text(question.document).count(spaced(question.answer))
+            beside_a_paragraph = question in DEV and not question.id.rpartition("-")[2].isdecimal()
+            assert times == 1 or (times and beside_a_paragraph), question.id
         else:
             assert question.document is question.answer is None
 
