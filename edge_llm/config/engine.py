@@ -32,7 +32,8 @@ class EngineSettings(BaseModel):
         description="CPUs for inference: auto, a list (2-5,8), or none (as many threads as auto, not bound)",
     )
     mlock: bool = Field(
-        default=False, description="lock the process's memory, model included; needs LimitMEMLOCK (ulimit -l)"
+        default=False,
+        description="lock the process's memory, weights in pages of 2 MB; needs LimitMEMLOCK (ulimit -l)",
     )
     context_tokens: int | None = Field(
         None,

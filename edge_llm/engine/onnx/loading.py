@@ -10,11 +10,11 @@ and the others need it until they are at work. ONNX Runtime and checksums work w
 from concurrent.futures import ThreadPoolExecutor
 from threading import enumerate as enumerate_threads
 
-from edge_llm.bundle import MODEL_DATA, PREFILL_DATA, Bundle, verify_files
+from edge_llm.bundle import MODEL, MODEL_DATA, PREFILL_DATA, Bundle, verify_files
 from edge_llm.config import EngineSettings
 from edge_llm.engine.decoder import Decoder, load_decoder, prefill_refused, warm_up
 from edge_llm.engine.kv_cache import KVCache
-from edge_llm.engine.onnx.packed import verify_weights
+from edge_llm.engine.onnx.packed import hold_packed, verify_weights
 from edge_llm.host.cpu import plan_pinning
 from edge_llm.host.memory import HugePages, release_free_memory
 from edge_llm.host.pinning import thread_ids
@@ -47,14 +47,17 @@ class LoadingModel:
         verify_files(bundle, manifest.sha256.keys() - _WEIGHTS)
         with_prefill = self.prefill_refused is None
         pool = ThreadPoolExecutor(2, "load")
-        self._decoder = pool.submit(self._load, prefill=with_prefill)
+        self._decoder = pool.submit(self._load, prefill=with_prefill, hold=settings.mlock)
         self._verified = pool.submit(verify_weights, bundle, manifest.sha256.keys() & _WEIGHTS)
         pool.shutdown(wait=False)
 
-    def _load(self, *, prefill: bool) -> Decoder:
+    def _load(self, *, prefill: bool, hold: bool) -> Decoder:
         others = thread_ids()
         with self.huge_pages:
             decoder = load_decoder(self.bundle, self.cache, self.plan, prefill=prefill, packed=True)
+        if hold:
+            # The decode graph's alone: a chunk of a prompt works long with each page of its weights.
+            hold_packed(self.bundle, MODEL)
         python_threads = {thread.native_id for thread in enumerate_threads()}
         self.workers = thread_ids() - others - python_threads
         return decoder
@@ -64,6 +67,7 @@ class LoadingModel:
 
         Raises:
             BundleError: the bundle cannot be served.
+            ConfigError: there is no memory to hold its weights in.
         """
         self._verified.result()  # first: whatever else failed, this says better why
         decoder = self._decoder.result()

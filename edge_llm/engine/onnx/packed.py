@@ -31,7 +31,7 @@ from edge_llm.engine.onnx.packing import BLOBS, GRAPH, PAGE, BundleWeight
 from edge_llm.errors import BundleError
 from edge_llm.event_log import EventLog
 from edge_llm.host.instructions import read_vector_flags
-from edge_llm.host.memory import make_mappings_read_only, release_free_memory
+from edge_llm.host.memory import hold_in_huge_pages, make_mappings_read_only, release_free_memory
 from edge_llm.host.systemd import state_directory
 from edge_llm.state.file import words_of
 
@@ -86,6 +86,16 @@ def verify_weights(bundle: Bundle, names: Iterable[str]) -> None:
             if name in known and _checksum(bundle.path / name) == known[name]:
                 continue
         verify_files(bundle, {name})
+
+
+def hold_packed(bundle: Bundle, graph_file: str) -> None:
+    """Hold the packed weights of an open graph in huge pages: see ``hold_in_huge_pages``.
+
+    Raises:
+        ConfigError: there is no memory for them.
+    """
+    for place in _places(bundle):
+        hold_in_huge_pages(place / Path(graph_file).stem / BLOBS)
 
 
 class _Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types

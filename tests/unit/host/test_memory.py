@@ -1,6 +1,7 @@
 """Locking memory, the limit on it, and pages of 2 MB."""
 
 import ctypes
+import errno
 import mmap
 import os
 import subprocess
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_llm.errors import ConfigError
 from edge_llm.host import memory
-from edge_llm.host.memory import HugePages, make_mappings_read_only, read_memory
+from edge_llm.host.memory import HugePages, hold_in_huge_pages, make_mappings_read_only, read_memory
 from tests.unit.host.fake_host import FakeHost
 
+PRIVATE = mmap.PROT_READ | mmap.PROT_WRITE
 # Root may lock whatever it likes; nobody is held to the limit.
 LOCK = """
 import os, resource
@@ -107,6 +110,41 @@ def test_a_mapped_file_can_be_written_no_more_and_others_can(tmp_path: Path) -> 
         make_mappings_read_only(tmp_path / "link")
         assert "wr" not in flags_at(mapped)
         assert "wr" in flags_at(kept)
+
+
+def test_a_mapped_file_is_held_in_huge_pages_with_its_bytes_and_others_stay(tmp_path: Path) -> None:
+    content = os.urandom((8 << 20) + 100)
+    for name in ("weights", "other file"):
+        (tmp_path / name).write_bytes(content)
+    with (
+        (tmp_path / "weights").open("rb") as file,
+        (tmp_path / "other file").open("rb") as other,
+        mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=PRIVATE) as mapped,
+        mmap.mmap(other.fileno(), 4096, flags=mmap.MAP_PRIVATE, prot=PRIVATE, offset=4096) as kept,
+    ):
+        hold_in_huge_pages(tmp_path / "weights")
+        assert mapped[:] == content
+        assert kept[:] == content[4096:8192]
+        assert "wr" in flags_at(kept)
+        if "[never]" not in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text(encoding="ascii"):
+            assert {"hg", "wr"} & set(flags_at(mapped)) == {"hg"}
+
+
+def test_a_file_that_cannot_be_held_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "weights").write_bytes(bytes(8192))
+
+    def clear(_start: int, _size: int) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(memory, "_clear", clear)
+    monkeypatch.setattr(memory, "_HUGE_PAGES_ENABLED", tmp_path / "wanted")
+    with (
+        (tmp_path / "weights").open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        with pytest.raises(ConfigError, match=r"engine\.mlock: no copy of .*weights .*Cannot allocate"):
+            hold_in_huge_pages(tmp_path / "weights")
+        assert mapped[0] == 0
 
 
 def flags_at(mapped: mmap.mmap) -> list[str]:
