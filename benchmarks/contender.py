@@ -40,6 +40,11 @@ def edge_llm_decode_graph(model: Path, threads: int, context_tokens: int) -> Ans
     return _edge_llm(model, threads, {"context_tokens": context_tokens, "prefill_graph": False})
 
 
+def edge_llm_mlock(model: Path, threads: int, context_tokens: int) -> Answer:
+    """Run a bundle with edge_llm's engine, its weights held in pages of 2 MB."""
+    return _edge_llm(model, threads, {"context_tokens": context_tokens, "mlock": True})
+
+
 def _edge_llm(model: Path, threads: int, settings: dict[str, Any]) -> Answer:
     # Imported here: the interpreters of the other contenders lack edge_llm.
     from edge_llm.bench.local_engine import LocalEngine  # noqa: PLC0415 - the other interpreters lack edge_llm
@@ -207,6 +212,7 @@ def _timed(generate: Generate) -> Answer:
 KINDS: Kinds = {
     "edge_llm": (edge_llm, "onnxruntime"),
     "edge_llm_decode_graph": (edge_llm_decode_graph, "onnxruntime"),
+    "edge_llm_mlock": (edge_llm_mlock, "onnxruntime"),
     "llama_cpp": (llama_cpp, "llama-cpp-python"),
     "optimum": (optimum, "onnxruntime"),
     "pytorch": (pytorch, "torch"),

@@ -155,12 +155,13 @@ class LlamaBench:
 
 
 def our_contenders(bundles: Sequence[Bundle]) -> list[Process]:
-    """Return edge_llm on each bundle; where one has a prefill graph, also without that."""
+    """Return edge_llm on each bundle, with ``engine.mlock``, and without its prefill graph if it has one."""
     found = []
     for bundle in bundles:
         path = bundle.path.resolve()
         name = f"edge_llm {path.name}"
         found.append(_ours(name, "edge_llm", path))
+        found.append(_ours(f"{name}, mlock", "edge_llm_mlock", path))
         if PREFILL_GRAPH in bundle.manifest.sha256:
             found.append(_ours(f"{name}, no prefill graph", "edge_llm_decode_graph", path))
     return found

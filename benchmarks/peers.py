@@ -87,7 +87,7 @@ def _add_contenders(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         help="bundle of edge_llm; may be repeated: ratios refer to the first (default: the demo's, in int8"
-        " and int4). One with a prefill graph is measured without it, too",
+        " and int4). Each is measured with engine.mlock, too, and without its prefill graph",
     )
     parser.add_argument(
         "--source",

@@ -40,9 +40,10 @@ def test_peers_that_are_not_installed_are_named_as_missing(bundle: BUNDLE, tmp_p
             assert its["median"] > 0
             assert its["ours_to_this"]["values"] == [1.0]
     of_ours = [other for other in others if other["name"].startswith("edge_llm")]
-    assert [other["name"] for other in of_ours] == (
-        ["edge_llm int8, no prefill graph"] if PREFILL in bundle("int8").manifest.sha256 else []
-    )
+    assert [other["name"] for other in of_ours] == [
+        "edge_llm int8, mlock",
+        *(["edge_llm int8, no prefill graph"] if PREFILL in bundle("int8").manifest.sha256 else []),
+    ]
     theirs = {other["name"]: other for other in others if other not in of_ours}
     assert {"llama.cpp Q8_0", "OpenVINO GenAI int8", "Optimum INT8 (seed)"} <= set(theirs)
     assert all(other["missing"] for other in theirs.values())
