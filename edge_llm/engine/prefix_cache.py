@@ -20,14 +20,20 @@ log = EventLog(__name__)
 
 _PINNED_SHARE = 0.75
 """Part of the budget in which pinned prefixes are safe from what is used later."""
+_UNCOPIED_SHARE = 0.75
+"""Least part of an array that stays in it when its edge is cut in two; more than half, so that one does."""
 
 
 @dataclass(eq=False)
 class _Node:
-    """An edge of the tree: ``kv`` is float32 ``[2 * layers, kv_heads, len(ids), head_dim]``."""
+    """An edge of the tree: ``kv`` is float32 ``[2 * layers, kv_heads, len(ids), head_dim]``.
+
+    ``bytes`` is the memory that ``kv`` keeps: its own, or more where it is a part of a larger array.
+    """
 
     ids: tuple[int, ...]
     kv: NDArray[np.float32]
+    bytes: int
     parent: "_Node | None"
     children: "dict[int, _Node]" = field(default_factory=dict)
     used: int = 0
@@ -45,7 +51,7 @@ class PrefixCache:
         self._cache = cache
         self._budget_bytes = budget_bytes
         self._store = store
-        self._root = _Node((), np.empty(0, np.float32), None)
+        self._root = _Node((), np.empty(0, np.float32), 0, None)
         self._clock = 0
         self.bytes = 0
         for ids, kv in store.load() if store else ():
@@ -101,7 +107,8 @@ class PrefixCache:
             if count < len(parent.ids):
                 parent = self._split(parent, count)
         if known < len(ids):
-            parent = self._add(_Node(tuple(ids[known:]), read(known), parent))
+            kv = read(known)
+            parent = self._add(_Node(tuple(ids[known:]), kv, kv.nbytes, parent))
         node: _Node | None = parent if pinned else None
         while node is not None:
             node.pinned, node = True, node.parent
@@ -123,18 +130,20 @@ class PrefixCache:
         assert node.parent is not None
         node.used = self._clock
         node.parent.children[node.ids[0]] = node
-        self.bytes += node.kv.nbytes
+        self.bytes += node.bytes
         return node
 
     def _split(self, node: _Node, count: int) -> _Node:
         """Cut an edge in two after ``count`` tokens; returns the upper part."""
         assert node.parent is not None
-        upper = _Node(
-            node.ids[:count], node.kv[:, :, :count].copy(), node.parent, used=node.used, pinned=node.pinned
-        )
-        node.parent.children[upper.ids[0]] = upper
-        node.ids, node.kv, node.parent = node.ids[count:], node.kv[:, :, count:].copy(), upper
+        before, ids, kv = node.bytes, node.ids, node.kv
+        above, bytes_above = _part(kv[:, :, :count], before)
+        upper = _Node(ids[:count], above, bytes_above, node.parent, used=node.used, pinned=node.pinned)
+        node.parent.children[ids[0]] = upper
+        node.ids, node.parent = ids[count:], upper
+        node.kv, node.bytes = _part(kv[:, :, count:], before)
         upper.children[node.ids[0]] = node
+        self.bytes += upper.bytes + node.bytes - before
         return upper
 
     def _evict(self) -> None:
@@ -144,13 +153,13 @@ class PrefixCache:
         """
         while self.bytes > self._budget_bytes:
             nodes = [node for node in self._nodes(self._root) if node.parent]
-            pinned_bytes = sum(node.kv.nbytes for node in nodes if node.pinned)
+            pinned_bytes = sum(node.bytes for node in nodes if node.pinned)
             protected = pinned_bytes <= _PINNED_SHARE * self._budget_bytes
             leaves = [node for node in nodes if not node.children]
             oldest = min(leaves, key=lambda node: (node.pinned == protected, node.used))
             assert oldest.parent is not None
             del oldest.parent.children[oldest.ids[0]]
-            self.bytes -= oldest.kv.nbytes
+            self.bytes -= oldest.bytes
 
     def _nodes(self, node: _Node) -> Iterator[_Node]:
         yield node
@@ -160,6 +169,17 @@ class PrefixCache:
 
 def _after(kv: NDArray[np.float32], known: int) -> NDArray[np.float32]:
     return kv[:, :, known:]
+
+
+def _part(kv: NDArray[np.float32], whole_bytes: int) -> tuple[NDArray[np.float32], int]:
+    """Return a part of an array of ``whole_bytes``, and the bytes that it keeps in memory.
+
+    It is copied, so that the array can go, unless it is most of it: the first question after a long prompt
+    would else wait for a copy of all of that.
+    """
+    if kv.nbytes >= _UNCOPIED_SHARE * whole_bytes:
+        return kv, whole_bytes
+    return kv.copy(), kv.nbytes
 
 
 def _common(left: Sequence[int], right: Sequence[int]) -> int:

@@ -45,7 +45,11 @@ def test_the_longest_common_prefix_is_found_with_its_own_keys(
         assert held == [array[0, 0, :best, 0].tolist() for array in cache.arrays]
         prefixes.store(0, ids, pinned=pinned)
     distinct = {tuple(ids[: end + 1]) for ids in stored for end in range(len(ids))}
-    assert prefixes.bytes == len(distinct) * BYTES_A_TOKEN
+    # What is most of an array stays in it when it is cut in two.
+    assert 1 <= prefixes.bytes / (len(distinct) * BYTES_A_TOKEN) <= 1 / 0.75
+    held = [node.kv if node.kv.base is None else node.kv.base for node in prefixes._nodes(prefixes._root)]
+    assert len({id(array) for array in held}) == len(held)
+    assert prefixes.bytes == sum(array.nbytes for array in held)
 
 
 @settings(max_examples=200)
@@ -57,6 +61,21 @@ def test_the_budget_holds(stored: list[list[int]], tokens: int) -> None:
         fill(cache, ids)
         prefixes.store(0, ids, pinned=number % 3 == 0)
         assert prefixes.bytes <= tokens * BYTES_A_TOKEN
+
+
+def test_a_question_behind_a_long_prompt_copies_nothing_of_that() -> None:
+    cache = KVCache(GEOMETRY, slots=1, capacity=64)
+    prefixes = PrefixCache(cache, 10**9)
+    for question in (1, 2):
+        ids = [*[0] * 40, question]
+        fill(cache, ids)
+        prefixes.store(0, ids)
+        (first,) = prefixes._root.children.values()
+        if question == 1:
+            kept = first.kv
+    assert first.ids == (0,) * 40
+    assert first.kv.base is kept
+    assert prefixes.bytes == (41 + 2) * BYTES_A_TOKEN
 
 
 def test_the_least_recently_used_goes_first_and_pinned_ones_last() -> None:
