@@ -9,7 +9,7 @@ from typing import Any
 from edge_llm.contract.house import Area, Device, House
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
-from edge_llm.house.actions import QUERY
+from edge_llm.house.actions import QUERY, Action
 from edge_llm.house.acts import Act, Value
 from edge_llm.house.choice import MOST_ASKED, Choice, Problem
 from edge_llm.house.choices import Chooser
@@ -61,6 +61,8 @@ class Doubtful:
     at: int = 0
     guessed: bool = False
     """Whether the candidates are a guess, that is asked about even if it is one."""
+    lacks: Action | None = None
+    """What the only candidate is to be set to is not said: the action that sets it."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -133,6 +135,9 @@ class CompiledHouse:
                 return Doubtful(choice.problem, (), sentence, here, choices, at)
         if any(choice.open for choice in choices):
             return NoCommand()
+        for at, choice in enumerate(choices):
+            if lacking := _lacking(choice):
+                return self._without_value(sentence, here, choices, at, lacking)
         settled = [act for choice in choices if (act := _only_act(choice))]
         if len(settled) == len(choices):
             if twice := _two_values(choices, settled):
@@ -150,6 +155,20 @@ class CompiledHouse:
         if guess:
             return Doubtful("unclear", guess.targets, guess.sentence, here, guess.choices, at, guessed=True)
         return Doubtful("unclear", candidates, sentence, here, choices, at)
+
+    def _without_value(
+        self,
+        sentence: str,
+        here: Area | None,
+        choices: tuple[Choice, ...],
+        at: int,
+        lacking: tuple[Action, ...],
+    ) -> Doubtful:
+        """What to ask back where no value is said: which value, or which of several devices first."""
+        if len(choices[at].targets) == len(lacking) == 1:
+            targets, lacks = choices[at].targets, lacking[0]
+            return Doubtful("unclear", targets, sentence, here, choices, at, lacks=lacks)
+        return Doubtful("unclear", self._candidates(choices[at]), sentence, here, choices, at)
 
     def doubt(self, undecided: Undecided) -> Doubtful:
         """What to ask back where the model was not sure: which of several devices, if that is open."""
@@ -257,6 +276,17 @@ def _each_value_once(acts: Iterable[Act]) -> tuple[Act, ...]:
         if act.value is None or act.action.step or act not in kept:
             kept.append(act)
     return tuple(kept)
+
+
+def _lacking(choice: Choice) -> tuple[Action, ...]:
+    """The actions of a choice that need a value, where the sentence has none that fits."""
+    lacking = (
+        action
+        for target in choice.targets
+        for action in choice.actions(target)
+        if action.capability != "add_item" and values_of(target, action, choice) == ()
+    )
+    return tuple(dict.fromkeys(lacking))
 
 
 def _only_act(choice: Choice) -> Act | None:

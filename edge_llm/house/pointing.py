@@ -20,6 +20,10 @@ _RATHER = {"off": "pause"}
 MOST_WORDS = 1000
 """More than the words of any sentence: what a word for a property weighs."""
 PROPERTIES = RANGED | {"color"}
+_CHOSEN = "mode", "option", "color"
+"""Properties that no number is a value of."""
+_CHANGES = {"open_close": "position"}
+"""Capabilities whose actions change what another one sets."""
 
 
 def can(target: Target, clause: Clause) -> bool:
@@ -45,9 +49,21 @@ def pointed_to(target: Target, clause: Clause) -> list[Action]:
         return _valued(target, clause)
     able = without_value(target, clause)
     instead = _INSTEAD.get(target.devices[0].kind, {})
-    return _likeliest(able, clause) or [
+    found = _likeliest(able, clause) or [
         a for a in able if any(instead.get(each) == a.id for each in clause.actions)
     ]
+    return _only_named(target, clause, found) or found
+
+
+def _only_named(target: Target, clause: Clause, others: list[Action]) -> list[Action]:
+    """The properties that are named without a value, unless ``others`` are pointed to by as much.
+
+    "Set the volume on the radio" turns nothing on; "turn up the volume" changes what it names.
+    """
+    most = max((clause.actions.get(a.id, 0) for a in others), default=0)
+    changed = {_CHANGES.get(a.capability, a.capability) for a in others}
+    named = _likeliest([a for a in target.actions if a.id in PROPERTIES], clause)
+    return [a for a in named if clause.actions[a.id] > most and a.capability not in changed]
 
 
 def _is_amount(clause: Clause) -> bool:
@@ -57,13 +73,17 @@ def _is_amount(clause: Clause) -> bool:
 
 
 def _valued(target: Target, clause: Clause) -> list[Action]:
-    """The actions of a target that take the value that a clause says."""
+    """The actions of a target that take the value that a clause says, or none that it names can."""
     ranged = [a for a in target.actions if a.id in RANGED and _in_range(target, a, clause)]
     if "percent" in clause.flags:
         ranged = [a for a in ranged if a.id != "temperature"]
     said = [ACTIONS[each] for each in clause.actions if each in ACTIONS]
     meant = {a.capability for a in said if not a.step and a.value is None} & RANGED
     changed = {a.capability for a in said} & RANGED  # "down" is said of light, sound, warmth and more
+    if clause.numbers and not meant and "percent" not in clause.flags:
+        chosen = [a for a in target.actions if a.id in _CHOSEN and clause.names(a.id)]
+        if lacking := [a for a in chosen if not said_of(target, a, clause)]:
+            return lacking  # "set the color to 40" is no brightness
     if meant or (changed and (not clause.has_subject or len(changed) == 1)):
         return [a for a in ranged if a.id in (meant or changed)]
     if ranged or "percent" in clause.flags:
@@ -119,5 +139,7 @@ def said_of(target: Target, action: Action, clause: Clause) -> tuple[str, ...]:
     """The modes or options of a target that a clause names."""
     if action.capability not in ("mode", "option"):
         return ()
-    said = f" {' '.join(tokens_of(clause.text))} "
+    # What is said to be set has its value beside it; else one value may be for all that a sentence is about.
+    text = clause.own if any(map(clause.names, (*PROPERTIES, *_CHOSEN))) else clause.text
+    said = f" {' '.join(tokens_of(text))} "
     return tuple(each for each in listed(target, action) if f" {' '.join(tokens_of(each))} " in said)

@@ -64,7 +64,11 @@ class SentenceReader:
             words = words[:at] + words[end:]
             found = self._phrases(words, is_question=is_question)
         clauses = [
-            replace(self._clause(words, found, start, end, here), text=text.casefold())
+            replace(
+                self._clause(words, found, start, end, here),
+                text=text.casefold(),
+                own=" ".join(words[start:end]),
+            )
             for start, end in self._spans(words, found)
         ]
         return Sentence(tuple(complete(clauses, excepted)), excepted, is_question)
