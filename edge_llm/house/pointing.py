@@ -20,8 +20,9 @@ _RATHER = {"off": "pause"}
 MOST_WORDS = 1000
 """More than the words of any sentence: what a word for a property weighs."""
 PROPERTIES = RANGED | {"color"}
-_CHOSEN = "mode", "option", "color"
+CHOSEN = "mode", "option", "color"
 """Properties that no number is a value of."""
+_SET = PROPERTIES | {*CHOSEN}
 _CHANGES = {"open_close": "position"}
 """Capabilities whose actions change what another one sets."""
 
@@ -55,6 +56,16 @@ def pointed_to(target: Target, clause: Clause) -> list[Action]:
     return _only_named(target, clause, found) or found
 
 
+def without_its_value(clause: Clause) -> bool:
+    """Whether a clause names a property to set, and no value."""
+    return not (clause.has_value or clause.colors) and any(map(clause.names, _SET))
+
+
+def sets_named(target: Target, clause: Clause) -> bool:
+    """Whether a target has a property that a clause names."""
+    return any(a.id in _SET and clause.names(a.id) for a in target.actions)
+
+
 def _only_named(target: Target, clause: Clause, others: list[Action]) -> list[Action]:
     """The properties that are named without a value, unless ``others`` are pointed to by as much.
 
@@ -81,7 +92,7 @@ def _valued(target: Target, clause: Clause) -> list[Action]:
     meant = {a.capability for a in said if not a.step and a.value is None} & RANGED
     changed = {a.capability for a in said} & RANGED  # "down" is said of light, sound, warmth and more
     if clause.numbers and not meant and "percent" not in clause.flags:
-        chosen = [a for a in target.actions if a.id in _CHOSEN and clause.names(a.id)]
+        chosen = [a for a in target.actions if a.id in CHOSEN and clause.names(a.id)]
         if lacking := [a for a in chosen if not said_of(target, a, clause)]:
             return lacking  # "set the color to 40" is no brightness
     if meant or (changed and (not clause.has_subject or len(changed) == 1)):
@@ -140,6 +151,6 @@ def said_of(target: Target, action: Action, clause: Clause) -> tuple[str, ...]:
     if action.capability not in ("mode", "option"):
         return ()
     # What is said to be set has its value beside it; else one value may be for all that a sentence is about.
-    text = clause.own if any(map(clause.names, (*PROPERTIES, *_CHOSEN))) else clause.text
+    text = clause.own if any(map(clause.names, _SET)) else f"{clause.own} {clause.text}"
     said = f" {' '.join(tokens_of(text))} "
     return tuple(each for each in listed(target, action) if f" {' '.join(tokens_of(each))} " in said)

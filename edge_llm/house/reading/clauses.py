@@ -52,7 +52,11 @@ class Clause:
     text: str = ""
     """The whole sentence in lower case."""
     own: str = ""
-    """Its own words, and those of neighbors that go on with it."""
+    """Its own words, the names of modes that they stand for, and those of neighbors that go on with it."""
+    has_item: bool = False
+    """Whether it has a word that may be what is put on a list."""
+    inherits: bool = False
+    """Whether what it is about is said before it alone."""
 
     @property
     def has_place(self) -> bool:
@@ -83,6 +87,21 @@ class Clause:
     def points(self) -> bool:
         """Whether it says what to do."""
         return bool(self.actions or self.has_value or self.colors)
+
+    @property
+    def alone(self) -> "Clause":
+        """The same without what it is about."""
+        return replace(
+            self,
+            named=(),
+            partly=(),
+            areas=(),
+            floors=(),
+            kinds=frozenset(),
+            plain_kind=False,
+            plural=False,
+            inherits=False,
+        )
 
     def names(self, action: str) -> bool:
         """Whether a word says an action that has no other use."""
@@ -139,5 +158,6 @@ def complete(clauses: list[Clause], excepted: Clause | None) -> Iterable[Clause]
                 plain_kind=meant.plain_kind,
                 plural=meant.plural,
                 flags=completed.flags | (meant.flags & _WHICH),
+                inherits=True,
             )
         yield completed

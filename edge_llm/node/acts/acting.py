@@ -151,10 +151,11 @@ class Acting:
             question = None  # the house is another now
         if question and question.doubtful is None and (yes := house.is_yes(text)) is not None:
             return self._done(command, question.acts) if yes else _cancelled(command)
-        meaning = house.meaning(text, request.context_area)
-        if question and question.doubtful and not isinstance(meaning, Settled | Question):
-            if meant := house.answered(text, question.doubtful.candidates):
-                meaning = house.resolve(question.doubtful, meant)
+        asked = question.doubtful if question else None
+        meaning = (asked and house.with_value(asked, text)) or house.meaning(text, request.context_area)
+        if asked and not isinstance(meaning, Settled | Question):
+            if meant := house.answered(text, asked.candidates):
+                meaning = house.resolve(asked, meant)
             elif house.is_yes(text) is False:
                 return _cancelled(command)
         return self._carry_out(command, meaning)
@@ -254,10 +255,12 @@ class Acting:
         speech, least = command.house.speech, 1 if doubtful.guessed else 2
         asked = tuple(dict.fromkeys(map(speech.name, doubtful.candidates)))
         names = tuple(dict.fromkeys(name for each in doubtful.candidates for name in each.names))
-        if not least <= len(asked) <= MOST_ASKED:
+        if not (doubtful.lacks or least <= len(asked) <= MOST_ASKED):
             return _unclear(command, names)
         self._keep_question(command, AskedBack(doubtful=doubtful))
-        return replace(_unclear(command, names), text=speech.which(asked))
+        lacks, said = doubtful.lacks, _unclear(command, names)
+        text = speech.which_value(doubtful.candidates[0], lacks) if lacks else speech.which(asked)
+        return replace(said, text=text)
 
     def _keep_question(self, command: Command, question: AskedBack) -> None:
         self._memory.keep_question(command.client, command.request.session, question)
