@@ -42,9 +42,12 @@ class Undecided:
     choices: tuple[Choice, ...]
 
     @property
-    def only_values(self) -> bool:
-        """Whether it is settled what to do with what, and only a value is left, such as an item of a list."""
-        return all(len(c.targets) == 1 and len(c.actions(c.targets[0])) == 1 for c in self.choices)
+    def only_items(self) -> bool:
+        """Whether it is settled what to do with what, and only the items of lists are left."""
+        left = [
+            [a.capability for t in c.targets for a in c.actions(t)] for c in self.choices if not _only_act(c)
+        ]
+        return all(each == ["add_item"] for each in left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,16 +69,11 @@ def filled(choice: Choice, said: Clause) -> Choice | None:
 
 
 def value_schema(target: Target, action: Action, choice: Choice) -> dict[str, Any] | None:
-    """The JSON schema of an action's value; None for what takes no value, or the same value always."""
+    """The JSON schema of a value: what is said, or an item; None for what takes none, or the same always."""
     values = values_of(target, action, choice)
     if values is None or action.step:
         return None
     if values:
         return {"enum": [plain(v) if isinstance(v, float) else v for v in values]}
-    if action.capability == "add_item":
-        return {"type": "string", "minLength": 1, "maxLength": _LONGEST_ITEM}
-    if action.id not in RANGED:
-        return {"enum": list(listed(target, action))}
-    limits = target.limits(action)
-    whole = limits.step == int(limits.step)
-    return {"type": "integer" if whole else "number", "minimum": limits.min, "maximum": limits.max}
+    assert action.capability == "add_item"  # what else lacks its value is asked back
+    return {"type": "string", "minLength": 1, "maxLength": _LONGEST_ITEM}

@@ -179,7 +179,7 @@ class Acting:
         """Do what the model has chosen; ask back where it was not sure, or its reply was cut."""
         house, choices = asking.command.house, asking.undecided.choices
         # Of several clauses each has its share.
-        least = 0.0 if asking.undecided.only_values else LEAST_PROBABILITY ** len(choices)
+        least = 0.0 if asking.undecided.only_items else LEAST_PROBABILITY ** len(choices)
         if (completion.probability or 0.0) >= least and completion.finish_reason == "stop":
             return self._do(asking.command, house.acts(completion.text, choices))
         return self._ask_which(asking.command, house.doubt(asking.undecided))
