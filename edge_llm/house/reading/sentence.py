@@ -152,13 +152,20 @@ class SentenceReader:
     def _modes_in(self, said: tuple[str, ...], inside: list[Phrase], start: int) -> dict[str, None]:
         """The names of the modes that words stand for where a mode is set: "cooling" is ``cool``.
 
-        The only thing that is said is none: "the heating mode" is that of the heating.
+        The only thing that is said is none: "the heating mode" is that of the heating. Nor is a part of
+        something else: "hace calor" is no wish for heat.
         """
         if not any(f.meaning == Sense("action", "mode") for f in inside):
             return {}
-        things = [range(f.start - start, f.end - start) for f in inside if f.meaning.what in THINGS]
+        places = [(f.meaning.what, set(range(f.start - start, f.end - start))) for f in inside]
+        things = [at for what, at in places if what in THINGS]
         modes = [(f.meaning, set(range(f.start, f.end))) for f in self._modes.find(said) if f.exact]
-        return dict.fromkeys(mode for mode, at in modes if not things or any(map(at.isdisjoint, things)))
+        return dict.fromkeys(
+            mode
+            for mode, at in modes
+            if (not things or any(map(at.isdisjoint, things)))
+            and not any(at < other for what, other in places if what == "action")
+        )
 
     def _is_number(self, word: str) -> bool:
         return word[0].isdigit() or word in self._words.numbers

@@ -187,6 +187,11 @@ def test_a_word_for_the_thing_itself_is_no_mode(language: str, sentence: str) ->
     assert lacks(house.meaning(sentence, None)) == ("heat", "mode")
 
 
+def test_a_part_of_other_words_is_no_mode() -> None:
+    found = acts(HOMES["es"].meaning("hace calor, pon el termostato en modo auto", None))
+    assert ("heat", "mode", "heat") not in found
+
+
 def test_of_several_devices_it_is_first_asked_which() -> None:
     house = HOMES["en"]
     meaning = house.meaning("change the mode", None)
