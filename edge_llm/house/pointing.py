@@ -23,8 +23,8 @@ PROPERTIES = RANGED | {"color"}
 CHOSEN = "mode", "option", "color"
 """Properties that no number is a value of."""
 _SET = PROPERTIES | {*CHOSEN}
-_CHANGES = {"open_close": "position"}
-"""Capabilities whose actions change what another one sets."""
+_CHANGES = {"open_close": ("position",), "brightness": ("brightness", "color")}
+"""Capabilities whose actions change what others set: "lower the color lights" dims them."""
 
 
 def can(target: Target, clause: Clause) -> bool:
@@ -72,7 +72,7 @@ def _only_named(target: Target, clause: Clause, others: list[Action]) -> list[Ac
     "Set the volume on the radio" turns nothing on; "turn up the volume" changes what it names.
     """
     most = max((clause.actions.get(a.id, 0) for a in others), default=0)
-    changed = {_CHANGES.get(a.capability, a.capability) for a in others}
+    changed = {each for a in others for each in _CHANGES.get(a.capability, (a.capability,))}
     named = _likeliest([a for a in target.actions if a.id in PROPERTIES], clause)
     return [a for a in named if clause.actions[a.id] > most and a.capability not in changed]
 

@@ -139,6 +139,7 @@ def test_no_part_of_a_compound_sentence_takes_the_value_or_the_act_of_another(
         ("en", "lower the volume of the radio", [("radio", "quieter", None)]),
         ("en", "turn the radio up a bit", [("radio", "louder", None)]),
         ("en", "dim the lamp", [("lamp", "dimmer", None)]),
+        ("en", "lower the color lamp", [("lamp", "dimmer", None)]),
         ("en", "raise the temperature of the thermostat", [("heat", "warmer", None)]),
         ("en", "lower the position of the blind", [("blind", "close", None)]),
         ("en", "turn on the sound of the radio", [("radio", "on", None)]),
