@@ -147,10 +147,18 @@ def listed(target: Target, action: Action) -> tuple[str, ...]:
 
 
 def said_of(target: Target, action: Action, clause: Clause) -> tuple[str, ...]:
-    """The modes or options of a target that a clause names."""
+    """The modes or options of a target that a clause names, beside its own name: a heat pump may be off."""
     if action.capability not in ("mode", "option"):
         return ()
     # What is said to be set has its value beside it; else one value may be for all that a sentence is about.
-    text = clause.own if any(map(clause.names, _SET)) else f"{clause.own} {clause.text}"
-    said = f" {' '.join(tokens_of(text))} "
+    texts = (clause.own,) if any(map(clause.names, _SET)) else (clause.own, clause.text)
+    said = " , ".join(_without_name(text, target) for text in texts)
     return tuple(each for each in listed(target, action) if f" {' '.join(tokens_of(each))} " in said)
+
+
+def _without_name(text: str, target: Target) -> str:
+    """The words of a text, each between spaces, without a target's name where that is first said."""
+    said = f" {' '.join(tokens_of(text))} "
+    for name in (name for device in target.devices for name in (device.name, *device.aliases)):
+        said = said.replace(f" {' '.join(tokens_of(name))} ", " , ", 1)
+    return said

@@ -188,6 +188,13 @@ def test_a_word_for_the_thing_itself_is_no_mode(language: str, sentence: str) ->
     assert lacks(house.meaning(sentence, None)) == ("heat", "mode")
 
 
+def test_the_name_of_a_device_says_no_mode() -> None:
+    house = compiled(_DEVICES[4] | {"name": "Heat pump"}, _DEVICES[3] | {"name": "Auto fan"})
+    assert lacks(house.meaning("set the heat pump mode", None)) == ("heat", "mode")
+    assert acts(house.meaning("turn off the auto fan", None)) == [("fan", "off", None)]
+    assert acts(house.meaning("set the mode of the auto fan to auto", None)) == [("fan", "mode", "auto")]
+
+
 def test_a_part_of_other_words_is_no_mode() -> None:
     found = acts(HOMES["es"].meaning("hace calor, pon el termostato en modo auto", None))
     assert ("heat", "mode", "heat") not in found
