@@ -9,7 +9,16 @@ from dataclasses import replace
 
 from edge_llm.contract.house import Area
 from edge_llm.house.choice import STATELESS, Choice, Problem, in_place, is_inside
-from edge_llm.house.pointing import MOST_WORDS, can, listed, literal, pointed_to, weight
+from edge_llm.house.pointing import (
+    MOST_WORDS,
+    can,
+    listed,
+    literal,
+    pointed_to,
+    sets_named,
+    weight,
+    without_its_value,
+)
 from edge_llm.house.questions import Questions
 from edge_llm.house.reading.clauses import Clause, Sentence
 from edge_llm.house.targets import EVERYTHING, Target, Targets, united
@@ -53,6 +62,9 @@ class Chooser:
         # What is asked about is named in the answer; what is near must not be moved for something else.
         here = here if is_question else _near(clause, here)
         fitting = self._subjects(clause, here, clause)
+        if clause.inherits and without_its_value(clause) and not any(sets_named(t, clause) for t in fitting):
+            clause = clause.alone  # "turn on the lamp and set the volume" is about no volume of the lamp's
+            fitting = self._subjects(clause, here, clause)
         if clause.is_elsewhere and not any(t.devices[0].kind == "todo" for t in fitting):
             return Choice(clause, fitting, "impossible", is_question=is_question)
         if is_question:

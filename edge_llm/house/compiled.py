@@ -9,18 +9,19 @@ from typing import Any
 from edge_llm.contract.house import Area, Device, House
 from edge_llm.contract.tools import Schema
 from edge_llm.contract.turns import Turn
-from edge_llm.house.actions import QUERY
+from edge_llm.house.actions import QUERY, Action
 from edge_llm.house.acts import Act, Value
 from edge_llm.house.choice import MOST_ASKED, Choice, Problem
 from edge_llm.house.choices import Chooser
 from edge_llm.house.guesses import Guesses
 from edge_llm.house.language.speech import Speech
-from edge_llm.house.language.text import same_word, tokens_of
 from edge_llm.house.language.words import words_of
+from edge_llm.house.pointing import can, said_of
 from edge_llm.house.prompt import example_turns, schema_of, system_text, user_text
+from edge_llm.house.reading.answers import Answers, is_value
 from edge_llm.house.reading.sentence import SentenceReader
 from edge_llm.house.targets import Target, find_targets
-from edge_llm.house.values import values_of
+from edge_llm.house.values import filled, lacking, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,12 @@ class Undecided:
     choices: tuple[Choice, ...]
 
     @property
-    def only_values(self) -> bool:
-        """Whether it is settled what to do with what, and only a value is left, such as an item of a list."""
-        return all(len(c.targets) == 1 and len(c.actions(c.targets[0])) == 1 for c in self.choices)
+    def only_items(self) -> bool:
+        """Whether it is settled what to do with what, and only the items of lists are left."""
+        left = [
+            [a.capability for t in c.targets for a in c.actions(t)] for c in self.choices if not _only_act(c)
+        ]
+        return all(each == ["add_item"] for each in left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Doubtful:
     at: int = 0
     guessed: bool = False
     """Whether the candidates are a guess, that is asked about even if it is one."""
+    lacks: Action | None = None
+    """What the only candidate is to be set to is not said: the action that sets it."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -107,7 +113,7 @@ class CompiledHouse:
         self._chooser = Chooser(self.targets)
         self._guesses = Guesses(self.targets, self.words, self._reader, self._chooser)
         self._singles = {target.devices[0].id: target for target in self.targets.devices}
-        self._filler = frozenset(token for word in self.words.filler for token in tokens_of(word))
+        self._answers = Answers(self.words)
         self._by_action = {entry.name: action for action, entry in self.words.actions.items()}
 
     @cached_property
@@ -126,13 +132,12 @@ class CompiledHouse:
         return self._settle(sentence, here, choices)
 
     def _settle(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
-        for at, choice in enumerate(choices):
-            if choice.problem == "unclear":
-                return self._unclear(sentence, here, choices, at)
-            if choice.problem:
-                return Doubtful(choice.problem, (), sentence, here, choices, at)
+        if at := next((at for at, choice in enumerate(choices, start=1) if choice.problem), None):
+            return self._in_doubt(sentence, here, choices, at - 1)
         if any(choice.open for choice in choices):
             return NoCommand()
+        if doubtful := self._without_value(sentence, here, choices):
+            return doubtful
         settled = [act for choice in choices if (act := _only_act(choice))]
         if len(settled) == len(choices):
             if twice := _two_values(choices, settled):
@@ -141,8 +146,12 @@ class CompiledHouse:
         turns, schema = self._turns(sentence, here, choices), schema_of(choices, self.words)
         return Undecided(turns, schema, sentence, here, choices)
 
-    def _unclear(self, sentence: str, here: Area | None, choices: tuple[Choice, ...], at: int) -> Doubtful:
+    def _in_doubt(self, sentence: str, here: Area | None, choices: tuple[Choice, ...], at: int) -> Doubtful:
         """What to ask back: what its words sound like, which of a few, or what is near if there are many."""
+        problem = choices[at].problem
+        assert problem
+        if problem != "unclear":
+            return Doubtful(problem, (), sentence, here, choices, at)
         candidates = self._candidates(choices[at])
         guess = self._guesses.misheard(sentence, here, choices, at)
         if not guess and here and choices[at].clause.is_lost and len(candidates) > MOST_ASKED:
@@ -150,6 +159,18 @@ class CompiledHouse:
         if guess:
             return Doubtful("unclear", guess.targets, guess.sentence, here, guess.choices, at, guessed=True)
         return Doubtful("unclear", candidates, sentence, here, choices, at)
+
+    def _without_value(
+        self, sentence: str, here: Area | None, choices: tuple[Choice, ...]
+    ) -> Doubtful | None:
+        """What to ask back where a value is not said: which, or first of which device; None where all are."""
+        for at, choice in enumerate(choices):
+            lacks = lacking(choice, choices)
+            if len(choice.targets) == len(lacks) == 1 and lacks[0].capability != "add_item":
+                return Doubtful("unclear", choice.targets, sentence, here, choices, at, lacks=lacks[0])
+            if lacks:
+                return Doubtful("unclear", self._candidates(choice), sentence, here, choices, at)
+        return None
 
     def doubt(self, undecided: Undecided) -> Doubtful:
         """What to ask back where the model was not sure: which of several devices, if that is open."""
@@ -166,6 +187,24 @@ class CompiledHouse:
         doubt = replace(choices[at], problem=None)
         single = (replace(doubt, targets=(each,), excepted=doubt.excepted - {*each.ids}) for each in meant)
         return self._settle(doubtful.sentence, doubtful.here, (*choices[:at], *single, *choices[at + 1 :]))
+
+    def with_value(self, doubtful: Doubtful, answer: str) -> Meaning | None:
+        """What a sentence means with the value that an answer says; None where it says none."""
+        action, choices, at, here = doubtful.lacks, doubtful.choices, doubtful.at, doubtful.here
+        if action is None or self.is_yes(answer) is not None:
+            return None
+        target = choices[at].targets[0]
+        set_it = f"{self.words.actions[action.id].cues[0]} {target.devices[0].name}"
+        said = self._reader.read(f"{set_it} {answer}", here).clauses
+        choice = filled(choices[at], said[0]) if len(said) == 1 else None
+        if choice is None:
+            return None
+        if chosen := said_of(target, action, choice.clause):
+            fits = self._answers.is_listed(answer, action.id, chosen)
+        else:
+            fits = is_value(self._reader.read(answer, here))
+        filled_in = (*choices[:at], choice, *choices[at + 1 :])
+        return self._settle(doubtful.sentence, here, filled_in) if fits else None
 
     def _turns(self, sentence: str, here: Area | None, choices: Sequence[Choice]) -> tuple[Turn, ...]:
         said = user_text(sentence, here.name if here else None, choices, self.targets)
@@ -189,8 +228,9 @@ class CompiledHouse:
     def _candidates(self, choice: Choice) -> tuple[Target, ...]:
         """What a clause may have meant, device by device."""
         devices = dict.fromkeys(each for target in choice.targets for each in target.ids)
-        singles = (self._singles[each] for each in devices)
-        return tuple(single for single in singles if choice.actions(single))
+        singles = tuple(self._singles[each] for each in devices)
+        able = tuple(single for single in singles if can(single, choice.clause))
+        return able or tuple(single for single in singles if choice.actions(single))
 
     def _question(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
         choice = choices[0]
@@ -206,37 +246,12 @@ class CompiledHouse:
         return self._singles.keys() >= {each for target in targets for each in target.ids}
 
     def answered(self, sentence: str, candidates: Sequence[Target]) -> tuple[Target, ...]:
-        """The one of several candidates that an answer names, or all of them; empty if neither.
-
-        A single one is meant by a yes, or by its name and nothing else.
-        """
-        said = tokens_of(sentence)
-        names = [set(tokens_of(f"{target.name} {_area_name(target)}")) for target in candidates]
-        if len(candidates) == 1:
-            rest = {s for s in said if s != "," and s not in self._filler}
-            named = bool(rest) and all(any(same_word(s, word) for word in names[0]) for s in rest)
-            return tuple(candidates) if named or self.is_yes(sentence) else ()
-        hits = [sum(any(same_word(s, word) for s in said) for word in words) for words in names]
-        best = max(hits, default=0)
-        if best and hits.count(best) == 1:
-            return (candidates[hits.index(best)],)
-        everybody = {token for word in self.words.all for token in tokens_of(word)}
-        return () if best or everybody.isdisjoint(said) else tuple(candidates)
+        """The candidates that an answer names, see ``Answers.meant``."""
+        return self._answers.meant(sentence, candidates)
 
     def is_yes(self, sentence: str) -> bool | None:
         """Whether a sentence is a yes (True) or a no (False), and nothing else; None if it is not."""
-        said = f" {' '.join(tokens_of(sentence))} "
-        answer: bool | None = None
-        for meaning, phrases in ((True, self.words.yes), (False, self.words.no)):
-            for phrase in sorted(map(tokens_of, phrases), key=len, reverse=True):
-                if phrase and (words := f" {' '.join(phrase)} ") in said:
-                    said, answer = said.replace(words, " , "), meaning
-        rest = set(said.split()) - self._filler - {","}
-        return None if rest else answer
-
-
-def _area_name(target: Target) -> str:
-    return target.area.name if target.area else ""
+        return self._answers.is_yes(sentence)
 
 
 def _two_values(choices: Iterable[Choice], acts: Iterable[Act]) -> Target | None:

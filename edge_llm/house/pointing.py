@@ -20,6 +20,11 @@ _RATHER = {"off": "pause"}
 MOST_WORDS = 1000
 """More than the words of any sentence: what a word for a property weighs."""
 PROPERTIES = RANGED | {"color"}
+CHOSEN = "mode", "option", "color"
+"""Properties that no number is a value of."""
+_SET = PROPERTIES | {*CHOSEN}
+_CHANGES = {"open_close": ("position",), "brightness": ("brightness", "color")}
+"""Capabilities whose actions change what others set: "lower the color lights" dims them."""
 
 
 def can(target: Target, clause: Clause) -> bool:
@@ -45,9 +50,31 @@ def pointed_to(target: Target, clause: Clause) -> list[Action]:
         return _valued(target, clause)
     able = without_value(target, clause)
     instead = _INSTEAD.get(target.devices[0].kind, {})
-    return _likeliest(able, clause) or [
+    found = _likeliest(able, clause) or [
         a for a in able if any(instead.get(each) == a.id for each in clause.actions)
     ]
+    return _only_named(target, clause, found) or found
+
+
+def without_its_value(clause: Clause) -> bool:
+    """Whether a clause names a property to set, and no value."""
+    return not (clause.has_value or clause.colors) and any(map(clause.names, _SET))
+
+
+def sets_named(target: Target, clause: Clause) -> bool:
+    """Whether a target has a property that a clause names."""
+    return any(a.id in _SET and clause.names(a.id) for a in target.actions)
+
+
+def _only_named(target: Target, clause: Clause, others: list[Action]) -> list[Action]:
+    """The properties that are named without a value, unless ``others`` are pointed to by as much.
+
+    "Set the volume on the radio" turns nothing on; "turn up the volume" changes what it names.
+    """
+    most = max((clause.actions.get(a.id, 0) for a in others), default=0)
+    changed = {each for a in others for each in _CHANGES.get(a.capability, (a.capability,))}
+    named = _likeliest([a for a in target.actions if a.id in PROPERTIES], clause)
+    return [a for a in named if clause.actions[a.id] > most and a.capability not in changed]
 
 
 def _is_amount(clause: Clause) -> bool:
@@ -57,13 +84,17 @@ def _is_amount(clause: Clause) -> bool:
 
 
 def _valued(target: Target, clause: Clause) -> list[Action]:
-    """The actions of a target that take the value that a clause says."""
+    """The actions of a target that take the value that a clause says, or none that it names can."""
     ranged = [a for a in target.actions if a.id in RANGED and _in_range(target, a, clause)]
     if "percent" in clause.flags:
         ranged = [a for a in ranged if a.id != "temperature"]
     said = [ACTIONS[each] for each in clause.actions if each in ACTIONS]
     meant = {a.capability for a in said if not a.step and a.value is None} & RANGED
     changed = {a.capability for a in said} & RANGED  # "down" is said of light, sound, warmth and more
+    if clause.numbers and not meant and "percent" not in clause.flags:
+        chosen = [a for a in target.actions if a.id in CHOSEN and clause.names(a.id)]
+        if lacking := [a for a in chosen if not said_of(target, a, clause)]:
+            return lacking  # "set the color to 40" is no brightness
     if meant or (changed and (not clause.has_subject or len(changed) == 1)):
         return [a for a in ranged if a.id in (meant or changed)]
     if ranged or "percent" in clause.flags:
@@ -116,8 +147,18 @@ def listed(target: Target, action: Action) -> tuple[str, ...]:
 
 
 def said_of(target: Target, action: Action, clause: Clause) -> tuple[str, ...]:
-    """The modes or options of a target that a clause names."""
+    """The modes or options of a target that a clause names, beside its own name: a heat pump may be off."""
     if action.capability not in ("mode", "option"):
         return ()
-    said = f" {' '.join(tokens_of(clause.text))} "
+    # What is said to be set has its value beside it; else one value may be for all that a sentence is about.
+    texts = (clause.own,) if any(map(clause.names, _SET)) else (clause.own, clause.text)
+    said = " , ".join(_without_name(text, target) for text in texts)
     return tuple(each for each in listed(target, action) if f" {' '.join(tokens_of(each))} " in said)
+
+
+def _without_name(text: str, target: Target) -> str:
+    """The words of a text, each between spaces, without a target's name where that is first said."""
+    said = f" {' '.join(tokens_of(text))} "
+    for name in (name for device in target.devices for name in (device.name, *device.aliases)):
+        said = said.replace(f" {' '.join(tokens_of(name))} ", " , ", 1)
+    return said

@@ -1,11 +1,14 @@
 """The values that a sentence leaves for an action."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from edge_llm.house.actions import RANGED, Action
 from edge_llm.house.choice import Choice
 from edge_llm.house.language.numbers import plain
-from edge_llm.house.pointing import listed, said_of
+from edge_llm.house.pointing import listed, pointed_to, said_of
+from edge_llm.house.reading.clauses import Clause
 from edge_llm.house.targets import Target
 
 _LONGEST_ITEM = 100
@@ -38,17 +41,39 @@ def values_of(target: Target, action: Action, choice: Choice) -> tuple[str | flo
     return tuple(dict.fromkeys(values))
 
 
+def lacking(choice: Choice, sentence: Iterable[Choice]) -> tuple[Action, ...]:
+    """The actions of a choice that need a value, where it has none that fits; an item may be anywhere."""
+    lacks = (
+        action
+        for target in choice.targets
+        for action in choice.actions(target)
+        if values_of(target, action, choice) == ()
+        and not (action.capability == "add_item" and any(each.clause.has_item for each in sentence))
+    )
+    return tuple(dict.fromkeys(lacks))
+
+
+def filled(choice: Choice, said: Clause) -> Choice | None:
+    """A choice of one target with the value, or with the change, that is ``said``; None if none fits it."""
+    clause = replace(
+        choice.clause,
+        actions=said.actions,
+        numbers=said.numbers,
+        colors=said.colors,
+        flags=choice.clause.flags | said.flags,
+        own=said.own,
+    )
+    with_value = replace(choice, clause=clause)
+    fits = pointed_to(choice.targets[0], clause) and not lacking(with_value, ())
+    return with_value if fits else None
+
+
 def value_schema(target: Target, action: Action, choice: Choice) -> dict[str, Any] | None:
-    """The JSON schema of an action's value; None for what takes no value, or the same value always."""
+    """The JSON schema of a value: what is said, or an item; None for what takes none, or the same always."""
     values = values_of(target, action, choice)
     if values is None or action.step:
         return None
     if values:
         return {"enum": [plain(v) if isinstance(v, float) else v for v in values]}
-    if action.capability == "add_item":
-        return {"type": "string", "minLength": 1, "maxLength": _LONGEST_ITEM}
-    if action.id not in RANGED:
-        return {"enum": list(listed(target, action))}
-    limits = target.limits(action)
-    whole = limits.step == int(limits.step)
-    return {"type": "integer" if whole else "number", "minimum": limits.min, "maximum": limits.max}
+    assert action.capability == "add_item"  # what else lacks its value is asked back
+    return {"type": "string", "minLength": 1, "maxLength": _LONGEST_ITEM}

@@ -61,6 +61,8 @@ class Words:
     synonyms: dict[str, tuple[str, ...]]
     """Words for the same appliance or room."""
     colors: dict[str, tuple[str, ...]]
+    modes: dict[str, tuple[str, ...]]
+    """Words for modes, each under its usual name, which is Home Assistant's."""
     numbers: dict[str, int | str]
     """Values of words for numbers; "." is the word before the decimals."""
     joins: tuple[str, ...]

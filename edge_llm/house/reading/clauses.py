@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from edge_llm.contract.house import Area, Floor
 from edge_llm.house.targets import Target
@@ -50,6 +51,12 @@ class Clause:
     """Whether a comma, and no word, joins it to what is before."""
     text: str = ""
     """The whole sentence in lower case."""
+    own: str = ""
+    """Its own words, the names of modes that they stand for, and those of neighbors that go on with it."""
+    has_item: bool = False
+    """Whether it has a word that may be what is put on a list."""
+    inherits: bool = False
+    """Whether what it is about is said before it alone."""
 
     @property
     def has_place(self) -> bool:
@@ -82,6 +89,25 @@ class Clause:
         return bool(self.actions or self.has_value or self.colors)
 
     @property
+    def alone(self) -> "Clause":
+        """The same without what it is about."""
+        return replace(
+            self,
+            named=(),
+            partly=(),
+            areas=(),
+            floors=(),
+            kinds=frozenset(),
+            plain_kind=False,
+            plural=False,
+            inherits=False,
+        )
+
+    def names(self, action: str) -> bool:
+        """Whether a word says an action that has no other use."""
+        return self.actions.get(action, 0) >= 1
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether it is about what no device does: a timer, a playlist."""
         return "elsewhere" in self.flags
@@ -102,6 +128,8 @@ def complete(clauses: list[Clause], excepted: Clause | None) -> Iterable[Clause]
     for number, clause in enumerate(clauses):
         before, after = clauses[:number][::-1], clauses[number + 1 :]
         completed = clause
+        going_on = takewhile(lambda c: not (c.has_subject or c.has_place), after)
+        completed = replace(completed, own=" ".join((clause.own, *(c.own for c in going_on))))
         doing = next((c for c in (*before, *after, *others) if c.points), None)
         if doing and not clause.points:
             levels = doing.flags & {"most", "least", "half", "percent", "slightly"}
@@ -111,6 +139,7 @@ def complete(clauses: list[Clause], excepted: Clause | None) -> Iterable[Clause]
                 numbers=doing.numbers,
                 colors=doing.colors,
                 flags=clause.flags | levels,
+                own=f"{completed.own} {doing.own}",
             )
         subject = next((c for c in (*after, *before) if c.has_subject), None)
         if subject and clause.has_place and not clause.has_subject:
@@ -129,5 +158,6 @@ def complete(clauses: list[Clause], excepted: Clause | None) -> Iterable[Clause]
                 plain_kind=meant.plain_kind,
                 plural=meant.plural,
                 flags=completed.flags | (meant.flags & _WHICH),
+                inherits=True,
             )
         yield completed

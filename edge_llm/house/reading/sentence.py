@@ -7,10 +7,19 @@ from typing import TypeVar
 
 from edge_llm.contract.house import Area, Floor
 from edge_llm.house.language.numbers import in_digits, in_words
-from edge_llm.house.language.text import tokens_of
+from edge_llm.house.language.text import Phrasebook, tokens_of
 from edge_llm.house.language.words import Words
 from edge_llm.house.reading.clauses import Clause, Sentence, complete
-from edge_llm.house.reading.phrases import COMMA, FLAGS, FLOORS, NAMES, NOUNS, phrasebook, plurals
+from edge_llm.house.reading.phrases import (
+    COMMA,
+    FLAGS,
+    FLOORS,
+    NAMES,
+    NOUNS,
+    Sense,
+    phrasebook,
+    plurals,
+)
 from edge_llm.house.reading.spans import (
     DOING,
     PLACES,
@@ -31,6 +40,7 @@ from edge_llm.house.targets import Targets
 
 Place = TypeVar("Place", Area, Floor)
 ASKING = {"asked", "state"}
+THINGS = "device", "part", "kind"
 LITERAL = {*ASKING, "elsewhere"}
 """Senses of words that are not taken for others like them: "time" is no timer."""
 _QUESTION_MARKS = "?", "\uff1f", "\u5417", "\u55ce"
@@ -47,6 +57,7 @@ class SentenceReader:
         self._book = phrasebook(targets, words)
         self._plurals = plurals(words)
         self._strangers = Strangers(words)
+        self._modes = Phrasebook((word, mode) for mode, each in words.modes.items() for word in each)
         self._filler = frozenset(each for word in words.filler for each in tokens_of(word))
         # With their accents: "que" begins a wish, "qué" a question.
         self._questions = tuple(tokens_of(begin, accents=True) for begin in words.question)
@@ -131,6 +142,31 @@ class SentenceReader:
             half and any(map(self._is_number, words[max(0, at - 2) : at]))
         )
 
+    def _has_item(self, words: tuple[str, ...], inside: list[Phrase], span: range) -> bool:
+        """Whether a word is left beside the usual ones, the names of devices and what to do with a list."""
+        of_lists = {Sense("kind", "todo"), Sense("action", "add_item"), Sense("action", "complete_item")}
+        known = (f for f in inside if f.meaning in of_lists or f.meaning.what in ("device", "part", *FLAGS))
+        places = {at for f in known for at in range(f.start, f.end)}
+        return any(at not in places and words[at] not in self._usual for at in span)
+
+    def _modes_in(self, said: tuple[str, ...], inside: list[Phrase], start: int) -> dict[str, None]:
+        """The names of the modes that words stand for where a mode is set: "cooling" is ``cool``.
+
+        The only thing that is said is none: "the heating mode" is that of the heating. Nor is a part of
+        something else: "hace calor" is no wish for heat.
+        """
+        if not any(f.meaning == Sense("action", "mode") for f in inside):
+            return {}
+        places = [(f.meaning.what, set(range(f.start - start, f.end - start))) for f in inside]
+        things = [at for what, at in places if what in THINGS]
+        modes = [(f.meaning, set(range(f.start, f.end))) for f in self._modes.find(said) if f.exact]
+        return dict.fromkeys(
+            mode
+            for mode, at in modes
+            if (not things or any(map(at.isdisjoint, things)))
+            and not any(at < other for what, other in places if what == "action")
+        )
+
     def _is_number(self, word: str) -> bool:
         return word[0].isdigit() or word in self._words.numbers
 
@@ -175,6 +211,8 @@ class SentenceReader:
             flags=frozenset(by_sense) & set(FLAGS),
             unknown=tuple(words[at] for at in unknown),
             strange=tuple(words[at] for at in strange),
+            own=" ".join((*words[start:end], *self._modes_in(words[start:end], inside, start))),
+            has_item=self._has_item(words, inside, range(start, end)),
             behind_comma=set(by_sense.get("and_", ())) == {COMMA},
         )
 

@@ -19,15 +19,7 @@ from edge_llm.errors import RequestError
 from edge_llm.house.acts import Act
 from edge_llm.house.announced.plan import Plan
 from edge_llm.house.choice import MOST_ASKED
-from edge_llm.house.compiled import (
-    CompiledHouse,
-    Doubtful,
-    Meaning,
-    NoCommand,
-    Question,
-    Settled,
-    Undecided,
-)
+from edge_llm.house.compiled import CompiledHouse, Doubtful, Meaning, NoCommand, Question, Settled, Undecided
 from edge_llm.house.language.speech import Speech
 from edge_llm.house.language.words import words_of
 from edge_llm.house.targets import kinds_of
@@ -149,12 +141,13 @@ class Acting:
         question = self._memory.take_question(client, request.session)
         if question and not house.has(question.targets):
             question = None  # the house is another now
-        if question and question.doubtful is None and (yes := house.is_yes(text)) is not None:
+        asked = question.doubtful if question else None
+        if question and not asked and (yes := house.is_yes(text)) is not None:
             return self._done(command, question.acts) if yes else _cancelled(command)
-        meaning = house.meaning(text, request.context_area)
-        if question and question.doubtful and not isinstance(meaning, Settled | Question):
-            if meant := house.answered(text, question.doubtful.candidates):
-                meaning = house.resolve(question.doubtful, meant)
+        meaning = (asked and house.with_value(asked, text)) or house.meaning(text, request.context_area)
+        if asked and not isinstance(meaning, Settled | Question):
+            if meant := house.answered(text, asked.candidates):
+                meaning = house.resolve(asked, meant)
             elif house.is_yes(text) is False:
                 return _cancelled(command)
         return self._carry_out(command, meaning)
@@ -178,7 +171,7 @@ class Acting:
         """Do what the model has chosen; ask back where it was not sure, or its reply was cut."""
         house, choices = asking.command.house, asking.undecided.choices
         # Of several clauses each has its share.
-        least = 0.0 if asking.undecided.only_values else LEAST_PROBABILITY ** len(choices)
+        least = 0.0 if asking.undecided.only_items else LEAST_PROBABILITY ** len(choices)
         if (completion.probability or 0.0) >= least and completion.finish_reason == "stop":
             return self._do(asking.command, house.acts(completion.text, choices))
         return self._ask_which(asking.command, house.doubt(asking.undecided))
@@ -251,13 +244,14 @@ class Acting:
         return Said("", tuple(_numbered(calls, command, count())))
 
     def _ask_which(self, command: Command, doubtful: Doubtful) -> Said:
-        speech, least = command.house.speech, 1 if doubtful.guessed else 2
+        speech, lacks, least = command.house.speech, doubtful.lacks, 1 if doubtful.guessed else 2
         asked = tuple(dict.fromkeys(map(speech.name, doubtful.candidates)))
         names = tuple(dict.fromkeys(name for each in doubtful.candidates for name in each.names))
-        if not least <= len(asked) <= MOST_ASKED:
+        if not (lacks or least <= len(asked) <= MOST_ASKED):
             return _unclear(command, names)
         self._keep_question(command, AskedBack(doubtful=doubtful))
-        return replace(_unclear(command, names), text=speech.which(asked))
+        text = speech.which_value(doubtful.candidates[0], lacks) if lacks else speech.which(asked)
+        return replace(_unclear(command, names), text=text)
 
     def _keep_question(self, command: Command, question: AskedBack) -> None:
         self._memory.keep_question(command.client, command.request.session, question)

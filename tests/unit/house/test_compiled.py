@@ -221,14 +221,14 @@ def test_what_the_words_leave_open_the_model_chooses() -> None:
     assert part["properties"]["device"]["enum"] == ["Kitchen: lights", "Kitchen: players"]
     (act,) = house.acts('[{"device": "Kitchen: players", "action": "turn off"}]', meaning.choices)
     assert (act.target.ids, act.action.id) == (("radio",), "off")
-    assert not meaning.only_values
+    assert not meaning.only_items
 
 
 def test_only_the_item_of_a_list_is_left_to_the_model() -> None:
     house = HOMES["en"]
     meaning = house.meaning("add rye bread to the shopping list", None)
     assert isinstance(meaning, Undecided)
-    assert meaning.only_values
+    assert meaning.only_items
     written = [{"device": "Shopping list", "action": "add", "value": "rye bread"}]
     (act,) = house.acts(json.dumps(written), meaning.choices)
     ((call,)) = act.calls()

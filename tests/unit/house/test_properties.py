@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from edge_llm.contract.house import Area, Device, Floor, House
-from edge_llm.house.actions import ACTIONS, QUERY, RANGED, actions_of, capabilities_of
+from edge_llm.house.actions import ACTIONS, QUERY, RANGED, Action, actions_of, capabilities_of
 from edge_llm.house.acts import Act
 from edge_llm.house.compiled import CompiledHouse, Doubtful, Meaning, NoCommand, Question, Undecided
 from edge_llm.house.language.words import LANGUAGES, words_of
@@ -190,6 +190,9 @@ def check(compiled: CompiledHouse, meaning: Meaning) -> None:
         compiled.speech.states(meaning.devices)
     if isinstance(meaning, Doubtful):
         compiled.speech.which([target.name for target in meaning.candidates])
+        if meaning.lacks:
+            check_answers(compiled, meaning, meaning.lacks)
+            return
         for target in meaning.candidates[:3]:
             check(compiled, compiled.resolve(meaning, (target,)))
         return
@@ -199,6 +202,17 @@ def check(compiled: CompiledHouse, meaning: Meaning) -> None:
         check_value(act)
     compiled.speech.done(acts)
     compiled.speech.confirm(acts)
+
+
+def check_answers(compiled: CompiledHouse, doubtful: Doubtful, lacks: Action) -> None:
+    """What is asked for can be said; with an answer it is done, or something else is asked for."""
+    assert compiled.speech.which_value(doubtful.candidates[0], lacks)
+    for answer in ("7", "red", "eco", "heat", "yes", "Lamp", "tell me a joke"):
+        meaning = compiled.with_value(doubtful, answer)
+        if isinstance(meaning, Doubtful) and meaning.lacks:
+            assert meaning.at > doubtful.at
+        elif meaning:
+            check(compiled, meaning)
 
 
 @settings(max_examples=100)
