@@ -150,12 +150,13 @@ class SentenceReader:
         return any(at not in places and words[at] not in self._usual for at in span)
 
     def _modes_in(self, said: tuple[str, ...], inside: list[Phrase], start: int) -> dict[str, None]:
-        """The names of the modes that words stand for where a mode is set: "cooling" is ``cool``.
+        """The names of the modes that words stand for, where nothing else is done: "cooling" is ``cool``.
 
         The only thing that is said is none: "the heating mode" is that of the heating. Nor is a part of
         something else: "hace calor" is no wish for heat.
         """
-        if not any(f.meaning == Sense("action", "mode") for f in inside):
+        actions = [f.meaning for f in inside if f.meaning.what == "action"]
+        if actions and Sense("action", "mode") not in actions:
             return {}
         places = [(f.meaning.what, set(range(f.start - start, f.end - start))) for f in inside]
         things = [at for what, at in places if what in THINGS]

@@ -268,6 +268,16 @@ def test_the_answer_is_the_value(
 
 
 @pytest.mark.parametrize(
+    ("sentence", "mode"),
+    [("Set the thermostat to heating", "heat"), ("Switch the air conditioner to cooling", "cool")],
+)
+def test_a_mode_in_other_words_is_the_only_one_that_the_model_may_choose(sentence: str, mode: str) -> None:
+    meaning = HOMES["en"].meaning(sentence, None)
+    assert isinstance(meaning, Undecided)
+    assert f'["{mode}"]' in json.dumps(meaning.schema)
+
+
+@pytest.mark.parametrize(
     "answer",
     ["yes", "no", "stop", "400", "tell me 3 jokes", "set the fan to 40 percent", "what is on?", "cozy", ""],
 )
