@@ -133,8 +133,9 @@ class Act(Payload):
     """Result of an act that has no calls for the client: ``done.text`` says it, or asks, in words."""
 
     outcome: Literal["unclear", "confirm", "impossible", "spoken", "done", "sent", "failed"]
-    """``unclear``: the sentence fits several devices, or none; ``confirm``: a yes in the same session does
-    it; ``impossible``: no such device, or it cannot do that; ``spoken``: an ordinary reply, or an answer.
+    """``unclear``: the sentence fits several devices, or none, or lacks a value; ``confirm``: a yes in the
+    same session does it; ``impossible``: no such device, or it cannot do that; ``spoken``: an ordinary reply,
+    or an answer.
 
     Of calls that the node has carried out itself: ``done``: the devices' states show it; ``sent``: not all of
     them do; ``failed``: nothing was sent, or not all."""

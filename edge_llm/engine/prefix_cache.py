@@ -174,8 +174,8 @@ def _after(kv: NDArray[np.float32], known: int) -> NDArray[np.float32]:
 def _part(kv: NDArray[np.float32], whole_bytes: int) -> tuple[NDArray[np.float32], int]:
     """Return a part of an array of ``whole_bytes``, and the bytes that it keeps in memory.
 
-    It is copied, so that the array can go, unless it is most of it: the first question after a long prompt
-    would else wait for a copy of all of that.
+    A part is copied, so that the array can be freed. One that is most of the array is not: the next question
+    behind a long prompt would wait for a copy of all of its keys and values.
     """
     if kv.nbytes >= _UNCOPIED_SHARE * whole_bytes:
         return kv, whole_bytes

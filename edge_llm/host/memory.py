@@ -1,9 +1,11 @@
 """Reads the machine's memory, and governs this process's: locked, in huge pages, given back."""
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterable, Iterator
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
+from io import FileIO
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, PROT_READ, PROT_WRITE
 from pathlib import Path
 from threading import Thread
 from typing import Self
@@ -50,7 +52,7 @@ def _make_read_only(stretches: Iterable[tuple[int, int, int]]) -> None:
 
 
 def hold_in_huge_pages(file: Path) -> None:
-    """Put copies in place of where this process has ``file`` mapped: memory of its own, in pages of 2 MB.
+    """Replace this process's mappings of ``file`` by copies in memory of its own, in pages of 2 MB.
 
     Most kernels map files in pages of 4 KB. To be called while nobody reads there; it can only be read
     afterwards. Without effect where the kernel wants no huge pages.
@@ -68,16 +70,14 @@ def hold_in_huge_pages(file: Path) -> None:
         with file.open("rb", buffering=0) as source:
             for start, end, offset in stretches:
                 source.seek(offset)
-                left = memoryview((ctypes.c_char * (end - start)).from_address(start)).cast("B")
-                while count := source.readinto(left):  # the file ends within its last page
-                    left = left[count:]
+                _fill(start, end - start, source)
     except OSError as error:
         raise ConfigError(f"engine.mlock: no copy of {file} in memory: {error.strerror}") from error
     _make_read_only(stretches)
 
 
 def _clear(start: int, size: int) -> None:
-    """Replace memory by new one, of zeros, that shall be in huge pages."""
+    """Replace memory by zeros, and advise the kernel to put them in huge pages."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     address, length, offset = ctypes.c_void_p(start), ctypes.c_size_t(size), ctypes.c_long(0)
@@ -85,6 +85,14 @@ def _clear(start: int, size: int) -> None:
     if libc.mmap(address, length, PROT_READ | PROT_WRITE, flags, -1, offset) != start:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     libc.madvise(address, length, _MADV_HUGEPAGE)
+
+
+def _fill(start: int, size: int, source: FileIO) -> None:
+    left = memoryview((ctypes.c_char * size).from_address(start)).cast("B")
+    while count := source.readinto(left):
+        left = left[count:]
+    if len(left) >= PAGESIZE:  # a file may end within its last page
+        raise OSError(errno.EIO, "it has become shorter")
 
 
 def _mappings(file: Path) -> Iterator[tuple[int, int, int]]:

@@ -43,7 +43,7 @@ class Undecided:
 
     @property
     def only_items(self) -> bool:
-        """Whether it is settled what to do with what, and only the items of lists are left."""
+        """True if only the items of lists are still open: every device and action is settled."""
         left = [
             [a.capability for t in c.targets for a in c.actions(t)] for c in self.choices if not _only_act(c)
         ]
@@ -66,7 +66,7 @@ class Doubtful:
     guessed: bool = False
     """Whether the candidates are a guess, that is asked about even if it is one."""
     lacks: Action | None = None
-    """What the only candidate is to be set to is not said: the action that sets it."""
+    """The action whose value was not said, to be asked for; then there is one candidate."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -132,8 +132,9 @@ class CompiledHouse:
         return self._settle(sentence, here, choices)
 
     def _settle(self, sentence: str, here: Area | None, choices: tuple[Choice, ...]) -> Meaning:
-        if at := next((at for at, choice in enumerate(choices, start=1) if choice.problem), None):
-            return self._in_doubt(sentence, here, choices, at - 1)
+        for at, choice in enumerate(choices):
+            if choice.problem:
+                return self._in_doubt(sentence, here, choices, at)
         if any(choice.open for choice in choices):
             return NoCommand()
         if doubtful := self._without_value(sentence, here, choices):
@@ -163,7 +164,7 @@ class CompiledHouse:
     def _without_value(
         self, sentence: str, here: Area | None, choices: tuple[Choice, ...]
     ) -> Doubtful | None:
-        """What to ask back where a value is not said: which, or first of which device; None where all are."""
+        """Ask for the first value that is missing, or before that for its device; None if none is missing."""
         for at, choice in enumerate(choices):
             lacks = lacking(choice, choices)
             if len(choice.targets) == len(lacks) == 1 and lacks[0].capability != "add_item":
@@ -189,7 +190,7 @@ class CompiledHouse:
         return self._settle(doubtful.sentence, doubtful.here, (*choices[:at], *single, *choices[at + 1 :]))
 
     def with_value(self, doubtful: Doubtful, answer: str) -> Meaning | None:
-        """What a sentence means with the value that an answer says; None where it says none."""
+        """Read ``answer`` as the value that was asked for, and settle the sentence; None if it is none."""
         action, choices, at, here = doubtful.lacks, doubtful.choices, doubtful.at, doubtful.here
         if action is None or self.is_yes(answer) is not None:
             return None
@@ -250,7 +251,7 @@ class CompiledHouse:
         return self._answers.meant(sentence, candidates)
 
     def is_yes(self, sentence: str) -> bool | None:
-        """Whether a sentence is a yes (True) or a no (False), and nothing else; None if it is not."""
+        """Tell a yes from a no: see ``Answers.is_yes``."""
         return self._answers.is_yes(sentence)
 
 

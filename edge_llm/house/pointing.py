@@ -57,12 +57,12 @@ def pointed_to(target: Target, clause: Clause) -> list[Action]:
 
 
 def without_its_value(clause: Clause) -> bool:
-    """Whether a clause names a property to set, and no value."""
+    """Tell whether a clause names a property, such as the volume, and gives no value for it."""
     return not (clause.has_value or clause.colors) and any(map(clause.names, _SET))
 
 
 def sets_named(target: Target, clause: Clause) -> bool:
-    """Whether a target has a property that a clause names."""
+    """Tell whether a target has a property that a clause names, such as a volume."""
     return any(a.id in _SET and clause.names(a.id) for a in target.actions)
 
 

@@ -42,7 +42,7 @@ def values_of(target: Target, action: Action, choice: Choice) -> tuple[str | flo
 
 
 def lacking(choice: Choice, sentence: Iterable[Choice]) -> tuple[Action, ...]:
-    """The actions of a choice that need a value, where it has none that fits; an item may be anywhere."""
+    """Return the actions of a choice whose value is missing; an item may stand anywhere in the sentence."""
     lacks = (
         action
         for target in choice.targets
@@ -54,7 +54,7 @@ def lacking(choice: Choice, sentence: Iterable[Choice]) -> tuple[Action, ...]:
 
 
 def filled(choice: Choice, said: Clause) -> Choice | None:
-    """A choice of one target with the value, or with the change, that is ``said``; None if none fits it."""
+    """Return the choice, of one target, with the value or change of ``said``; None if that does not fit."""
     clause = replace(
         choice.clause,
         actions=said.actions,

@@ -64,10 +64,11 @@ def test_weights_held_for_mlock_are_memory_of_its_own_and_change_no_bit(int8: Bu
     model = LoadingModel(int8, settings)
     held = model.ready()
     model.huge_pages.stop()
-    # Where the kernel wants no huge pages all stays as it was.
-    after = mapped_bytes(blobs)[0]
-    assert after == 0 or after >= before
-    assert anonymous_bytes() - own_before >= (0.95 * before if after == 0 else 0)
+    if "[never]" in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
+        assert mapped_bytes(blobs)[0] >= before
+    else:
+        assert mapped_bytes(blobs)[0] == 0
+        assert anonymous_bytes() - own_before >= 0.95 * before
     for ids in ([[5, 6, 7, 8, 9, 10, 11]], [[42]], [[7, 3, 1]]):
         expected = plain.forward([0], np.array(ids), 1).copy()
         for decoder in (held, mapped):

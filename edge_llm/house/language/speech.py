@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from edge_llm.contract.house import Device
 from edge_llm.house.actions import Action, capabilities_of
 from edge_llm.house.acts import Act, Value
+from edge_llm.house.choice import MOST_ASKED
 from edge_llm.house.language.numbers import plain
 from edge_llm.house.language.words import Words
 from edge_llm.house.pointing import CHOSEN, listed
@@ -12,8 +13,6 @@ from edge_llm.house.targets import EVERYTHING, Target
 
 _MOST_NAMES = 8
 """Maximum number of names that are said one by one."""
-_LEAST_NAMED, _MOST_NAMED = 2, 5
-"""Numbers of values that are said one by one."""
 _OPENINGS = frozenset({"door", "garage_door", "opening", "window"})
 """Device classes of sensors whose "on" is an open door."""
 _OFF = frozenset({"off", "closed", "idle", "standby", "docked", "unavailable", "unknown"})
@@ -102,9 +101,9 @@ class Speech:
         return str(self._words.speech["which"]).format(candidates=listed)
 
     def which_value(self, target: Target, action: Action) -> str:
-        """Ask what a target shall be set to: to which of a few modes, colors or options, or to what else."""
+        """Ask for the value of an action; if it has a few modes, colors or options, name them."""
         names = listed(target, action) if action.id in CHOSEN else ()
-        if _LEAST_NAMED <= len(names) <= _MOST_NAMED:
+        if 1 < len(names) <= MOST_ASKED:
             return self.which([self._words.colors.get(name, (name,))[0] for name in names])
         asked, named = self._words.speech["value"], self._words.actions[action.id].name
         return str(asked).format(action=named, target=self.name(target))

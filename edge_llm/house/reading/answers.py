@@ -35,7 +35,7 @@ class Answers:
         return () if best or everybody.isdisjoint(said) else tuple(candidates)
 
     def is_yes(self, sentence: str) -> bool | None:
-        """Whether a sentence is a yes (True) or a no (False), and nothing else; None if it is not."""
+        """Return True if a sentence only says yes, False if it only says no, else None."""
         said = f" {' '.join(tokens_of(sentence))} "
         answer: bool | None = None
         for meaning, phrases in ((True, self._words.yes), (False, self._words.no)):
@@ -46,7 +46,7 @@ class Answers:
         return None if rest else answer
 
     def is_listed(self, sentence: str, action: str, chosen: Iterable[str]) -> bool:
-        """Whether an answer says nothing but modes or options that are ``chosen``, in any words for them."""
+        """Tell whether an answer only names modes or options of ``chosen``, by their names or other words."""
         modes = (word for each in chosen for word in self._words.modes.get(each.casefold(), ()))
         phrases = (*chosen, *modes, *self._words.actions[action].cues, ",")
         known = {token for phrase in phrases for token in tokens_of(phrase)}
@@ -54,8 +54,8 @@ class Answers:
 
 
 def is_value(read: Sentence) -> bool:
-    """Whether an answer says nothing that is no value, and no change of one."""
-    (clause,) = read.clauses[:1]
+    """Tell whether an answer is only a value, such as 40 percent, or a change, such as louder."""
+    clause = read.clauses[0]
     about = clause.has_subject or clause.has_place or clause.unknown or clause.is_elsewhere
     single = len(read.clauses) == 1 and not read.excepted and not read.is_question
     return single and not about and "not_" not in clause.flags

@@ -52,11 +52,11 @@ class Clause:
     text: str = ""
     """The whole sentence in lower case."""
     own: str = ""
-    """Its own words, the names of modes that they stand for, and those of neighbors that go on with it."""
+    """Its words, the names of modes that they stand for, and the words of clauses that continue it."""
     has_item: bool = False
     """Whether it has a word that may be what is put on a list."""
     inherits: bool = False
-    """Whether what it is about is said before it alone."""
+    """Whether its device was taken from an earlier clause."""
 
     @property
     def has_place(self) -> bool:
@@ -90,7 +90,7 @@ class Clause:
 
     @property
     def alone(self) -> "Clause":
-        """The same without what it is about."""
+        """A copy that names no device, kind or place."""
         return replace(
             self,
             named=(),
@@ -104,7 +104,7 @@ class Clause:
         )
 
     def names(self, action: str) -> bool:
-        """Whether a word says an action that has no other use."""
+        """Tell whether a word of the clause stands for this action alone."""
         return self.actions.get(action, 0) >= 1
 
     @property

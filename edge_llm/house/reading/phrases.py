@@ -11,6 +11,7 @@ from edge_llm.house.targets import Targets, kinds_of
 
 NAMES = "device", "area", "floor"
 NOUNS = *NAMES, "kind"
+THINGS = "device", "part", "kind"
 FLOORS = "downstairs", "upstairs"
 FLAGS = (
     *FLOORS,

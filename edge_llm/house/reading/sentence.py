@@ -16,6 +16,7 @@ from edge_llm.house.reading.phrases import (
     FLOORS,
     NAMES,
     NOUNS,
+    THINGS,
     Sense,
     phrasebook,
     plurals,
@@ -40,7 +41,6 @@ from edge_llm.house.targets import Targets
 
 Place = TypeVar("Place", Area, Floor)
 ASKING = {"asked", "state"}
-THINGS = "device", "part", "kind"
 LITERAL = {*ASKING, "elsewhere"}
 """Senses of words that are not taken for others like them: "time" is no timer."""
 _QUESTION_MARKS = "?", "\uff1f", "\u5417", "\u55ce"
@@ -150,10 +150,10 @@ class SentenceReader:
         return any(at not in places and words[at] not in self._usual for at in span)
 
     def _modes_in(self, said: tuple[str, ...], inside: list[Phrase], start: int) -> dict[str, None]:
-        """The names of the modes that words stand for, where nothing else is done: "cooling" is ``cool``.
+        """Return the names of the modes that are said in other words: ``cool`` for "cooling".
 
-        The only thing that is said is none: "the heating mode" is that of the heating. Nor is a part of
-        something else: "hace calor" is no wish for heat.
+        Only where a mode is set, or no other action is named. A word that names the device is no mode: "the
+        heating mode" is that of the heating. Nor is a part of a longer phrase: "hace calor" sets no heat.
         """
         actions = [f.meaning for f in inside if f.meaning.what == "action"]
         if actions and Sense("action", "mode") not in actions:

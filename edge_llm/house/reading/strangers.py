@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from edge_llm.house.language.text import tokens_of
 from edge_llm.house.language.words import Words
+from edge_llm.house.reading.phrases import THINGS
 from edge_llm.house.reading.spans import Phrase
 
-_NOUNS = "kind", "device", "part"
 _MOST_ARTICLES = 2
 """Maximum number of usual words between "in" and a name: "in all the"."""
 _STEM = 4
@@ -33,7 +33,7 @@ class Strangers:
     ) -> list[int]:
         """Where strangers stand within ``span``; ``unknown`` are the places of words that are not known."""
         rooms = self._other_rooms(words, inside)
-        nouns = [f for f in inside if f.meaning.what in _NOUNS and f not in rooms]
+        nouns = [f for f in inside if f.meaning.what in THINGS and f not in rooms]
         strange = {at for at in unknown if not self._is_harmless(words[at], nouns, at)}
         strange |= {at for room in rooms for at in range(room.start, room.end)}
         beside, behind = {noun.start for noun in nouns}, set[int]()  # "Hallenlicht" is one word

@@ -130,6 +130,20 @@ def test_a_mapped_file_is_held_in_huge_pages_with_its_bytes_and_others_stay(tmp_
             assert {"hg", "wr"} & set(flags_at(mapped)) == {"hg"}
 
 
+def test_a_file_that_has_become_shorter_is_not_filled_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights").write_bytes(b"w" * 16384)
+    monkeypatch.setattr(memory, "_HUGE_PAGES_ENABLED", tmp_path / "wanted")
+    with (
+        (tmp_path / "weights").open("r+b") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ),
+    ):
+        file.truncate(4096)
+        with pytest.raises(ConfigError, match=r"engine\.mlock: no copy of .*weights .*shorter"):
+            hold_in_huge_pages(tmp_path / "weights")
+
+
 def test_a_file_that_cannot_be_held_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "weights").write_bytes(bytes(8192))
 
